@@ -1,0 +1,9 @@
+"""The one error that this library raises for input it cannot use."""
+
+
+class InputError(ValueError):
+    """Input that cannot be used: a setting, a file, a name.
+
+    Its message is one sentence that names the key, file or value and says what would be right. The command line prints
+    it without a traceback and exits with status 2.
+    """

@@ -1,0 +1,150 @@
+"""A model's manifest: what made each file in its folder, and the file's SHA-256.
+
+``manifest.json`` has the entry ``model`` (the specification) and one section for each verb that wrote to the folder:
+``training``, ``likelihood``, ``activity``, ``surgery``, ``pictures``. A section holds
+
+* ``settings``: all that determines the result (`iwae.settings`),
+* ``weights``: the SHA-256 of the ``model.safetensors`` that was measured (not in ``training``),
+* ``files``: the SHA-256 of each file the verb wrote,
+* ``provenance``: when, where and by which code; it never decides whether a result is current.
+
+Standard library only: the workflow reads manifests while it builds its graph.
+"""
+
+import fcntl
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import Any
+
+from iwae.errors import InputError
+from iwae.files import sha256, write_json
+from iwae.specification import ModelSpec
+
+NAME = "manifest.json"
+WEIGHTS = "model.safetensors"
+SECTIONS = ("training", "likelihood", "activity", "surgery", "pictures")
+_PACKAGES = ("torch", "numpy", "safetensors", "tqdm")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The manifest of the model in `folder`.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    path = Path(folder) / NAME
+    if not path.is_file():
+        raise InputError(f"{folder} holds no model: its {NAME} is missing; train the model or restore the file.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        ModelSpec(**content["model"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}): restore it or delete the folder and train again.") from error
+    return content
+
+
+def record(
+    folder: Path,
+    model: ModelSpec,
+    section: str,
+    settings: dict[str, Any],
+    files: Sequence[str],
+    provenance: dict[str, Any],
+) -> None:
+    """Enter a finished verb into the manifest of `folder`; several verbs may do so at the same time.
+
+    Args:
+        folder: The model's folder; `files` are names in it, already written.
+        model: Whose folder it is.
+        section: One of `SECTIONS`.
+        settings: What determines the result.
+        files: Names of the files that the verb wrote.
+        provenance: When, where and by which code.
+    """
+    folder = Path(folder)
+    with _locked(folder):
+        content = read(folder) if (folder / NAME).is_file() else {}
+        entry = {"settings": settings}
+        if section != "training":
+            entry["weights"] = sha256(folder / WEIGHTS)
+        entry["files"] = {name: sha256(folder / name) for name in files}
+        entry["provenance"] = provenance
+        sections = {name: content[name] for name in SECTIONS if name in content} | {section: entry}
+        ordered = {name: sections[name] for name in SECTIONS if name in sections}
+        write_json(folder / NAME, {"model": vars(model), **ordered})
+
+
+def is_current(folder: Path, section: str, settings: dict[str, Any]) -> bool:
+    """Whether `folder` holds the result of `section` under these settings, with all its files."""
+    folder = Path(folder)
+    if not (folder / NAME).is_file():
+        return False
+    content = read(folder)
+    entry = content.get(section)
+    if entry is None or entry["settings"] != settings:
+        return False
+    weights = content.get("training", {}).get("files", {}).get(WEIGHTS)
+    measured_these = section == "training" or entry["weights"] == weights
+    return measured_these and all((folder / name).is_file() for name in entry["files"])
+
+
+def checked_file(folder: Path, section: str, name: str) -> Path:
+    """The path of a file of `section`, its SHA-256 compared with the manifest's.
+
+    Raises:
+        InputError: The file is missing, unknown to the manifest, or not the one the manifest describes.
+    """
+    path = Path(folder) / name
+    expected = read(folder).get(section, {}).get("files", {}).get(name)
+    if expected is None:
+        raise InputError(f"{path} is unknown to {path.parent / NAME}: the step {section!r} has not been run there.")
+    if not path.is_file():
+        raise InputError(f"{path} is missing: restore it or run the step {section!r} again.")
+    found = sha256(path)
+    if found != expected:
+        raise InputError(f"{path} is not the file its manifest describes: SHA-256 {found} instead of {expected}.")
+    return path
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{NAME}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@cache
+def source_sha256() -> str:
+    """One SHA-256 over the library's source files, their names and order included."""
+    package = Path(__file__).parent
+    digest = new_sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\0".encode())
+    return digest.hexdigest()
+
+
+@cache
+def code_provenance() -> dict[str, Any]:
+    """Which code runs here: source hash, git commit (None outside a checkout), versions of Python and packages."""
+    return {
+        "source_sha256": source_sha256(),
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def _git_commit() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

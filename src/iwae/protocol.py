@@ -1,0 +1,128 @@
+"""The protocol: every choice that the paper's text and its authors' code leave open or settle differently.
+
+Each choice is one field, and two presets fill them all:
+
+* ``authors-code``: what the code published with the paper does. It produced the published numbers; the default.
+* ``paper-text``: what a reader of the text alone would build, with the textbook's choice where the text is silent.
+
+Sources are the paper (arXiv 1509.00519 v4) and the authors' repository (yburda/iwae). Standard library only.
+"""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_origin
+
+from iwae.errors import InputError
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a model is initialised, fed, trained and measured.
+
+    Attributes:
+        adam_beta1: Decay of Adam's first moment (text: 0.9; code: 0.99).
+        adam_beta2: Decay of Adam's second moment (both: 0.999).
+        adam_epsilon: Adam's epsilon (both: 1e-4).
+        adam_epsilon_place: ``uncorrected``: added to sqrt(v) before the bias correction, as in the code;
+            ``corrected``: added to sqrt(v / (1 - beta2^t)), as in Kingma & Ba.
+        adam_second_moment: Initial second moment (text: ``zeros``; code: ``ones``).
+        adam_moments: ``delayed``: a step uses the moments of the step before, so the first step is zero (the code's
+            simultaneous updates); ``current``: it uses its own (the textbook).
+        optimizer_state: Across stages the moments and the step count are ``carried`` on or ``reset`` (both: carried).
+        loss: The bound is the ``sum`` over the minibatch's images (code) or their ``mean``. It matters because
+            epsilon and the initial second moment do not scale with the loss.
+        learning_rates: ``rounded`` to two digits (code) or ``exact``, 0.001 * 10^(-i/7).
+        held_out: Training images at the end of the file that are kept for validation (code: 400 of 60,000).
+        shuffle: Whether each pass over the training images has an order of its own (code: no).
+        binarization: Training pixels are drawn for ``every-minibatch`` (both) or ``once``.
+        scale: A Gaussian's second head predicts the ``log-deviation`` (code) or the ``log-variance`` (text).
+        initialization: Glorot-uniform weights from one seed that is ``shared`` by every layer, so that layers of one
+            shape start identical (code), or ``independent`` draws for each layer.
+        initialization_seed: Seed of the initialisation; a model's own seed is added to it (code: 123).
+        output_bias: The last bias of the decoder starts at the logit of the ``train-mean`` image, clipped to
+            [0.001, 0.999] (code), or at ``zeros``.
+        kl: log p(h) - log q(h|x) is always ``sampled``, never integrated (both); there is no other choice, and the field
+            says so in every manifest.
+        test_binarization_seed: Seed of the one stochastic binarization of the test set (code: 123).
+        activity: Which of the two measured activities tables show beside the paper's: the code's ``one-sample`` variant
+            (500 training images, the second layer's mean at a single sampled h1) or the text's ``definition``.
+    """
+
+    adam_beta1: float = 0.99
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-4
+    adam_epsilon_place: Literal["uncorrected", "corrected"] = "uncorrected"
+    adam_second_moment: Literal["ones", "zeros"] = "ones"
+    adam_moments: Literal["delayed", "current"] = "delayed"
+    optimizer_state: Literal["carried", "reset"] = "carried"
+    loss: Literal["sum", "mean"] = "sum"
+    learning_rates: Literal["rounded", "exact"] = "rounded"
+    held_out: int = 400
+    shuffle: bool = False
+    binarization: Literal["every-minibatch", "once"] = "every-minibatch"
+    scale: Literal["log-deviation", "log-variance"] = "log-deviation"
+    initialization: Literal["shared", "independent"] = "shared"
+    initialization_seed: int = 123
+    output_bias: Literal["train-mean", "zeros"] = "train-mean"
+    kl: Literal["sampled"] = "sampled"
+    test_binarization_seed: int = 123
+    activity: Literal["one-sample", "definition"] = "one-sample"
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check(field.name, field.type, getattr(self, field.name))
+        for name in ("adam_beta1", "adam_beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"protocol field {name} = {getattr(self, name)} is impossible: it must be in [0, 1).")
+        if self.adam_epsilon <= 0:
+            raise InputError(f"protocol field adam_epsilon = {self.adam_epsilon} is impossible: it must be positive.")
+        if self.held_out < 0:
+            raise InputError(f"protocol field held_out = {self.held_out} is impossible: it must be 0 or more.")
+
+    def with_overrides(self, overrides: dict[str, Any]) -> "Protocol":
+        """This protocol with some fields changed; unknown fields and values raise `InputError`."""
+        known = [field.name for field in fields(self)]
+        for name in overrides:
+            if name not in known:
+                raise InputError(f"protocol field {name!r} is unknown: use one of {', '.join(known)}.")
+        return replace(self, **overrides)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields by name, as manifests and checkpoints keep them."""
+        return asdict(self)
+
+
+def _check(name: str, kind: Any, value: Any) -> None:
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            choices = ", ".join(get_args(kind))
+            raise InputError(f"protocol field {name} = {value!r} is unknown: use one of {choices}.")
+        return
+    right = isinstance(value, (int, float) if kind is float else kind)
+    if not right or (isinstance(value, bool) and kind is not bool):
+        raise InputError(f"protocol field {name} = {value!r} has the wrong type: it must be of type {kind.__name__}.")
+
+
+PRESETS = {
+    "authors-code": Protocol(),
+    "paper-text": Protocol(
+        adam_beta1=0.9,
+        adam_epsilon_place="corrected",
+        adam_second_moment="zeros",
+        adam_moments="current",
+        loss="mean",
+        learning_rates="exact",
+        held_out=0,
+        shuffle=True,
+        scale="log-variance",
+        initialization="independent",
+        output_bias="zeros",
+        activity="definition",
+    ),
+}
+
+
+def preset(name: str) -> Protocol:
+    """The protocol called `name`; `InputError` where there is none."""
+    if name not in PRESETS:
+        raise InputError(f"protocol {name!r} is unknown: use one of {', '.join(PRESETS)}.")
+    return PRESETS[name]

@@ -1,0 +1,119 @@
+"""The settings that determine a result, one frozen record for each verb that makes one.
+
+They are kept in a model's manifest. A result is current if, and only if, its settings there equal those asked for:
+the workflow decides by them, never by time stamps, what is still to do. Standard library only.
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from iwae.errors import InputError
+from iwae.protocol import Protocol
+
+SCHEDULE_STAGES = 8  # stages i = 0..7 of 3^i passes each (paper, section 5)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Base of the records below: checks that numbers are possible and writes itself as a dictionary."""
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value, least = getattr(self, entry.name), entry.metadata.get("least")
+            if least is not None and value < least:
+                raise InputError(f"{entry.name} = {value} is impossible: it must be {least} or more.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON keeps them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """What determines a trained model, beside its name and the data.
+
+    Attributes:
+        protocol: Every choice between the paper's text and its authors' code.
+        stages: Stages 0..stages-1 of the schedule are run; 8 is the paper's whole schedule.
+        batch_size: Images of a minibatch (paper: 20).
+        train_images: Training images used, from the start of the file; None for all that the protocol leaves.
+        study_seed: Enters the seed of every model's random numbers.
+    """
+
+    protocol: Protocol = field(default_factory=Protocol)
+    stages: int = field(default=SCHEDULE_STAGES, metadata={"least": 1})
+    batch_size: int = field(default=20, metadata={"least": 1})
+    train_images: int | None = None
+    study_seed: int = field(default=0, metadata={"least": 0})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.stages > SCHEDULE_STAGES:
+            raise InputError(f"stages = {self.stages} is impossible: the schedule has {SCHEDULE_STAGES} stages.")
+        if self.train_images is not None and self.train_images < self.batch_size:
+            raise InputError(f"train_images = {self.train_images} is impossible: one minibatch has {self.batch_size}.")
+
+
+@dataclass(frozen=True)
+class LikelihoodSettings(Settings):
+    """How log p(x) is estimated.
+
+    Attributes:
+        samples: Importance samples for each image (paper: 5000).
+        test_images: Test images used, evenly spaced over the file; all 10,000 where there are no more.
+        train_images: Training images used, evenly spaced likewise.
+        seed: Seed of the importance samples, with the model's name.
+    """
+
+    samples: int = field(default=5000, metadata={"least": 1})
+    test_images: int = field(default=10_000, metadata={"least": 2})
+    train_images: int = field(default=10_000, metadata={"least": 2})
+    seed: int = field(default=0, metadata={"least": 0})
+
+
+@dataclass(frozen=True)
+class ActivitySettings(Settings):
+    """How the activity A_u of the latent units is measured.
+
+    Attributes:
+        samples: Samples of h1 for each image over which the second layer's mean is averaged.
+        authors_images: Training images, the first of the file, in the authors' variant (500).
+        seed: Seed of the samples, with the model's name.
+    """
+
+    samples: int = field(default=100, metadata={"least": 2})
+    authors_images: int = field(default=500, metadata={"least": 2})
+    seed: int = field(default=0, metadata={"least": 0})
+
+
+@dataclass(frozen=True)
+class SurgerySettings(Settings):
+    """How the terms of the ELBO surgery are estimated.
+
+    Attributes:
+        samples: Draws of (n, z), each from another training image, over which the expectations are averaged.
+        sizes: Values of N below the whole training set for which the terms are computed as well.
+        seed: Seed of the draws, with the model's name.
+    """
+
+    samples: int = field(default=10_000, metadata={"least": 2})
+    sizes: tuple[int, ...] = (1000, 10_000)
+    seed: int = field(default=0, metadata={"least": 0})
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**super().as_dict(), "sizes": list(self.sizes)}
+
+
+@dataclass(frozen=True)
+class PicturesSettings(Settings):
+    """Which pictures a model draws.
+
+    Attributes:
+        samples: Images drawn from the model (Bernoulli means).
+        reconstructions: Test images, the first of the file, that are reconstructed.
+        seed: Seed of the draws, with the model's name.
+    """
+
+    samples: int = field(default=100, metadata={"least": 1})
+    reconstructions: int = field(default=10, metadata={"least": 1})
+    seed: int = field(default=0, metadata={"least": 0})
