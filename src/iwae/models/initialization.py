@@ -1,0 +1,43 @@
+"""The parameters a model starts from."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iwae.models.architecture import Architecture
+from iwae.protocol import Protocol
+
+_CLIP = (0.001, 0.999)  # of the mean image, before its logit (authors' code)
+
+
+def output_bias(train: np.ndarray) -> np.ndarray:
+    """The logit of the mean training image, clipped: uint8 images (N, 784) -> float32 (784,)."""
+    mean = np.clip(train.mean(axis=0, dtype=np.float64) / 255, *_CLIP)
+    return np.log(mean / (1 - mean)).astype(np.float32)
+
+
+def initialize(architecture: Architecture, protocol: Protocol, seed: int, train: np.ndarray) -> dict[str, Tensor]:
+    """Glorot-uniform weights and zero biases, with the protocol's output bias, float32 on the CPU.
+
+    Under ``shared`` initialisation each layer restarts the same random stream, so layers of one shape start identical,
+    as in the authors' code, whose seed 123 is this library's seed 0.
+
+    Args:
+        architecture: The model's architecture.
+        protocol: Reads ``initialization``, ``initialization_seed`` and ``output_bias``.
+        seed: The model's seed, added to the protocol's.
+        train: Training images, uint8 (N, 784), for the output bias.
+    """
+    first = protocol.initialization_seed + seed
+    random = np.random.RandomState(first)
+    parameters: dict[str, Tensor] = {}
+    for layer, (n_in, n_out) in architecture.layer_shapes.items():
+        if protocol.initialization == "shared":
+            random = np.random.RandomState(first)
+        limit = np.sqrt(6 / (n_in + n_out))
+        weight = random.uniform(-limit, limit, size=(n_in, n_out))
+        parameters[f"{layer}.weight"] = torch.from_numpy(weight.astype(np.float32))
+        parameters[f"{layer}.bias"] = torch.zeros(n_out)
+    if protocol.output_bias == "train-mean":
+        parameters["px.logits.bias"] = torch.from_numpy(output_bias(train))
+    return parameters
