@@ -1,0 +1,76 @@
+# Short ways to the commands that are used most; `make help` lists them.
+#
+# All of them use the environment in .venv, which is made on first use from requirements.lock: exact versions, each file
+# checked against its hash. It needs Python 3.11 or newer and pip, nothing else.
+
+PYTHON ?= python3
+CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+STUDY  ?= paper
+
+BIN        := .venv/bin
+STAMP      := .venv/installed
+SNAKEMAKE  := $(BIN)/snakemake
+# The study `paper` is config.yaml itself, every other one an overlay of its own. It stands last on each line, because
+# Snakemake would take a target after it for one more file.
+OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile config/$(STUDY).yaml)
+
+# Rules and tests start `python`: it must be the one of .venv.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quick paper figures report test lint format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "CORES=$(CORES) STUDY=$(STUDY) PYTHON=$(PYTHON) can be set, as in: make figures STUDY=quick"
+
+setup: $(STAMP) ## make the environment .venv
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed as $(PYTHON): install it, or name it: make PYTHON=python3.12 setup" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) cannot make environments: install its module venv (Debian, Ubuntu: python3-venv)." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+quick: STUDY = quick
+quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.yaml
+	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 $(OVERLAY)
+	$(SNAKEMAKE) --report results/quick/report.html $(OVERLAY)
+	@echo
+	@echo "Table 1:  results/quick/table1.md (also .csv, .html, .tex)"
+	@echo "Figures:  figures/quick/ (.pdf, .png, and the numbers as .csv)"
+	@echo "Summary:  results/quick/README.md"
+	@echo "Report:   results/quick/report.html"
+
+paper: $(STAMP) ## the full replication, for a GPU: config.yaml
+	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1
+
+figures: $(STAMP) ## tables and figures of STUDY from its results; never trains
+	$(SNAKEMAKE) figures --cores $(CORES) $(OVERLAY)
+
+report: $(STAMP) ## one page, results/STUDY/report.html, with all tables and figures of STUDY
+	$(SNAKEMAKE) --report results/$(STUDY)/report.html $(OVERLAY)
+
+test: $(STAMP) ## run the tests; the first time fetches MNIST into data/
+	MPLBACKEND=Agg $(BIN)/python -m pytest
+
+lint: $(STAMP) ## check style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+lock: ## maintainers, with uv: write requirements.lock anew from pyproject.toml
+	echo hatchling | uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --python-version 3.11 --extra dev pyproject.toml - --output-file requirements.lock >/dev/null
+
+clean: ## remove the quick study, logs and caches; data, .venv and the paper's results stay
+	rm -rf results/quick figures/quick checkpoints/quick logs/quick .pytest_cache .ruff_cache .hypothesis
+	find src tests workflow -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,219 @@
+"""The command line: one verb for each step of the workflow, each usable alone. No logic lives here."""
+
+import argparse
+import ctypes
+import dataclasses
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import iwae
+from iwae.errors import DivergenceError, InputError, InterruptedTraining
+from iwae.protocol import PRESETS, preset
+from iwae.settings import (
+    ActivitySettings,
+    LikelihoodSettings,
+    PicturesSettings,
+    Settings,
+    SurgerySettings,
+    TrainingSettings,
+)
+from iwae.specification import ModelSpec
+
+MEASUREMENTS: dict[str, type[Settings]] = {
+    "likelihood": LikelihoodSettings,
+    "activity": ActivitySettings,
+    "surgery": SurgerySettings,
+    "pictures": PicturesSettings,
+}
+_HELP = {
+    "likelihood": "estimate log p(x) of test and training images by L_k, with its curve over k",
+    "activity": "measure the activity A_u of the latent units",
+    "surgery": "split the ELBO into reconstruction, index-code mutual information and marginal KL",
+    "pictures": "draw samples and reconstructions",
+}
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    from iwae.data.sources import fetch
+
+    fetch(options.dataset, options.output, options.folder)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from iwae.training.run import Places, train
+
+    settings = TrainingSettings(
+        protocol=preset(options.protocol).with_overrides(dict(options.set)),
+        stages=options.stages,
+        batch_size=options.batch_size,
+        train_images=options.train_images,
+        study_seed=options.study_seed,
+    )
+    places = Places(options.data, options.results, options.checkpoints)
+    specs = [ModelSpec.parse(name) for name in options.models]
+    train(specs, places, settings, options.device, options.threads, options.checkpoint_minutes)
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from iwae.evaluation import run
+
+    kind = MEASUREMENTS[options.verb]
+    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(kind)}
+    measure: Callable[..., None] = getattr(run, options.verb)
+    measure(options.model, options.data, kind(**values), options.device, options.threads)
+
+
+def _collect(options: argparse.Namespace) -> None:
+    from iwae.reporting.results import write_results
+
+    write_results(options.results, options.models)
+
+
+def _table(options: argparse.Namespace) -> None:
+    from iwae.reporting.tables import write_table
+
+    write_table(options.name, options.results)
+
+
+def _figure(options: argparse.Namespace) -> None:
+    from iwae.reporting.figures import write_figure
+
+    write_figure(options.name, options.results, options.figures)
+
+
+def _summary(options: argparse.Namespace) -> None:
+    from iwae.reporting.summary import write_summary
+
+    write_summary(options.results, options.figures)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form field=value")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
+def _add_compute(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets (default: data)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, required=True, help="folder of the study, such as results/paper")
+
+
+def _add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
+    for field in dataclasses.fields(kind):
+        flag, default = "--" + field.name.replace("_", "-"), field.default
+        many = isinstance(default, tuple)
+        # Settings are compared with the configuration's, so a tuple stays a tuple.
+        parser.add_argument(
+            flag,
+            type=int,
+            default=default,
+            help=f"(default: {default})",
+            **({"nargs": "*", "action": _AsTuple} if many else {}),
+        )
+
+
+class _AsTuple(argparse.Action):
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        setattr(namespace, self.dest, tuple(values))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="iwae", description=(iwae.__doc__ or "").splitlines()[0])
+    parser.add_argument("--version", action="version", version=f"iwae {iwae.__version__}")
+    parser.add_argument("--log", type=Path, help="also write the messages to this file")
+    parser.add_argument("--end-with-parent", action="store_true", help="stop when the process that started this ends")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    def verb(name: str, run: Callable[[argparse.Namespace], None], text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(run=run)
+        return sub
+
+    sub = verb("fetch", _fetch, "fetch a data set and check every byte of it")
+    sub.add_argument("--dataset", default="mnist", help="mnist (default)")
+    sub.add_argument("--output", type=Path, default=Path("data"), help="folder of the data sets (default: data)")
+    sub.add_argument("--folder", type=Path, help="a folder that already holds the files")
+
+    sub = verb("train", _train, "train models, going on from their checkpoints")
+    sub.add_argument("--models", nargs="+", required=True, help="names such as mnist/l1-iwae-k5/seed0")
+    _add_study(sub)
+    sub.add_argument("--checkpoints", type=Path, required=True, help="folder of the training states")
+    sub.add_argument("--protocol", default="authors-code", help=f"{' or '.join(PRESETS)} (default: authors-code)")
+    sub.add_argument("--set", nargs="*", type=_override, default=[], metavar="FIELD=VALUE", help="protocol fields")
+    sub.add_argument("--stages", type=int, default=8, help="stages of the schedule, 1 to 8 (default: 8, the paper's)")
+    sub.add_argument("--batch-size", type=int, default=20, help="images of a minibatch (default: 20)")
+    sub.add_argument("--train-images", type=int, help="use the first so many training images (default: all)")
+    sub.add_argument("--study-seed", type=int, default=0, help="enters every model's random numbers (default: 0)")
+    sub.add_argument("--checkpoint-minutes", type=float, default=5.0, help="longest time between states (default: 5)")
+    _add_compute(sub)
+
+    for name, kind in MEASUREMENTS.items():
+        sub = verb(name, _measure, _HELP[name])
+        sub.add_argument("--model", type=Path, required=True, help="folder of a trained model")
+        _add_settings(sub, kind)
+        _add_compute(sub)
+
+    sub = verb("collect", _collect, "collect the models' results into one tidy results.csv")
+    _add_study(sub)
+    sub.add_argument("--models", nargs="+", required=True, help="names of the study's models")
+    for name, run, text in (("table", _table, "write a table"), ("figure", _figure, "draw a figure")):
+        sub = verb(name, run, f"{text} of a study")
+        sub.add_argument("name", help=f"name of the {name}")
+        _add_study(sub)
+        if name == "figure":
+            sub.add_argument("--figures", type=Path, required=True, help="folder to draw to, such as figures/paper")
+    sub = verb("summary", _summary, "write the study's README")
+    _add_study(sub)
+    sub.add_argument("--figures", type=Path, required=True, help="folder of the figures")
+    return parser
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent dies, so that no job outlives a workflow that was killed."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb that the arguments name; the exit status."""
+    options = _parser().parse_args(arguments)
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if options.log:
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(options.log))
+    if options.end_with_parent:
+        _end_with_parent()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+    try:
+        options.run(options)
+    except (InputError, DivergenceError) as error:
+        logging.error("error: %s", error)
+        return 2
+    except InterruptedTraining as stop:
+        logging.warning("%s", stop)
+        return 130
+    except KeyboardInterrupt:
+        logging.warning("interrupted")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

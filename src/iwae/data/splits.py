@@ -1,0 +1,63 @@
+"""Training, validation and test images of a data set, and evenly spaced choices among them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iwae.data.registry import dataset_named
+from iwae.errors import InputError
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images of a data set as they are split, rows of 784 pixels 0..255.
+
+    Attributes:
+        train: (N, 784) ``uint8``, in the file's order.
+        validation: (held_out, 784) ``uint8``, perhaps none.
+        test: (n, 784) ``uint8``.
+        sha256: SHA-256 of each file that was read, by the file's name.
+    """
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    sha256: dict[str, str]
+
+
+def load(dataset: str, data: Path, held_out: int, train_images: int | None = None) -> Images:
+    """Read and split `dataset` from the data folder, the SHA-256 of its files verified.
+
+    The last `held_out` images of the training file are the validation images, as in the authors' code; the first
+    `train_images` of the rest are the training images.
+
+    Args:
+        dataset: The data set's name.
+        data: The data folder, with the files in ``data/<dataset>/``.
+        held_out: Number of validation images, 0 or more.
+        train_images: Number of training images, None for all that are not held out.
+
+    Raises:
+        InputError: The files are missing or damaged, or hold fewer images than asked for.
+    """
+    known = dataset_named(dataset)
+    pool, test = known.read(Path(data) / dataset)
+    if not 0 <= held_out < len(pool):
+        raise InputError(f"held_out = {held_out} is impossible: {known.title} has {len(pool)} images to train on.")
+    left = len(pool) - held_out
+    used = left if train_images is None else train_images
+    if not 1 <= used <= left:
+        raise InputError(f"train_images = {used} is impossible: with {held_out} held out, {known.title} has {left}.")
+    return Images(pool[:used], pool[left:], test, dict(known.sha256))
+
+
+def evenly_spaced(n: int, total: int) -> np.ndarray:
+    """Indices (n,) ``int64`` of `n` images spread evenly over `total`, ascending and each once; n = total gives all.
+
+    Raises:
+        InputError: `n` is less than 1 or more than `total`.
+    """
+    if not 1 <= n <= total:
+        raise InputError(f"{n} images of {total} is impossible: choose from 1 to {total}.")
+    return np.arange(n, dtype=np.int64) * total // n

@@ -1,0 +1,103 @@
+"""The state of one model in training, and its file: all that is needed to go on with the same bits."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from iwae.errors import InputError
+from iwae.files import atomic_path
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+
+_GROUPS = ("parameters", "first", "second")
+
+
+@dataclass
+class ModelState:
+    """One model in training, at the boundary of a block of updates.
+
+    Attributes:
+        parameters: Parameters by name.
+        first: First moments by parameter.
+        second: Second moments by parameter.
+        generator: State of the generator of its draws, uint8, on the CPU.
+        updates: Updates made so far.
+        bound_sum: Sum of the minibatches' bounds since the pass began, in nats.
+        seconds: Wall time of training so far.
+        pass_seconds: The part of it since the pass began.
+        curve: Rows of the learning curve, one a pass.
+    """
+
+    parameters: dict[str, Tensor]
+    first: dict[str, Tensor]
+    second: dict[str, Tensor]
+    generator: Tensor
+    updates: int = 0
+    bound_sum: float = 0.0
+    seconds: float = 0.0
+    pass_seconds: float = 0.0
+    curve: list[dict[str, Any]] = field(default_factory=list)
+
+
+def settings_key(spec: ModelSpec, settings: TrainingSettings, data: dict[str, str], device: str) -> str:
+    """What a state belongs to: model, settings but for the number of stages, data and kind of device.
+
+    The number of stages is left out so that a schedule can be extended; the device is in because the generators of
+    CPU and CUDA are different ones.
+    """
+    fixed = {**settings.as_dict(), "stages": None}
+    content = json.dumps([spec.name, fixed, data, device], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def save(path: Path, key: str, state: ModelState) -> None:
+    """Write `state` to `path`, atomically."""
+    tensors = {
+        f"{group}.{name}": tensor.contiguous() for group in _GROUPS for name, tensor in getattr(state, group).items()
+    }
+    scalars = {
+        name: getattr(state, name) for name in ("updates", "bound_sum", "seconds", "pass_seconds", "curve")
+    }
+    with atomic_path(path) as temporary:
+        save_file(
+            {**tensors, "generator": state.generator}, temporary, metadata={"key": key, "scalars": json.dumps(scalars)}
+        )
+
+
+def load(path: Path, key: str) -> ModelState | None:
+    """The state at `path`, or None where there is no such file.
+
+    Raises:
+        InputError: The file is damaged, or is the state of another model, of other settings, data or device.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged ({error}): delete it to train the model from the start.") from error
+    if metadata.get("key") != key:
+        raise InputError(
+            f"{path} was written with other settings, data or device than are asked for now: "
+            "name another study, go back to its settings, or delete the file to start again."
+        )
+    groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
+    for name, tensor in tensors.items():
+        group, _, parameter = name.partition(".")
+        if parameter:
+            groups[group][parameter] = tensor
+    return ModelState(**groups, generator=tensors["generator"], **json.loads(metadata["scalars"]))
+
+
+def generator_state(generator: torch.Generator) -> Tensor:
+    """A copy of a generator's state, on the CPU."""
+    return generator.get_state().cpu().clone()

@@ -1,0 +1,34 @@
+"""What all tests share: the device they run on, and the real MNIST files, fetched once into the repository's data/."""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from iwae.data.sources import fetch
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", help="device of the tests that can run on any: cpu (default) or cuda")
+
+
+def pytest_configure(config):
+    torch.set_num_threads(1)  # small tensors: more threads only wait for each other
+    if config.getoption("--device").startswith("cuda") and not torch.cuda.is_available():
+        raise pytest.UsageError("--device cuda needs a CUDA device, and torch sees none: use --device cpu.")
+
+
+@pytest.fixture(scope="session")
+def device(request):
+    return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The data folder, with the real MNIST in it."""
+    fetch("mnist", ROOT / "data")
+    return ROOT / "data"

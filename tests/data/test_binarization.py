@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import torch
+
+from iwae.data import binarization
+from iwae.data.binarization import bernoulli_pixels, binarize, mean_binarization_entropy
+from iwae.data.splits import load
+
+VALUES = np.arange(256, dtype=np.uint8)
+
+
+def test_black_is_never_set_and_white_always():
+    pixels = np.repeat(np.array([[0, 255]], np.uint8), 200_000, axis=0)
+    binary = binarize(pixels, seed=123)
+    assert not binary[:, 0].any()
+    assert binary[:, 1].all()
+
+
+def test_mean_of_draws_is_the_pixel_value_over_255():
+    draws = 30_000
+    mean = binarize(np.tile(VALUES, (draws, 1)), seed=5).mean(0)
+    p = VALUES / 255
+    # Five standard errors for each of 254 values: a right sampler fails once in some 7000 seeds.
+    np.testing.assert_array_less(abs(mean - p)[1:255], 5 * np.sqrt(p * (1 - p) / draws)[1:255])
+    # The mean over all values is sharper: it tells v / 255 from v / 256, which is lower by 0.00195.
+    assert abs((mean - p).mean()) < 5 * np.sqrt((p * (1 - p)).sum() / draws) / 256 < 0.0009
+
+
+def test_result_depends_on_the_seed_alone(monkeypatch):
+    pixels = np.random.RandomState(0).randint(0, 256, (53, 11)).astype(np.uint8)
+    whole = binarize(pixels, seed=7)
+    assert whole.dtype == np.uint8
+    assert (whole != binarize(pixels, seed=8)).any()
+    monkeypatch.setattr(binarization, "_CHUNK", 10)
+    np.testing.assert_array_equal(binarize(pixels, seed=7), whole)
+
+
+def test_every_draw_of_every_value(device):
+    draws = torch.arange(-32768, 32768, device=device).to(torch.int16)[:, None].expand(65536, 256)
+    pixels = torch.arange(256, device=device).to(torch.uint8).expand(65536, 256)
+    binary = bernoulli_pixels(pixels, draws)
+    assert binary.dtype == torch.float32
+    assert set(binary.unique().tolist()) == {0.0, 1.0}
+    ones = binary.sum(0, dtype=torch.float64).cpu()
+    values = torch.arange(256, dtype=torch.float64)
+    assert torch.equal(ones, torch.round(values * 65536 / 255))
+    assert (ones / 65536 - values / 255).abs().max() <= 2**-17
+    assert ones[0] == 0
+    assert ones[255] == 65536
+
+
+def test_leading_axes_are_kept(device):
+    pixels = torch.full((2, 3, 5), 255, dtype=torch.uint8, device=device)
+    draws = torch.full((2, 3, 5), 32767, dtype=torch.int16, device=device)
+    assert torch.equal(bernoulli_pixels(pixels, draws), torch.ones(2, 3, 5, device=device))
+
+
+def test_entropy_of_known_pixels():
+    pixels = np.array([[0, 255, 51], [0, 0, 0]], np.uint8)
+    p = 51 / 255
+    expected = -(p * np.log(p) + (1 - p) * np.log(1 - p)) / 2
+    assert mean_binarization_entropy(pixels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_entropy_of_the_test_images_is_the_published_rules(mnist):
+    assert mean_binarization_entropy(load("mnist", mnist, 400).test) == pytest.approx(45.534, abs=0.0005)

