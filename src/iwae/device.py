@@ -1,4 +1,4 @@
-"""Where computations run: the device, the CPU's threads and matrix products, and compilation."""
+"""Where computations run: the device, the CPU's threads, and compilation."""
 
 import logging
 from collections.abc import Callable
@@ -10,7 +10,6 @@ import torch
 from iwae.errors import InputError
 
 _log = logging.getLogger(__name__)
-_PRODUCT_TOLERANCE = 1e-4  # relative error of a float32 product; bfloat16 would be off by some 1e-2
 
 
 def choose_device(name: str) -> torch.device:
@@ -27,17 +26,18 @@ def choose_device(name: str) -> torch.device:
 
 
 def configure(device: torch.device, threads: int) -> None:
-    """Set the number of CPU threads and let float32 matrix products run on the fastest exact path."""
+    """Set the number of CPU threads for work on `device`; `InputError` where it is less than 1."""
+    if threads < 1:
+        raise InputError(f"threads = {threads} is impossible: it must be 1 or more.")
     torch.set_num_threads(threads)
-    if device.type == "cpu":
-        _use_onednn_products()
+    # Its search for a CUDA toolkit warns on every machine without one.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 
 def describe(device: torch.device, threads: int) -> dict[str, Any]:
     """What a manifest says of the machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    matmul = torch.backends.mkldnn.matmul.fp32_precision if device.type == "cpu" else "ieee"
-    return {"device": f"{device.type}: {name}", "threads": threads, "onednn_matmul": matmul, "compiled": can_compile()}
+    return {"device": f"{device.type}: {name}", "threads": threads, "compiled": can_compile()}
 
 
 def _processor() -> str:
@@ -46,22 +46,6 @@ def _processor() -> str:
             return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return "unknown processor"
-
-
-def _use_onednn_products() -> None:
-    """Prefer oneDNN to MKL for float32 products where that loses no accuracy.
-
-    MKL takes a slow path on processors that are not its maker's. The setting permits oneDNN to use bfloat16, which it
-    does on processors with matrix units for it and not elsewhere; a product against float64 tells which.
-    """
-    matmul = torch.backends.mkldnn.matmul
-    matmul.fp32_precision = "bf16"
-    generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(256, 256, generator=generator, dtype=torch.float64) for _ in range(2))
-    exact = a @ b
-    error = ((a.float() @ b.float()).double() - exact).norm() / exact.norm()
-    if error > _PRODUCT_TOLERANCE:
-        matmul.fp32_precision = "none"
 
 
 @cache

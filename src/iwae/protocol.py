@@ -8,6 +8,7 @@ Each choice is one field, and two presets fill them all:
 Sources are the paper (arXiv 1509.00519 v4) and the authors' repository (yburda/iwae). Standard library only.
 """
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
@@ -40,8 +41,8 @@ class Protocol:
         initialization_seed: Seed of the initialisation; a model's own seed is added to it (code: 123).
         output_bias: The last bias of the decoder starts at the logit of the ``train-mean`` image, clipped to
             [0.001, 0.999] (code), or at ``zeros``.
-        kl: log p(h) - log q(h|x) is always ``sampled``, never integrated (both); there is no other choice, and the field
-            says so in every manifest.
+        kl: log p(h) - log q(h|x) is always ``sampled``, never integrated (both); there is no other choice, and the
+            field says so in every manifest.
         test_binarization_seed: Seed of the one stochastic binarization of the test set (code: 123).
         activity: Which of the two measured activities tables show beside the paper's: the code's ``one-sample`` variant
             (500 training images, the second layer's mean at a single sampled h1) or the text's ``definition``.
@@ -73,8 +74,12 @@ class Protocol:
         for name in ("adam_beta1", "adam_beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"protocol field {name} = {getattr(self, name)} is impossible: it must be in [0, 1).")
-        if self.adam_epsilon <= 0:
+        if not 0 < self.adam_epsilon < math.inf:
             raise InputError(f"protocol field adam_epsilon = {self.adam_epsilon} is impossible: it must be positive.")
+        for name in ("initialization_seed", "test_binarization_seed"):
+            seed = getattr(self, name)
+            if not 0 <= seed < 2**32:  # numpy's legacy generator takes no others
+                raise InputError(f"protocol field {name} = {seed} is impossible: it must be in [0, 2^32).")
         if self.held_out < 0:
             raise InputError(f"protocol field held_out = {self.held_out} is impossible: it must be 0 or more.")
 

@@ -19,9 +19,11 @@ class Settings:
 
     def __post_init__(self) -> None:
         for entry in fields(self):
-            value, least = getattr(self, entry.name), entry.metadata.get("least")
+            value, least, most = getattr(self, entry.name), entry.metadata.get("least"), entry.metadata.get("most")
             if least is not None and value < least:
                 raise InputError(f"{entry.name} = {value} is impossible: it must be {least} or more.")
+            if most is not None and value > most:
+                raise InputError(f"{entry.name} = {value} is impossible: it must be {most} or less.")
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON keeps them."""
@@ -44,7 +46,8 @@ class TrainingSettings(Settings):
     stages: int = field(default=SCHEDULE_STAGES, metadata={"least": 1})
     batch_size: int = field(default=20, metadata={"least": 1})
     train_images: int | None = None
-    study_seed: int = field(default=0, metadata={"least": 0})
+    # numpy's legacy generator, which binarizes, takes no larger seed.
+    study_seed: int = field(default=0, metadata={"least": 0, "most": 2**32 - 1})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +103,13 @@ class SurgerySettings(Settings):
     sizes: tuple[int, ...] = (1000, 10_000)
     seed: int = field(default=0, metadata={"least": 0})
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.sizes, default=2) < 2:
+            raise InputError(f"sizes = {list(self.sizes)} is impossible: each size must be 2 or more.")
+
     def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON keeps them: a list for the tuple."""
         return {**super().as_dict(), "sizes": list(self.sizes)}
 
 

@@ -1,8 +1,8 @@
 """Names: which model is meant, and which models a study's grid asks for.
 
-A model is one trained network, named ``dataset/l{layers}-{objective}-k{k}/seed{seed}``. The name is also its folder below
-``results/<study>/``, and it seeds the model's random numbers. Standard library only: the workflow imports this module
-while it builds its graph.
+A model is one trained network, named ``dataset/l{layers}-{objective}-k{k}/seed{seed}``. The name is also its folder
+below ``results/<study>/``, and it seeds the model's random numbers. Standard library only: the workflow imports this
+module while it builds its graph.
 """
 
 import hashlib
@@ -16,7 +16,10 @@ from iwae.errors import InputError
 DATASETS = ("mnist",)
 OBJECTIVES = ("vae", "iwae")
 LAYERS = (1, 2)
-_NAME = re.compile(r"(?P<dataset>[a-z-]+)/l(?P<layers>\d+)-(?P<objective>[a-z]+)-k(?P<k>\d+)/seed(?P<seed>\d+)")
+_NUMBER = "0|[1-9][0-9]*"  # written in one way only, because the name is also a folder
+_NAME = re.compile(
+    rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})/seed(?P<seed>{_NUMBER})"
+)
 
 
 @dataclass(frozen=True, order=True)

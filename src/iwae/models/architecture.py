@@ -2,8 +2,8 @@
 
 Each conditional distribution is a network of two tanh layers and linear heads (paper, section 5):
 
-* ``q1`` 784 -> 200 -> 200 -> h1 and, with two stochastic layers, ``q2`` h1 -> 100 -> 100 -> h2: the recognition networks,
-* ``p1`` h2 -> 100 -> 100 -> h1 (two layers only) and ``px`` h1 -> 200 -> 200 -> 784: the generative networks.
+* recognition: ``q1`` 784 -> 200 -> 200 -> h1 and, with two stochastic layers, ``q2`` h1 -> 100 -> 100 -> h2,
+* generation: ``p1`` h2 -> 100 -> 100 -> h1 (two layers only) and ``px`` h1 -> 200 -> 200 -> 784.
 
 A Gaussian network has the heads ``mean`` and ``scale``, the network of the pixels the head ``logits``. A layer
 computes x @ weight + bias, with ``{network}.{layer}.weight`` (in, out) and ``{network}.{layer}.bias`` (out,).

@@ -73,7 +73,7 @@ def infer(
 def joint_log_prob(
     architecture: Architecture, parameters: Parameters, x: Tensor, latents: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """log p(h) and log p(x | h1), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
+    """Log p(h) and log p(x | h1), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
     log_prior = standard_gaussian_log_prob(latents[-1])
     for level in range(architecture.layers - 1, 0, -1):
         mean, log_deviation = conditional(architecture, parameters, f"p{level}", latents[level])

@@ -38,7 +38,11 @@ class BlockDraws:
             # Four 16-bit draws at a time: several times faster than drawing each by itself. Both are drawn to
             # contiguous memory, since the values drawn depend on the layout.
             words, noise = self._words[:, model], self.noise[:, model]
-            words.copy_(torch.empty(words.shape, dtype=words.dtype, device=words.device).random_(-(2**63), None, generator=generator))
+            words.copy_(
+                torch.empty(words.shape, dtype=words.dtype, device=words.device).random_(
+                    -(2**63), None, generator=generator
+                )
+            )
             noise.copy_(torch.empty(noise.shape, device=noise.device).normal_(generator=generator))
 
 

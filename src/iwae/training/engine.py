@@ -41,9 +41,9 @@ def make_step(architecture: Architecture, protocol: Protocol) -> Step:
     """The update of a stack, to be compiled or run as it is.
 
     The function returned changes the parameters and moments in place and returns each model's bound on its minibatch,
-    averaged over images, (M,). Its arguments are the stacked parameters, first and second moments; all training pixels,
-    uint8 (N, 784); the images of each model's minibatch, int64 (M, B); the draws of one step, bits (M, B, 784) and noise
-    (M, k, B, D); which models are importance weighted, bool (M,); and Adam's scalars, (2,).
+    averaged over images, (M,). Its arguments are the stacked parameters, first and second moments; all training
+    pixels, uint8 (N, 784); the images of each model's minibatch, int64 (M, B); the draws of one step, bits
+    (M, B, 784) and noise (M, k, B, D); which models are importance weighted, bool (M,); and Adam's scalars, (2,).
     """
     bound_of = make_bound(architecture)
 

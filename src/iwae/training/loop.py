@@ -43,9 +43,7 @@ class StackTraining:
         self._protocol = settings.protocol
         self._schedule = Schedule(len(images.train) // settings.batch_size, settings.stages)
         architecture = Architecture(self._specs[0].layers, self._protocol.scale)
-        self._stack = Stack(
-            self._specs, list(states.values()), architecture, self._protocol, device, compile_function
-        )
+        self._stack = Stack(self._specs, list(states.values()), architecture, self._protocol, device, compile_function)
         train = images.train
         if self._protocol.binarization == "once":
             train = 255 * binarize(train, settings.study_seed)

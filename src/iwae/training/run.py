@@ -2,7 +2,6 @@
 
 import fcntl
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -100,9 +99,7 @@ def _groups(
     yield from groups.values()
 
 
-def fresh_state(
-    spec: ModelSpec, settings: TrainingSettings, images: Images, device: torch.device | str
-) -> ModelState:
+def fresh_state(spec: ModelSpec, settings: TrainingSettings, images: Images, device: torch.device | str) -> ModelState:
     """A model's state before its first update."""
     protocol = settings.protocol
     architecture = Architecture(spec.layers, protocol.scale)
@@ -153,9 +150,7 @@ def _write_model(
     with atomic_path(folder / manifest.WEIGHTS) as temporary:
         save_file(state.parameters, temporary)
     write_rows(folder / "training.csv", state.curve)
-    manifest.record(
-        folder, spec, "training", settings.as_dict(), [manifest.WEIGHTS, "training.csv"], provenance
-    )
+    manifest.record(folder, spec, "training", settings.as_dict(), [manifest.WEIGHTS, "training.csv"], provenance)
     _log.info("%s is trained: %s", spec.name, folder)
 
 

@@ -62,9 +62,7 @@ def save(path: Path, key: str, state: ModelState) -> None:
     tensors = {
         f"{group}.{name}": tensor.contiguous() for group in _GROUPS for name, tensor in getattr(state, group).items()
     }
-    scalars = {
-        name: getattr(state, name) for name in ("updates", "bound_sum", "seconds", "pass_seconds", "curve")
-    }
+    scalars = {name: getattr(state, name) for name in ("updates", "bound_sum", "seconds", "pass_seconds", "curve")}
     with atomic_path(path) as temporary:
         save_file(
             {**tensors, "generator": state.generator}, temporary, metadata={"key": key, "scalars": json.dumps(scalars)}

@@ -1,0 +1,48 @@
+"""Pictures of a model: images drawn from it, and test images beside their reconstructions."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iwae.evaluation.noise import noise_chunks
+from iwae.models.model import generate, reconstruct
+from iwae.models.store import TrainedModel
+from iwae.settings import PicturesSettings
+
+
+class Pictures(NamedTuple):
+    """Images as grey levels 0..255, ``uint8``.
+
+    Attributes:
+        samples: Means of the pixels of images drawn from the model, (n, 784).
+        inputs: Binary test images, (m, 784), 0 or 255.
+        reconstructions: Means of the pixels given the mean of q(h1|x), (m, 784).
+    """
+
+    samples: np.ndarray
+    inputs: np.ndarray
+    reconstructions: np.ndarray
+
+
+@torch.inference_mode()
+def draw(model: TrainedModel, x: np.ndarray, settings: PicturesSettings, device: torch.device) -> Pictures:
+    """Draw the pictures of a model.
+
+    Args:
+        model: The model, on `device`.
+        x: Binary test images, (n, 784) ``uint8``; the first of them are reconstructed.
+        settings: How many pictures, and the seed.
+        device: Where to compute.
+    """
+    seeds = [model.spec.random_seed(settings.seed, "pictures")]
+    noise = next(noise_chunks(seeds, settings.samples, settings.samples, model.architecture.latents, device))
+    samples = generate(model.architecture, model.parameters, [layer[:, 0] for layer in noise])
+    inputs = x[: settings.reconstructions]
+    means = reconstruct(model.architecture, model.parameters, torch.from_numpy(inputs).to(device).float())
+    return Pictures(_grey(samples), inputs * np.uint8(255), _grey(means))
+
+
+def _grey(means: Tensor) -> np.ndarray:
+    return (255 * means).round().to(torch.uint8).cpu().numpy()

@@ -1,0 +1,187 @@
+"""ELBO surgery (Hoffman & Johnson 2016): what the ELBO of the training images is made of.
+
+With n uniform over N images, z ~ q(z|x_n) and the aggregate posterior q(z) = (1/N) sum_n q(z|x_n),
+
+    mean ELBO = reconstruction - I(n; z) - KL(q(z) || p(z)),
+
+where reconstruction = E log p(x_n|z) and I(n; z) = E log q(z|x_n) / q(z), which lies in [0, log N]. q(z) is the exact
+mixture over all N images: estimates of it from minibatches are biased. As I is within a fraction of a nat of log N, the
+gap log N - I says more than I.
+
+With two layers z = (h1, h2). As q(h2|h1) does not depend on the image, I(n; h1, h2) = I(n; h1) and q(z) is
+q(h1) q(h2|h1). All is computed in float64.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.models.densities import gaussian_log_prob, standard_gaussian_log_prob
+from iwae.models.model import conditional, infer, joint_log_prob
+from iwae.models.store import TrainedModel
+from iwae.settings import SurgerySettings
+
+_QUERIES = 100  # rows of a block of the Q x N matrix of log-densities: 48 MB for N = 59,600
+_IMAGES = 1000  # images encoded, and draws decoded, at once
+
+
+class Draws(NamedTuple):
+    """What is needed of Q draws (n, z), z ~ q(z|x_n), each (Q,), in nats.
+
+    Attributes:
+        reconstruction: log p(x_n|z).
+        log_q_h1: log q(h1|x_n), from the noise that h1 was made of.
+        log_q_above: log q(h2|h1), zero where there is one layer.
+        log_prior: log p(z).
+        log_posterior: log q(h1|x_n) once more, as a component of the mixture.
+        log_aggregate: log q(h1), the mixture.
+    """
+
+    reconstruction: Tensor
+    log_q_h1: Tensor
+    log_q_above: Tensor
+    log_prior: Tensor
+    log_posterior: Tensor
+    log_aggregate: Tensor
+
+
+def terms(draws: Draws, images: int) -> dict[str, tuple[float, float]]:
+    """The terms of the surgery with their standard errors over the draws, by name.
+
+    The ELBO is taken from `log_q_h1` and the other terms from the mixture, so that the residual of the identity, zero
+    but for rounding, checks the mixture. The standard errors take images as drawn with replacement; they are drawn
+    without, so the errors are upper bounds.
+    """
+    information = draws.log_posterior - draws.log_aggregate
+    marginal_kl = draws.log_aggregate + draws.log_q_above - draws.log_prior
+    elbo = draws.reconstruction + draws.log_prior - draws.log_q_h1 - draws.log_q_above
+    each = {
+        "reconstruction": draws.reconstruction,
+        "mutual_information": information,
+        "index_gap": math.log(images) - information,
+        "marginal_kl": marginal_kl,
+        "elbo": elbo,
+        "residual": elbo - (draws.reconstruction - information - marginal_kl),
+    }
+    root = math.sqrt(len(elbo))
+    return {name: (value.mean().item(), value.std().item() / root) for name, value in each.items()}
+
+
+@torch.inference_mode()
+def measure(
+    model: TrainedModel,
+    x: np.ndarray,
+    settings: SurgerySettings,
+    device: torch.device,
+    progress: Callable[[int], object] = lambda draws: None,
+) -> list[dict[str, object]]:
+    """The rows of ``surgery.csv``: the terms for the first N images, for each N of `sizes_of` and in that order.
+
+    Args:
+        model: The model, on `device`.
+        x: The binary training images, (N, 784) ``uint8``.
+        settings: Numbers of draws and of images, and the seed. Where there are fewer images than draws, each image
+            gets one draw.
+        device: Where to compute.
+        progress: Called with the number of draws done since its last call.
+    """
+    parameters = {name: tensor.double() for name, tensor in model.parameters.items()}
+    double = TrainedModel(model.spec, model.settings, model.architecture, parameters)
+    mean, log_deviation = encode(double, x, device)
+    rows: list[dict[str, object]] = []
+    for size in sizes_of(settings, len(x)):
+        chosen = choose(model, size, settings)
+        draws = draw(double, x, chosen, (mean[:size], log_deviation[:size]), settings.seed, progress)
+        found = terms(draws, size)
+        rows += [{"images": size, "term": name, "value": value, "se": se} for name, (value, se) in found.items()]
+    return rows
+
+
+def sizes_of(settings: SurgerySettings, images: int) -> list[int]:
+    """The numbers N of images to compute the terms for: those of the settings that are possible, and all images."""
+    return [*sorted({size for size in settings.sizes if 2 <= size < images}), images]
+
+
+def choose(model: TrainedModel, size: int, settings: SurgerySettings) -> Tensor:
+    """Distinct images of the first `size` to draw from, ascending, (Q,) ``int64``."""
+    generator = torch.Generator().manual_seed(model.spec.random_seed(settings.seed, f"surgery/images/{size}"))
+    return torch.randperm(size, generator=generator)[: settings.samples].sort().values
+
+
+def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and log-deviation of q(h1|x) for images (N, 784) ``uint8``: two tensors (N, D) in the model's type."""
+    kind = model.parameters["q1.mean.bias"].dtype
+    parts = []
+    for start in range(0, len(x), _IMAGES):
+        binary = torch.from_numpy(x[start : start + _IMAGES]).to(device, kind)
+        parts.append(conditional(model.architecture, model.parameters, "q1", binary))
+    mean, log_deviation = (torch.cat(part) for part in zip(*parts, strict=True))
+    return mean, log_deviation
+
+
+def draw(
+    model: TrainedModel,
+    x: np.ndarray,
+    chosen: Tensor,
+    posteriors: tuple[Tensor, Tensor],
+    seed: int,
+    progress: Callable[[int], object] = lambda draws: None,
+) -> Draws:
+    """One draw of z for each chosen image, with its log-densities.
+
+    An image's draw is seeded by its index, so it is the same whatever the number of images.
+
+    Args:
+        model: The model, in float64.
+        x: Binary images, ``uint8``.
+        chosen: Indices of images, (Q,).
+        posteriors: Mean and log-deviation of q(h1|x_n) of each component of the mixture, two tensors (N, D).
+        seed: The study's seed.
+        progress: Called with the number of draws done since its last call.
+    """
+    mixture = Mixture(*posteriors)
+    parts = []
+    for images in chosen.split(_QUERIES):
+        parts.append(_draw(model, x, images, mixture, image_seeds(model.spec, seed, "surgery", images.tolist())))
+        progress(len(images))
+    return Draws(*(torch.cat(part).cpu() for part in zip(*parts, strict=True)))
+
+
+def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: "Mixture", seeds: list[int]) -> Draws:
+    architecture, device = model.architecture, mixture.mean.device
+    noise = [layer.double() for layer in next(noise_chunks(seeds, 1, 1, architecture.latents, device))]
+    binary = torch.from_numpy(x[images.numpy()]).to(device).double()
+    latents, log_q = infer(architecture, model.parameters, binary, noise)
+    log_prior, reconstruction = joint_log_prob(architecture, model.parameters, binary, latents)
+    log_deviation = mixture.log_deviation[images.to(device)]
+    log_q_h1 = standard_gaussian_log_prob(noise[0][0]) - log_deviation.sum(-1)
+    components = mixture.component_log_probs(latents[0][0])
+    log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
+    log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.mean))
+    return Draws(reconstruction[0], log_q_h1, log_q[0] - log_q_h1, log_prior[0], log_posterior, log_aggregate)
+
+
+class Mixture:
+    """The mixture of N diagonal Gaussians with equal weights, such as q(h1) over N images.
+
+    log N(z; m, s) = [z^2, z] . [-1 / (2 s^2); m / s^2] + constant: one matrix product for all pairs of z and component.
+    """
+
+    def __init__(self, mean: Tensor, log_deviation: Tensor) -> None:
+        self.mean, self.log_deviation = mean, log_deviation
+        precision = torch.exp(-2 * log_deviation)
+        self._weight = torch.cat([-0.5 * precision, mean * precision], dim=1).T  # (2 D, N)
+        self._constant = gaussian_log_prob(torch.zeros_like(mean[0]), mean, log_deviation)  # (N,)
+
+    def component_log_probs(self, z: Tensor) -> Tensor:
+        """The log-densities N(z; m_n, s_n) of each component: (Q, D) -> (Q, N)."""
+        return torch.addmm(self._constant, torch.cat([z.square(), z], dim=1), self._weight)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The mixture's log-density: (Q, D) -> (Q,)."""
+        return torch.logsumexp(self.component_log_probs(z), 1) - math.log(len(self.mean))

@@ -1,0 +1,142 @@
+"""``results.csv``: one row for each model and quantity, read from the model folders of a study.
+
+Columns: study, dataset, layers, objective, k, seed, quantity, value, se, n, stages. ``se`` is the standard error over n
+images (nll, nll_train, ess) or over n Monte-Carlo draws (terms of the surgery) and is empty for counts; for active
+units n is the number of units. ``stages`` is the number of stages of the schedule that the model ran.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from iwae import manifest
+from iwae.errors import InputError
+from iwae.files import atomic_path
+from iwae.specification import ModelSpec
+
+IDENTITY = ["dataset", "layers", "objective", "k", "seed"]
+COLUMNS = ["study", *IDENTITY, "quantity", "value", "se", "n", "stages"]
+SURGERY_TERMS = ("reconstruction", "mutual_information", "index_gap", "marginal_kl", "elbo")
+ACTIVE = 0.01  # a unit is active if A_u is above this (paper, section 5)
+_NEEDED = ("training", "likelihood", "activity", "surgery")
+_Row = tuple[str, float, float | None, int | None]  # quantity, value, se, n
+
+
+def collect(results: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Read the quantities of the models `names` from the study folder `results`.
+
+    Every file that the steps training, likelihood, activity and surgery wrote is compared with its manifest.
+
+    Args:
+        results: The study folder.
+        names: Names of models, such as ``mnist/l1-iwae-k5/seed0``, at least one.
+
+    Returns:
+        The rows of ``results.csv``, in the order of `names`.
+
+    Raises:
+        InputError: A file is missing or not the one its manifest describes, or a folder holds another model.
+    """
+    if not names:
+        raise InputError("no models are named: give at least one, such as mnist/l1-iwae-k5/seed0.")
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        spec, folder = ModelSpec.parse(name), Path(results) / name
+        content = checked_manifest(folder, spec)
+        _check_sections(folder, content)
+        head = {"study": Path(results).name, **vars(spec)}
+        stages = content["training"]["settings"]["stages"]
+        for quantity, value, se, n in _quantities(folder, spec, content):
+            rows.append({**head, "quantity": quantity, "value": value, "se": se, "n": n, "stages": stages})
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "se": float, "n": "Int64"})
+
+
+def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
+    """The manifest of `folder`, which must be that of the model `spec`.
+
+    Raises:
+        InputError: The manifest is missing or damaged, or names another model.
+    """
+    content = manifest.read(folder)
+    found = ModelSpec(**content["model"])
+    if found != spec:
+        path = folder / manifest.NAME
+        raise InputError(f"{path} describes the model {found.name}, not {spec.name}: restore that model's own folder.")
+    return content
+
+
+def write_results(results: Path, names: Sequence[str]) -> None:
+    """Write `collect`'s rows to ``results.csv`` in the study folder `results`."""
+    write_frame(Path(results) / "results.csv", collect(results, names))
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame as CSV, atomically; floats are written so that they read back exactly."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_results(path: Path) -> pd.DataFrame:
+    """Read ``results.csv``.
+
+    Raises:
+        InputError: It is missing, empty, or has other columns.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run the step 'collect' first.")
+    try:
+        frame = pd.read_csv(path, dtype={"n": "Int64"})
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{path} cannot be read as results ({error}): run the step 'collect' again.") from error
+    if list(frame.columns) != COLUMNS or frame.empty:
+        raise InputError(f"{path} is not a file of results: it needs rows with the columns {', '.join(COLUMNS)}.")
+    return frame
+
+
+def _check_sections(folder: Path, content: dict[str, Any]) -> None:
+    weights = content.get("training", {}).get("files", {}).get(manifest.WEIGHTS)
+    for section in _NEEDED:
+        if section not in content:
+            raise InputError(f"{folder / manifest.NAME} has no entry {section!r}: run that step for this model first.")
+        for file in content[section]["files"]:
+            manifest.checked_file(folder, section, file)
+        if section != "training" and content[section]["weights"] != weights:
+            raise InputError(f"{folder}: the step {section!r} measured other weights than those there: run it again.")
+
+
+def _quantities(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Iterator[_Row]:
+    yield from _likelihood(folder, content["likelihood"]["settings"]["samples"])
+    yield from _active_units(pd.read_csv(folder / "activity.csv"), spec.layers)
+    yield from _surgery(pd.read_csv(folder / "surgery.csv"), content["surgery"]["settings"]["samples"])
+    yield "updates", float(pd.read_csv(folder / "training.csv").updates.iloc[-1]), None, None
+    seconds = content["training"]["provenance"].get("wall_seconds")
+    if seconds is not None:
+        yield "wall_seconds", float(seconds), None, None
+
+
+def _likelihood(folder: Path, samples: int) -> Iterator[_Row]:
+    bounds = pd.read_csv(folder / "likelihood.csv")
+    last = bounds[bounds.k == samples].set_index("split")
+    for quantity, split in (("nll", "test"), ("nll_train", "train")):
+        row = last.loc[split]
+        yield quantity, -float(row.bound), float(row.se_images), int(row.images)
+    with np.load(folder / "likelihood.npz") as arrays:
+        ess = arrays["test_ess"].astype(np.float64)
+    yield "ess", float(ess.mean()), float(ess.std(ddof=1) / np.sqrt(len(ess))), len(ess)
+
+
+def _active_units(units: pd.DataFrame, layers: int) -> Iterator[_Row]:
+    for quantity, column in (("active_units", "activity"), ("active_units_authors", "activity_authors")):
+        for layer in range(1, layers + 1):
+            activity = units.loc[units.layer == layer, column]
+            yield f"{quantity}_{layer}", float((activity > ACTIVE).sum()), None, len(activity)
+
+
+def _surgery(table: pd.DataFrame, samples: int) -> Iterator[_Row]:
+    whole = table[table.images == table.images.max()].set_index("term")
+    for term in SURGERY_TERMS:
+        yield term, float(whole.loc[term, "value"]), float(whole.loc[term, "se"]), samples

@@ -1,0 +1,109 @@
+"""What a study did, in sentences computed from its manifests: nothing here is a typed number."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from iwae.protocol import PRESETS
+from iwae.reporting.study import Model
+from iwae.settings import SCHEDULE_STAGES, LikelihoodSettings, TrainingSettings
+
+PAPER = TrainingSettings()
+PAPER_LIKELIHOOD = LikelihoodSettings()
+
+
+def passes(stages: int) -> int:
+    """Passes over the training images in the first `stages` stages of 3^i passes (paper, section 5)."""
+    return sum(3**stage for stage in range(stages))
+
+
+def schedule(stages: int) -> str:
+    """The part of the paper's schedule that was run, for column ``schedule`` of the tables."""
+    if stages == SCHEDULE_STAGES:
+        return f"whole ({passes(stages)} passes)"
+    return f"cut after {stages} of {SCHEDULE_STAGES} stages ({passes(stages)} of {passes(SCHEDULE_STAGES)} passes)"
+
+
+def follows_schedule(model: Model) -> bool:
+    """Whether the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size."""
+    settings = model.settings("training")
+    return all(settings[name] == getattr(PAPER, name) for name in ("stages", "train_images", "batch_size"))
+
+
+def schedule_lines(models: Sequence[Model], consequence: str = "not comparable with the paper") -> list[str]:
+    """What models ran of the paper's schedule: one sentence for each way in which some depart from it.
+
+    Args:
+        models: The models.
+        consequence: What a departure means for the reader, the end of each sentence.
+    """
+    departures = Counter(reason for model in models for reason in _departures(model))
+    if not departures:
+        return [f"Schedule as in the paper: {schedule(SCHEDULE_STAGES)}."]
+    return [
+        f"{reason[0].upper()}{reason[1:]}{_share(count, models)}: {consequence}."
+        for reason, count in sorted(departures.items())
+    ]
+
+
+def _share(count: int, models: Sequence[Model]) -> str:
+    return "" if count == len(models) else f" in {count} of {len(models)} models"
+
+
+def _departures(model: Model) -> list[str]:
+    settings = model.settings("training")
+    found = []
+    if settings["stages"] != PAPER.stages:
+        found.append(f"schedule {schedule(settings['stages'])}")
+    if settings["train_images"] is not None:
+        found.append(f"trained on the first {settings['train_images']} training images only")
+    if settings["batch_size"] != PAPER.batch_size:
+        found.append(f"minibatches of {settings['batch_size']} images instead of {PAPER.batch_size}")
+    return found
+
+
+def likelihood_line(models: Sequence[Model]) -> str:
+    """How nll was measured, and the paper's way where it differs."""
+    settings = [model.settings("likelihood") for model in models]
+    samples, images = ({entry[name] for entry in settings} for name in ("samples", "test_images"))
+    line = (
+        f"nll: mean of -L_{_listed(samples)}, the bound of that many importance samples, over {_listed(images)} test "
+        "images, in nats per image"
+    )
+    if samples != {PAPER_LIKELIHOOD.samples} or images != {PAPER_LIKELIHOOD.test_images}:
+        line += f" (paper: {PAPER_LIKELIHOOD.samples} samples, {PAPER_LIKELIHOOD.test_images} images)"
+    return line + "."
+
+
+def protocols(models: Sequence[Model]) -> list[str]:
+    """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
+    named = Counter(_protocol(model.settings("training")["protocol"]) for model in models)
+    if len(named) == 1:
+        return list(named)
+    return [f"{name}{_share(count, models)}" for name, count in sorted(named.items())]
+
+
+def _protocol(fields: dict) -> str:
+    differences = {
+        name: [f"{key}={fields.get(key)}" for key, value in preset.as_dict().items() if fields.get(key) != value]
+        for name, preset in PRESETS.items()
+    }
+    nearest = min(differences, key=lambda name: len(differences[name]))
+    return f"{nearest} with {', '.join(differences[nearest])}" if differences[nearest] else nearest
+
+
+def activity_variant(models: Sequence[Model]) -> str:
+    """The measured activity that stands beside the paper's: ``one-sample`` or ``definition``.
+
+    A study has one protocol as a rule; where models differ, the definition is shown, which is the same for all.
+    """
+    variants = {model.settings("training")["protocol"]["activity"] for model in models}
+    return variants.pop() if len(variants) == 1 else "definition"
+
+
+def counted(number: int, word: str) -> str:
+    """``1 layer``, ``2 layers``."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _listed(values: set[int]) -> str:
+    return " or ".join(str(value) for value in sorted(values))

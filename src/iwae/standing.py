@@ -1,0 +1,149 @@
+"""How a study stands: which of its results are finished, and which are still to be made.
+
+Decided by the manifests alone (`iwae.manifest`), never by time stamps. Finished results are left out of the workflow's
+rules, so nothing can make them again. Standard library only; reads, never writes.
+"""
+
+import csv
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from iwae import manifest
+from iwae.configuration import Study
+from iwae.errors import InputError
+from iwae.specification import ModelSpec
+
+FILES = {
+    "training": ("model.safetensors", "training.csv"),
+    "likelihood": ("likelihood.npz", "likelihood.csv"),
+    "activity": ("activity.csv",),
+    "surgery": ("surgery.csv",),
+    "pictures": ("pictures.npz",),
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of a study is still to do.
+
+    Attributes:
+        unfinished: For each section of a manifest, the models whose folder does not hold its current result.
+        outdated: For (model's name, section) with a result under other settings or of other weights, a hash of that
+            result and of the settings asked for now. The result is there, so its absence cannot trigger the work. The
+            entry ("", "results") stands for a ``results.csv`` that holds models which are not the study's.
+    """
+
+    unfinished: dict[str, list[ModelSpec]] = field(default_factory=dict)
+    outdated: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def missing(self) -> str:
+        """One sentence on what is unfinished; empty if all is finished."""
+        parts = [_count(section, models) for section, models in self.unfinished.items() if models]
+        return ", ".join(parts)
+
+
+def standing(study: Study, results: Path) -> Standing:
+    """How `study` stands in the folder `results`.
+
+    Raises:
+        InputError: A trained model in `results` is not the one that `study` asks for, or its folder is damaged; the
+            message names the first such folders.
+    """
+    result = Standing({section: [] for section in manifest.SECTIONS})
+    problems = []
+    for model in study.models:
+        try:
+            _look(study, model, Path(results) / model.name, result)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        more = f"\n{len(problems) - 3} more folders have such problems." if len(problems) > 3 else ""
+        raise InputError("\n".join(problems[:3]) + more)
+    found, asked = _collected(Path(results) / "results.csv"), {model.name for model in study.models}
+    if found - asked:
+        result.outdated["", "results"] = _hash(sorted(found), sorted(asked))
+    return result
+
+
+def _collected(path: Path) -> set[str]:
+    """The names of the models in a ``results.csv``; none if there is no such file."""
+    if not path.is_file():
+        return set()
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return {"{dataset}/l{layers}-{objective}-k{k}/seed{seed}".format_map(defaultdict(str, row)) for row in rows}
+
+
+def _look(study: Study, model: ModelSpec, folder: Path, result: Standing) -> None:
+    """Enter into `result` how one model stands."""
+    content, trained = _content(model, folder), True
+    for section in manifest.SECTIONS:
+        asked = study.settings(section).as_dict()
+        if trained and manifest.is_current(folder, section, asked):
+            continue
+        result.unfinished[section].append(model)
+        if trained and section in content:
+            result.outdated[model.name, section] = _hash(content[section], asked)
+        if section == "training":
+            trained = False  # so what was measured on the weights to be replaced is not finished either
+            if section in content:
+                _check_extension(folder, content[section]["settings"], asked)
+
+
+def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
+    """The manifest in `folder`, empty if there is none; refused if it is another model's or malformed."""
+    path = folder / manifest.NAME
+    if not path.is_file():
+        return {}
+    content = manifest.read(folder)
+    if content["model"] != vars(model):
+        raise InputError(f"{path} belongs to another model, {ModelSpec(**content['model']).name}: restore the folder.")
+    for section in manifest.SECTIONS:
+        entry = content.get(section, {"settings": {}, "files": {}, "weights": ""})
+        keys = ("settings", "files") if section == "training" else ("settings", "files", "weights")
+        if not isinstance(entry, dict) or not all(key in entry for key in keys):
+            raise InputError(f"{path} is damaged (its entry {section!r} is incomplete): restore it or delete {folder}.")
+    return content
+
+
+def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuse to touch a trained model unless the same training is to be continued by further stages."""
+    if found == asked:
+        lost = [name for name in FILES["training"] if not (folder / name).is_file()]
+        raise InputError(
+            f"{folder} has lost {' and '.join(lost)} of a finished training: restore it, or delete the folder to train "
+            "the model again."
+        )
+    longer = found.get("stages", 0) < asked["stages"]
+    differences = [line for line in _differences(found, asked) if not (longer and line.startswith("stages "))]
+    if differences:
+        raise InputError(
+            f"{folder} holds a model that was trained differently ({'; '.join(differences)}): choose another name for "
+            "`study`, or delete the folder."
+        )
+
+
+def _differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """``stages is 8, asked is 2`` for each setting that differs, nested groups with their names in front."""
+    for key in dict.fromkeys([*found, *asked]):
+        old, new = found.get(key), asked.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key} is {old}, asked is {new}"
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _count(section: str, models: Iterable[ModelSpec]) -> str:
+    """``likelihood of 3 models (a, b, c)``, at most three of them named."""
+    names = [model.name for model in models]
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{section} of {len(names)} model{'s' if len(names) > 1 else ''} ({shown})"

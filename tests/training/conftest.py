@@ -1,0 +1,50 @@
+"""Small images and stacks for the tests of training."""
+
+import numpy as np
+import pytest
+import torch
+
+from iwae.data.splits import Images
+from iwae.models.architecture import Architecture
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+from iwae.training.engine import Stack
+from iwae.training.run import fresh_state
+
+
+def random_images(train=40, validation=6, test=4):
+    """Grey images that differ from pixel to pixel, so that mistakes of layout show."""
+    pixels = np.random.default_rng(0).integers(0, 256, size=(train + validation + test, 784), dtype=np.uint8)
+    return Images(pixels[:train], pixels[train : train + validation], pixels[train + validation :], {"images": "0"})
+
+
+@pytest.fixture
+def images():
+    return random_images()
+
+
+@pytest.fixture
+def build_stack(images, device):
+    """A function from names to a stack, uncompiled unless told otherwise."""
+
+    def build(names, settings=None, compile_step=lambda step: step):
+        settings = settings or TrainingSettings(batch_size=5)
+        specs = [ModelSpec.parse(name) for name in names]
+        states = [fresh_state(spec, settings, images, device) for spec in specs]
+        architecture = Architecture(specs[0].layers, settings.protocol.scale)
+        return Stack(specs, states, architecture, settings.protocol, device, compile_step)
+
+    return build
+
+
+@pytest.fixture
+def run_blocks(images, device):
+    """A function that makes two blocks of updates of a stack and returns their bounds, (T, M)."""
+
+    def run(stack, steps=8, batch=5):
+        pixels = torch.from_numpy(images.train).to(device)
+        index = torch.arange(steps * batch, device=device).view(steps, 1, batch).expand(-1, len(stack.specs), -1)
+        blocks = [stack.run_block(pixels, index, first, 1e-3) for first in (1, 1 + steps)]
+        return torch.cat(blocks)
+
+    return run

@@ -1,0 +1,129 @@
+"""The batched update: against autograd and the textbook's optimiser, members alone, and its compiled self."""
+
+import pytest
+import torch
+
+from iwae.bounds import elbo, importance_bound
+from iwae.data.binarization import bernoulli_pixels
+from iwae.device import compile_function
+from iwae.models.architecture import Architecture
+from iwae.models.model import log_weights
+from iwae.protocol import PRESETS
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+from iwae.training.draws import BlockDraws
+from iwae.training.run import fresh_state
+
+
+def assert_alike(actual, expected):
+    """Parameters equal but for float32 sums in another order.
+
+    Adam divides by the gradient's own size, so where a gradient is nearly zero its rounding moves the parameter by a
+    good part of a step: the whole tensor is compared with the distance that sixteen steps may cover, not each element.
+    """
+    assert actual.shape == expected.shape
+    assert (actual - expected).square().mean().sqrt().item() < 1e-3 * 16e-3
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("objective", ["vae", "iwae"])
+def test_updates_against_a_plain_loop(layers, objective, images, device, build_stack, run_blocks):
+    """`paper-text` without shuffling is torch.optim.Adam on the mean bound: the plainest code there is."""
+    protocol = PRESETS["paper-text"].with_overrides({"shuffle": False})
+    settings = TrainingSettings(protocol=protocol, batch_size=5)
+    spec = ModelSpec("mnist", layers, objective, 3, 0)
+    stack = build_stack([spec.name], settings)
+    bounds = run_blocks(stack)
+
+    architecture = Architecture(layers, protocol.scale)
+    start = fresh_state(spec, settings, images, device)
+    parameters = {name: value.double().to(device).requires_grad_() for name, value in start.parameters.items()}
+    optimizer = torch.optim.Adam(parameters.values(), lr=1e-3, betas=(0.9, 0.999), eps=1e-4)
+    generator = torch.Generator(device)
+    generator.set_state(start.generator)
+    draws = BlockDraws(architecture, [generator], 3, 5, 8)
+    expected = []
+    for update in range(16):
+        t = update % 8
+        if t == 0:
+            draws.refill()
+        pixels = torch.from_numpy(images.train[5 * t : 5 * t + 5]).to(device)
+        x = bernoulli_pixels(pixels, draws.bits[t, 0]).double()
+        noise = draws.noise[t, 0].double().split(architecture.latents, -1)
+        log_w = log_weights(architecture, parameters, x, noise)
+        bound = (importance_bound(log_w) if objective == "iwae" else elbo(log_w)).mean()
+        optimizer.zero_grad()
+        (-bound).backward()
+        optimizer.step()
+        expected.append(bound.item())
+    torch.testing.assert_close(bounds[:, 0].cpu(), torch.tensor(expected), rtol=1e-4, atol=1e-2)
+    for name, value in parameters.items():
+        assert_alike(stack.parameters[name][0], value.detach().float())
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_stack_equals_its_members_trained_alone(layers, build_stack, run_blocks):
+    names = [f"mnist/l{layers}-{objective}-k3/seed{seed}" for objective in ("vae", "iwae") for seed in (0, 1)]
+    together = build_stack(names)
+    bounds = run_blocks(together)
+    for model, name in enumerate(names):
+        alone = build_stack([name])
+        torch.testing.assert_close(run_blocks(alone)[:, 0], bounds[:, model], rtol=1e-5, atol=1e-3)
+        for parameter, value in alone.parameters.items():
+            assert_alike(value[0], together.parameters[parameter][model])
+
+
+def test_seeds_and_objectives_differ(build_stack, run_blocks):
+    stack = build_stack(["mnist/l1-vae-k3/seed0", "mnist/l1-iwae-k3/seed0", "mnist/l1-iwae-k3/seed1"])
+    bounds = run_blocks(stack)
+    assert len(set(bounds[-1].tolist())) == 3
+    # the IWAE's bound is the tighter one on the way up, too
+    assert (bounds[:, 1] > bounds[:, 0]).float().mean() > 0.5
+
+
+def test_at_k_1_the_objectives_are_one(build_stack, run_blocks, images, device):
+    vae, iwae = build_stack(["mnist/l1-vae-k1/seed0"]), build_stack(["mnist/l1-vae-k1/seed0"])
+    iwae.importance_weighted.fill_(True)
+    torch.testing.assert_close(run_blocks(vae), run_blocks(iwae), rtol=1e-5, atol=1e-3)
+    for name, value in vae.parameters.items():
+        assert_alike(value, iwae.parameters[name])
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_compiled_equals_uncompiled(layers, build_stack, run_blocks):
+    names = [f"mnist/l{layers}-vae-k2/seed0", f"mnist/l{layers}-iwae-k2/seed0"]
+    plain, compiled = build_stack(names), build_stack(names, compile_step=compile_function)
+    torch.testing.assert_close(run_blocks(plain), run_blocks(compiled), rtol=1e-5, atol=1e-3)
+    for name, value in plain.parameters.items():
+        assert_alike(value, compiled.parameters[name])
+
+
+def test_the_first_update_of_the_authors_changes_nothing(build_stack, images, device):
+    stack = build_stack(["mnist/l1-vae-k1/seed0"])
+    before = {name: value.clone() for name, value in stack.parameters.items()}
+    index = torch.arange(5, device=device).view(1, 1, 5)
+    stack.run_block(torch.from_numpy(images.train).to(device), index, 1, 1e-3)
+    assert all(torch.equal(value, stack.parameters[name]) for name, value in before.items())
+    assert any(moment.abs().sum() > 0 for moment in stack.first.values())
+
+
+def test_a_summed_loss_has_batch_times_the_gradient(build_stack, images, device):
+    moments = {}
+    for loss in ("sum", "mean"):
+        protocol = PRESETS["authors-code"].with_overrides({"loss": loss})
+        stack = build_stack(["mnist/l1-iwae-k2/seed0"], TrainingSettings(protocol=protocol, batch_size=5))
+        index = torch.arange(5, device=device).view(1, 1, 5)
+        stack.run_block(torch.from_numpy(images.train).to(device), index, 1, 1e-3)
+        moments[loss] = stack.first["q1.hidden1.weight"]
+    torch.testing.assert_close(moments["sum"], 5 * moments["mean"], rtol=1e-4, atol=1e-6)
+
+
+def test_bounds_on_given_images_are_each_model_s(build_stack, device):
+    stack = build_stack(["mnist/l2-vae-k3/seed0", "mnist/l2-iwae-k3/seed1"])
+    x = (torch.rand(7, 784, device=device) < 0.3).float()
+    noise = torch.randn(2, 3, 7, 150, device=device)
+    bounds = stack.bounds_on(x, noise)
+    for model, bound in enumerate((elbo, importance_bound)):
+        parameters = {name: value[model] for name, value in stack.parameters.items()}
+        log_w = log_weights(stack.architecture, parameters, x, noise[model].split((100, 50), -1))
+        torch.testing.assert_close(bounds[model], bound(log_w), rtol=1e-5, atol=1e-3)

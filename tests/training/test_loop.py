@@ -1,0 +1,110 @@
+"""The loop: learning curves, divergence, extension of a schedule, and stopping in the middle."""
+
+import math
+import os
+import signal
+
+import pytest
+import torch
+
+from iwae.errors import DivergenceError, InterruptedTraining
+from iwae.protocol import PRESETS
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+from iwae.training.loop import StackTraining
+from iwae.training.run import fresh_state
+
+SPECS = [ModelSpec("mnist", 1, "vae", 2, 0), ModelSpec("mnist", 1, "iwae", 2, 0)]
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(monkeypatch):
+    monkeypatch.setattr("iwae.training.loop.compile_function", lambda step: step)
+
+
+def start(images, device, settings):
+    states = {spec: fresh_state(spec, settings, images, device) for spec in SPECS}
+    return StackTraining(states, settings, images, device)
+
+
+def finish(training, save=lambda: None):
+    training.run(save, 1e9, "checkpoints")
+    return training.states()
+
+
+def settings(stages=2, **overrides):
+    return TrainingSettings(PRESETS["authors-code"].with_overrides(overrides), stages=stages, batch_size=5)
+
+
+def test_the_curve_has_a_row_a_pass(images, device):
+    states = finish(start(images, device, settings()))
+    for state in states.values():
+        assert [row["pass"] for row in state.curve] == [1, 2, 3, 4]
+        assert [row["stage"] for row in state.curve] == [0, 1, 1, 1]
+        assert [row["updates"] for row in state.curve] == [8, 16, 24, 32]
+        assert [row["learning_rate"] for row in state.curve] == [1e-3, 7.2e-4, 7.2e-4, 7.2e-4]
+        assert all(-700 < row["validation_bound"] < 0 for row in state.curve)
+        assert state.curve[-1]["train_bound"] > state.curve[0]["train_bound"]
+
+
+def test_without_held_out_images_there_is_no_validation_bound(images, device):
+    nothing_held_out = type(images)(images.train, images.validation[:0], images.test, images.sha256)
+    states = finish(start(nothing_held_out, device, settings(stages=1)))
+    assert all(state.curve[0]["validation_bound"] is None for state in states.values())
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("optimizer_state", ["carried", "reset"])
+def test_an_extended_schedule_equals_a_longer_one(images, device, shuffle, optimizer_state):
+    fields = {"shuffle": shuffle, "optimizer_state": optimizer_state}
+    whole = finish(start(images, device, settings(stages=3, **fields)))
+    short = finish(start(images, device, settings(stages=2, **fields)))
+    longer = finish(StackTraining(short, settings(stages=3, **fields), images, device))
+    for spec, state in whole.items():
+        assert all(torch.equal(value, longer[spec].parameters[name]) for name, value in state.parameters.items())
+        assert [row["train_bound"] for row in state.curve] == [row["train_bound"] for row in longer[spec].curve]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("shuffle", True), ("binarization", "once"), ("learning_rates", "exact"), ("loss", "mean")]
+)
+def test_each_field_changes_the_result(images, device, field, value):
+    usual, other = (finish(start(images, device, settings(**fields))) for fields in ({}, {field: value}))
+    for spec in SPECS:
+        name = "px.logits.weight"
+        assert not torch.equal(usual[spec].parameters[name], other[spec].parameters[name])
+
+
+def test_resetting_the_optimizer_matters(images, device):
+    carried, reset = (finish(start(images, device, settings(optimizer_state=s))) for s in ("carried", "reset"))
+    name = "px.logits.weight"
+    assert not torch.equal(carried[SPECS[0]].parameters[name], reset[SPECS[0]].parameters[name])
+
+
+def test_binarized_once_every_pass_has_the_same_bits(images, device):
+    """With the learning rate's effect left out, the same minibatch has the same pixels in each pass."""
+    training = start(images, device, settings(binarization="once"))
+    assert set(training._pixels.unique().tolist()) == {0, 255}
+
+
+def test_divergence_names_the_model_and_the_update(images, device):
+    training = start(images, device, settings())
+    training._stack.parameters["px.logits.bias"][1, 3] = math.nan
+    with pytest.raises(DivergenceError, match=r"mnist/l1-iwae-k2/seed0 diverged at update 1 .*bound is nan.*in checkp"):
+        finish(training)
+
+
+def test_a_signal_saves_and_stops(images, device):
+    saved = []
+    training = start(images, device, settings(stages=3))
+    block = training._stack.run_block
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return block(*arguments)
+
+    training._stack.run_block = interrupted
+    with pytest.raises(InterruptedTraining, match=r"stopped after update 8 of 104; the same command goes on"):
+        finish(training, lambda: saved.append(next(iter(training.states().values())).updates))
+    assert saved == [8]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -1,0 +1,82 @@
+"""Killed at any moment, training goes on with the same command and ends with the same bits."""
+
+import csv
+import subprocess
+import sys
+import time
+
+import pytest
+
+from iwae.files import sha256
+
+MODEL = "mnist/l1-iwae-k2/seed0"
+
+
+def command(mnist, folder, stages=3):
+    return [
+        *(sys.executable, "-m", "iwae", "train", "--models", MODEL, "--data", str(mnist)),
+        *("--results", str(folder / "results"), "--checkpoints", str(folder / "checkpoints")),
+        *("--stages", str(stages), "--train-images", "1000", "--set", "shuffle=true"),
+        *("--checkpoint-minutes", "0", "--device", "cpu"),
+    ]
+
+
+def outcome(folder):
+    """The weights' SHA-256 and the curve without its timings."""
+    model = folder / "results" / MODEL
+    with (model / "training.csv").open() as stream:
+        curve = [{**row, "images_per_second": ""} for row in csv.DictReader(stream)]
+    return sha256(model / "model.safetensors"), curve
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(mnist, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    subprocess.run(command(mnist, folder), check=True, capture_output=True)
+    return outcome(folder)
+
+
+def kill_after_checkpoints(arguments, checkpoint, writes):
+    """Start, wait until the checkpoint has been written so many times, and SIGKILL."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seen, last, deadline = 0, checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0, time.monotonic() + 120
+    while seen < writes and process.poll() is None:
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        now = checkpoint.stat().st_mtime_ns if checkpoint.exists() else last
+        seen, last = seen + (now != last), now
+        time.sleep(0.002)
+    killed = process.poll() is None
+    process.kill()
+    process.wait()
+    return killed
+
+
+def test_killed_twice(mnist, tmp_path, uninterrupted):
+    checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
+    kills = [kill_after_checkpoints(command(mnist, tmp_path), checkpoint, writes) for writes in (1, 4)]
+    assert kills == [True, True]
+    assert not (tmp_path / "results").exists()
+    subprocess.run(command(mnist, tmp_path), check=True, capture_output=True)
+    assert outcome(tmp_path) == uninterrupted
+
+
+def test_a_schedule_is_extended_not_restarted(mnist, tmp_path, uninterrupted):
+    subprocess.run(command(mnist, tmp_path, stages=2), check=True, capture_output=True)
+    first = outcome(tmp_path)
+    subprocess.run(command(mnist, tmp_path), check=True, capture_output=True)
+    assert outcome(tmp_path) == uninterrupted
+    assert uninterrupted[1][: len(first[1])] == first[1]
+
+
+def test_two_processes_do_not_train_one_model(mnist, tmp_path):
+    checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
+    process = subprocess.Popen(command(mnist, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not checkpoint.exists() and process.poll() is None:
+            time.sleep(0.01)
+        second = subprocess.run(command(mnist, tmp_path), capture_output=True, text=True)
+    finally:
+        process.kill()
+        process.wait()
+    assert second.returncode == 2
+    assert "is in use: another process is training this model" in second.stderr

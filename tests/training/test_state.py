@@ -1,0 +1,67 @@
+"""Training states on disk: exact, keyed by their settings, refused when damaged or foreign."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from iwae.errors import InputError
+from iwae.protocol import PRESETS
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+from iwae.training import state as states
+from iwae.training.run import fresh_state
+
+SPEC = ModelSpec("mnist", 2, "iwae", 3, 1)
+SETTINGS = TrainingSettings(batch_size=5)
+
+
+@pytest.fixture
+def state(images):
+    state = fresh_state(SPEC, SETTINGS, images, "cpu")
+    state.updates, state.bound_sum, state.seconds = 40, -1 / 3, 0.1
+    state.curve = [{"pass": 1, "train_bound": -100.1, "validation_bound": None}]
+    return state
+
+
+def test_round_trip_is_exact(state, tmp_path):
+    states.save(tmp_path / "s.safetensors", "key", state)
+    read = states.load(tmp_path / "s.safetensors", "key")
+    for group in ("parameters", "first", "second"):
+        assert getattr(read, group).keys() == getattr(state, group).keys()
+        assert all(torch.equal(value, getattr(read, group)[name]) for name, value in getattr(state, group).items())
+    assert torch.equal(read.generator, state.generator)
+    assert (read.updates, read.bound_sum, read.seconds, read.curve) == (40, -1 / 3, 0.1, state.curve)
+
+
+def test_no_file_is_no_state(tmp_path):
+    assert states.load(tmp_path / "none.safetensors", "key") is None
+
+
+@pytest.mark.parametrize("keep", [0, 7, 5000])
+def test_a_damaged_file_is_refused(state, tmp_path, keep):
+    path = tmp_path / "s.safetensors"
+    states.save(path, "key", state)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(InputError, match=r"s\.safetensors is damaged .* delete it"):
+        states.load(path, "key")
+
+
+def test_other_settings_never_resume(state, tmp_path):
+    states.save(tmp_path / "s.safetensors", "key", state)
+    with pytest.raises(InputError, match="written with other settings"):
+        states.load(tmp_path / "s.safetensors", "other key")
+
+
+def test_the_key_holds_all_but_the_number_of_stages():
+    key = states.settings_key(SPEC, SETTINGS, {"images": "0"}, "cpu")
+    assert states.settings_key(SPEC, replace(SETTINGS, stages=3), {"images": "0"}, "cpu") == key
+    others = [
+        states.settings_key(replace(SPEC, seed=2), SETTINGS, {"images": "0"}, "cpu"),
+        states.settings_key(SPEC, replace(SETTINGS, protocol=PRESETS["paper-text"]), {"images": "0"}, "cpu"),
+        states.settings_key(SPEC, replace(SETTINGS, batch_size=4), {"images": "0"}, "cpu"),
+        states.settings_key(SPEC, replace(SETTINGS, study_seed=1), {"images": "0"}, "cpu"),
+        states.settings_key(SPEC, SETTINGS, {"images": "1"}, "cpu"),
+        states.settings_key(SPEC, SETTINGS, {"images": "0"}, "cuda"),
+    ]
+    assert len({key, *others}) == 7
