@@ -21,13 +21,22 @@ class _Lines:
         self._stream.flush()
 
 
-def progress_bar(total: int, description: str, unit: str) -> "tqdm[Any]":
+def progress_bar(total: int, description: str, unit: str, position: int = 0) -> "tqdm[Any]":
     """A bar with the time left, to be used as a context manager and told of each unit done.
 
-    Where standard error is not a terminal (a log, a workflow's job), it prints a line every 20 seconds.
+    Where standard error is not a terminal (a log, a workflow's job), it prints a line every 20 seconds. Several bars
+    at a time need different positions, from 0.
     """
     if sys.stderr.isatty():
-        return tqdm(total=total, desc=description, unit=unit, unit_scale=True, dynamic_ncols=True, smoothing=0.05)
+        return tqdm(
+            total=total,
+            desc=description,
+            unit=unit,
+            unit_scale=True,
+            dynamic_ncols=True,
+            smoothing=0.05,
+            position=position,
+        )
     return tqdm(
         total=total,
         desc=description,

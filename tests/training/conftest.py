@@ -44,7 +44,7 @@ def run_blocks(images, device):
     def run(stack, steps=8, batch=5):
         pixels = torch.from_numpy(images.train).to(device)
         index = torch.arange(steps * batch, device=device).view(steps, 1, batch).expand(-1, len(stack.specs), -1)
-        blocks = [stack.run_block(pixels, index, first, 1e-3) for first in (1, 1 + steps)]
-        return torch.cat(blocks)
+        block = stack.block(pixels, steps, batch)
+        return torch.cat([block.run(index, first, 1e-3).clone() for first in (1, 1 + steps)])
 
     return run

@@ -102,7 +102,7 @@ def test_the_first_update_of_the_authors_changes_nothing(build_stack, images, de
     stack = build_stack(["mnist/l1-vae-k1/seed0"])
     before = {name: value.clone() for name, value in stack.parameters.items()}
     index = torch.arange(5, device=device).view(1, 1, 5)
-    stack.run_block(torch.from_numpy(images.train).to(device), index, 1, 1e-3)
+    stack.block(torch.from_numpy(images.train).to(device), 1, 5).run(index, 1, 1e-3)
     assert all(torch.equal(value, stack.parameters[name]) for name, value in before.items())
     assert any(moment.abs().sum() > 0 for moment in stack.first.values())
 
@@ -113,7 +113,7 @@ def test_a_summed_loss_has_batch_times_the_gradient(build_stack, images, device)
         protocol = PRESETS["authors-code"].with_overrides({"loss": loss})
         stack = build_stack(["mnist/l1-iwae-k2/seed0"], TrainingSettings(protocol=protocol, batch_size=5))
         index = torch.arange(5, device=device).view(1, 1, 5)
-        stack.run_block(torch.from_numpy(images.train).to(device), index, 1, 1e-3)
+        stack.block(torch.from_numpy(images.train).to(device), 1, 5).run(index, 1, 1e-3)
         moments[loss] = stack.first["q1.hidden1.weight"]
     torch.testing.assert_close(moments["sum"], 5 * moments["mean"], rtol=1e-4, atol=1e-6)
 

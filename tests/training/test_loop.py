@@ -11,6 +11,7 @@ from iwae.errors import DivergenceError, InterruptedTraining
 from iwae.protocol import PRESETS
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
 from iwae.training.run import fresh_state
 
@@ -27,8 +28,8 @@ def start(images, device, settings):
     return StackTraining(states, settings, images, device)
 
 
-def finish(training, save=lambda: None):
-    training.run(save, 1e9, "checkpoints")
+def finish(training, save=lambda training: None):
+    run_side_by_side([training], save, 1e9, "checkpoints", at_once=1)
     return training.states()
 
 
@@ -89,7 +90,7 @@ def test_binarized_once_every_pass_has_the_same_bits(images, device):
 
 def test_divergence_names_the_model_and_the_update(images, device):
     training = start(images, device, settings())
-    training._stack.parameters["px.logits.bias"][1, 3] = math.nan
+    training.stack.parameters["px.logits.bias"][1, 3] = math.nan
     with pytest.raises(DivergenceError, match=r"mnist/l1-iwae-k2/seed0 diverged at update 1 .*bound is nan.*in checkp"):
         finish(training)
 
@@ -97,14 +98,26 @@ def test_divergence_names_the_model_and_the_update(images, device):
 def test_a_signal_saves_and_stops(images, device):
     saved = []
     training = start(images, device, settings(stages=3))
-    block = training._stack.run_block
+    start_block = training.start_block
 
-    def interrupted(*arguments):
+    def interrupted():
         os.kill(os.getpid(), signal.SIGTERM)
-        return block(*arguments)
+        start_block()
 
-    training._stack.run_block = interrupted
-    with pytest.raises(InterruptedTraining, match=r"stopped after update 8 of 104; the same command goes on"):
-        finish(training, lambda: saved.append(next(iter(training.states().values())).updates))
+    training.start_block = interrupted
+    with pytest.raises(InterruptedTraining, match=r"mnist/l1-k2 x2 after update 8 of 104; the same command goes on"):
+        finish(training, lambda training: saved.append(training.updates))
     assert saved == [8]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_side_by_side_equals_one_after_the_other(images, device, at_once):
+    expected = finish(start(images, device, settings()))
+    other = {ModelSpec("mnist", 2, "vae", 1, 0): None}
+    other = {spec: fresh_state(spec, settings(), images, device) for spec in other}
+    trainings = [StackTraining(other, settings(), images, device), start(images, device, settings())]
+    run_side_by_side(trainings, lambda training: None, 1e9, "checkpoints", at_once)
+    assert all(training.done for training in trainings)
+    for spec, state in trainings[1].states().items():
+        assert all(torch.equal(value, expected[spec].parameters[name]) for name, value in state.parameters.items())

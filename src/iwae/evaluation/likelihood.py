@@ -24,7 +24,7 @@ DrawLogWeights = Callable[[int, int], Tensor]
 
 _ROWS = {"cpu": 1000, "cuda": 40_000}  # draws in one pass through the decoder: 1000 fit a core's caches
 _GROUP = 2**20  # log weights held at once, 8 MB
-_WORTH_COMPILING = 10**6  # draws; compiling takes as long as some of them
+_WORTH_COMPILING = 200_000  # draws; compiling takes as long as some of them
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,11 @@ class BlockDraws:
             )
             noise.copy_(torch.empty(noise.shape, device=noise.device).normal_(generator=generator))
 
+    def refill_with_zeros(self) -> None:
+        """Fill the buffers without touching the generators."""
+        self._words.zero_()
+        self.noise.zero_()
+
 
 def pass_order(shuffle: bool, images: int, seed: int) -> Tensor:
     """The order in which a pass visits the training images, int64 (images,): the file's, or a permutation."""

@@ -22,6 +22,7 @@ from iwae.training.draws import BlockDraws
 from iwae.training.state import ModelState, generator_state
 
 Step = Callable[..., Tensor]
+_WARM_UPDATES = 3  # before a capture: compilation, and libraries that set themselves up on first use
 
 
 def make_bound(architecture: Architecture) -> Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]:
@@ -103,7 +104,6 @@ class Stack:
             generator.set_state(state.generator)
         self._step = compile_step(make_step(architecture, protocol))
         self._bound = torch.vmap(make_bound(architecture), in_dims=(0, None, 0, 0))
-        self._draws: dict[int, BlockDraws] = {}
 
     @property
     def device(self) -> torch.device:
@@ -125,47 +125,78 @@ class Stack:
             self.first[name].zero_()
             self.second[name].copy_(initial_second_moment(self.protocol, parameter))
 
-    def run_block(self, pixels: Tensor, index: Tensor, first_step: int, rate: float) -> Tensor:
-        """Make a block of T updates.
+    def block(self, pixels: Tensor, steps: int, batch_size: int) -> "Block":
+        """The buffers and, on CUDA, the graph for blocks of `steps` updates on these training pixels."""
+        return Block(self, BlockDraws(self.architecture, self._generators, self.specs[0].k, batch_size, steps), pixels)
 
-        Args:
-            pixels: All training images, uint8 (N, 784), on the stack's device.
-            index: The images of each minibatch, int64 (T, M, B), on the stack's device.
-            first_step: Number of the first update since the moments were initialised, from 1.
-            rate: Learning rate.
-
-        Returns:
-            Each model's bound at each update, averaged over the minibatch, (T, M), in nats.
-        """
-        steps, _, batch_size = index.shape
-        scalars = step_scalars(self.protocol, first_step, steps, rate).to(self.device)
-        draws = self._refilled(steps, batch_size)
-        bounds = torch.empty(steps, len(self.specs), device=self.device)
-        for t in range(steps):
-            bounds[t] = self._step(
-                self.parameters,
-                self.first,
-                self.second,
-                pixels,
-                index[t],
-                draws.bits[t],
-                draws.noise[t],
-                self.importance_weighted,
-                scalars[t],
-            )
-        return bounds
-
-    def _refilled(self, steps: int, batch_size: int) -> BlockDraws:
-        if steps not in self._draws:
-            k = self.specs[0].k
-            self._draws[steps] = BlockDraws(self.architecture, self._generators, k, batch_size, steps)
-        self._draws[steps].refill()
-        return self._draws[steps]
+    def update(self, pixels: Tensor, index: Tensor, bits: Tensor, noise: Tensor, scalars: Tensor) -> Tensor:
+        """Make one update, the arguments as in `make_step`; each model's bound on its minibatch, (M,)."""
+        state = self.parameters, self.first, self.second
+        return self._step(*state, pixels, index, bits, noise, self.importance_weighted, scalars)
 
     def bounds_on(self, x: Tensor, noise: Tensor) -> Tensor:
         """Each model's training bound on binary images x (B, 784) with noise (M, k, B, D): (M, B), in nats."""
         with torch.no_grad():
             return self._bound(self.parameters, x, noise, self.importance_weighted)
+
+
+class Block:
+    """A block of T updates of a stack: its buffers and, on CUDA, one graph of all its kernels.
+
+    An update is too short to be launched kernel by kernel: Python and the driver would take most of the time. So the
+    updates of a block are captured once and replayed; only the draws and the arguments change in between.
+    """
+
+    def __init__(self, stack: Stack, draws: BlockDraws, pixels: Tensor) -> None:
+        steps, models, batch_size, _ = draws.bits.shape
+        self._stack, self._draws, self._pixels = stack, draws, pixels
+        self._index = torch.zeros(steps, models, batch_size, dtype=torch.int64, device=stack.device)
+        self._scalars = torch.ones(steps, 2, device=stack.device)
+        self._bounds = torch.empty(steps, models, device=stack.device)
+        arguments = zip(self._index, draws.bits, draws.noise, self._scalars, self._bounds, strict=True)
+        self._arguments = list(arguments)
+        self._run = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else self._make_updates
+
+    def run(self, index: Tensor, first_step: int, rate: float) -> Tensor:
+        """Make the updates.
+
+        Args:
+            index: The images of each minibatch, int64 (T, M, B).
+            first_step: Number of the first update since the moments were initialised, from 1.
+            rate: Learning rate.
+
+        Returns:
+            Each model's bound at each update, averaged over the minibatch, (T, M), in nats. The next run overwrites it.
+        """
+        self._index.copy_(index)
+        self._scalars.copy_(step_scalars(self._stack.protocol, first_step, len(index), rate))
+        self._draws.refill()
+        self._run()
+        return self._bounds
+
+    def _make_updates(self) -> None:
+        for index, bits, noise, scalars, bounds in self._arguments:
+            bounds.copy_(self._stack.update(self._pixels, index, bits, noise, scalars))
+
+    def _warm_up(self) -> None:
+        """Compile the update, which capturing does not allow, and leave the stack as it was."""
+        changed = [*self._stack.parameters.values(), *self._stack.first.values(), *self._stack.second.values()]
+        kept = [tensor.clone() for tensor in changed]
+        self._draws.refill_with_zeros()
+        for _ in range(_WARM_UPDATES):
+            self._stack.update(self._pixels, *self._arguments[0][:4])
+        for tensor, value in zip(changed, kept, strict=True):
+            tensor.copy_(value)
+
+
+def captured(function: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:
+    """`function`'s CUDA kernels as a graph on the current stream: a function that replays them."""
+    warm_up()
+    torch.cuda.current_stream().synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+        function()
+    return graph.replay
 
 
 def _stacked(models: Sequence[dict[str, Tensor]], device: torch.device) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
 from iwae.training import state as states
 from iwae.training.adam import initial_second_moment
+from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
 from iwae.training.state import ModelState
 
@@ -58,8 +59,8 @@ def train(
 ) -> None:
     """Train models and write their folders, going on from their checkpoints where there are any.
 
-    On CUDA the models of one stack that stand at the same update are trained together. On the CPU each is trained by
-    itself: there the moments of several models only crowd the cache.
+    On CUDA the models of one stack that stand at the same update are trained together, and all stacks side by side. On
+    the CPU the models are trained one by one: there the moments of several would only crowd the cache.
 
     Args:
         specs: The models.
@@ -76,15 +77,26 @@ def train(
     """
     device = choose_device(device_name)
     configure(device, threads)
-    protocol = settings.protocol
+    protocol, started = settings.protocol, datetime.now(UTC).isoformat(timespec="seconds")
     with ExitStack() as locks:
         for spec in specs:
             locks.enter_context(_locked(places.checkpoint(spec)))
         for dataset in sorted({spec.dataset for spec in specs}):
             images = load(dataset, places.data, protocol.held_out, settings.train_images)
             members = [spec for spec in specs if spec.dataset == dataset]
-            for group in _groups(members, places, settings, images, device):
-                _train_group(group, places, settings, images, device, threads, checkpoint_minutes)
+            groups = _groups(members, places, settings, images, device)
+            trainings = [StackTraining(group, settings, images, device) for group in groups]
+            keys = {spec: states.settings_key(spec, settings, images.sha256, device.type) for spec in members}
+
+            def save(training: StackTraining, keys: dict[ModelSpec, str] = keys) -> None:
+                for spec, state in training.states().items():
+                    states.save(places.checkpoint(spec), keys[spec], state)
+
+            at_once = len(trainings) if device.type == "cuda" else 1
+            run_side_by_side(trainings, save, 60 * checkpoint_minutes, str(places.checkpoints), at_once)
+            machine = {"data_sha256": images.sha256, **describe(device, threads), **manifest.code_provenance()}
+            for training in trainings:
+                _write_models(training, places.results, settings, {"started": started, **machine})
 
 
 def _groups(
@@ -113,45 +125,18 @@ def fresh_state(spec: ModelSpec, settings: TrainingSettings, images: Images, dev
     )
 
 
-def _train_group(
-    group: dict[ModelSpec, ModelState],
-    places: Places,
-    settings: TrainingSettings,
-    images: Images,
-    device: torch.device,
-    threads: int,
-    checkpoint_minutes: float,
+def _write_models(
+    training: StackTraining, results: Path, settings: TrainingSettings, provenance: dict[str, object]
 ) -> None:
-    keys = {spec: states.settings_key(spec, settings, images.sha256, device.type) for spec in group}
-
-    def save() -> None:
-        for spec, state in training.states().items():
-            states.save(places.checkpoint(spec), keys[spec], state)
-
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    training = StackTraining(group, settings, images, device)
-    training.run(save, 60 * checkpoint_minutes, str(places.checkpoints))
+    stack = [spec.name for spec in training.specs]
     for spec, state in training.states().items():
-        provenance = {
-            "started": started,
-            "wall_seconds": round(state.seconds, 1),
-            "updates": state.updates,
-            "stack": [member.name for member in group],
-            "data_sha256": images.sha256,
-            **describe(device, threads),
-            **manifest.code_provenance(),
-        }
-        _write_model(places.results / spec.name, spec, settings, state, provenance)
-
-
-def _write_model(
-    folder: Path, spec: ModelSpec, settings: TrainingSettings, state: ModelState, provenance: dict[str, object]
-) -> None:
-    with atomic_path(folder / manifest.WEIGHTS) as temporary:
-        save_file(state.parameters, temporary)
-    write_rows(folder / "training.csv", state.curve)
-    manifest.record(folder, spec, "training", settings.as_dict(), [manifest.WEIGHTS, "training.csv"], provenance)
-    _log.info("%s is trained: %s", spec.name, folder)
+        folder, work = results / spec.name, {"wall_seconds": round(state.seconds, 1), "updates": state.updates}
+        with atomic_path(folder / manifest.WEIGHTS) as temporary:
+            save_file(state.parameters, temporary)
+        write_rows(folder / "training.csv", state.curve)
+        files = [manifest.WEIGHTS, "training.csv"]
+        manifest.record(folder, spec, "training", settings.as_dict(), files, {**provenance, **work, "stack": stack})
+        _log.info("%s is trained: %s", spec.name, folder)
 
 
 @contextmanager

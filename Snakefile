@@ -1,0 +1,65 @@
+# The replication at a glance: fetch the data, train the models, measure them, collect, draw tables and figures.
+#
+#   snakemake --cores 8                                    all that is not finished (config.yaml: the paper study)
+#   snakemake --cores 2 --configfile config/quick.yaml     the same workflow, small
+#   snakemake figures --cores 8                            tables and figures of finished results; never trains
+#   snakemake --report report.html                         all of it on one page
+#
+# What is finished is told by the manifests in the model folders, never by time stamps: no rule below makes a file that
+# is finished, so nothing can make it again (src/iwae/standing.py).
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27")  # common.smk uses its class Resource
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    results=RESULTS,
+    figures=FIGURES,
+    logs=LOGS,
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    input:
+        section_files(*SECTIONS),
+        REPORT_FILES,
+
+
+rule figures:
+    input:
+        finished(REPORT_FILES),
+
+
+rule tables:
+    input:
+        finished(RESULT_FILES + TABLE_FILES),
+
+
+rule train:
+    input:
+        section_files("training"),
+
+
+rule evaluate:
+    input:
+        section_files(*SECTIONS),
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+onsuccess:
+    print(closing_words())

@@ -1,0 +1,105 @@
+"""Reading a model's folder: what is refused, and in which words."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from iwae import manifest
+from iwae.errors import InputError
+from iwae.models import store
+from iwae.models.architecture import PIXELS, Architecture
+from iwae.models.initialization import initialize
+from iwae.protocol import Protocol
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+
+SPEC = ModelSpec("mnist", 1, "iwae", 5, 0)
+
+
+def parameters_of(layers):
+    return initialize(Architecture(layers), Protocol(), 0, np.zeros((2, PIXELS), np.uint8))
+
+
+def record(folder, settings=None):
+    manifest.record(folder, SPEC, "training", (settings or TrainingSettings()).as_dict(), [manifest.WEIGHTS], {})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_file(parameters_of(1), tmp_path / manifest.WEIGHTS)
+    record(tmp_path)
+    return tmp_path
+
+
+def refusal(folder):
+    with pytest.raises(InputError) as caught:
+        store.load(folder)
+    message = str(caught.value)
+    assert message.endswith(".") and "\n" not in message
+    return message
+
+
+def test_a_model_is_read_back(folder, device):
+    model = store.load(folder, device)
+    assert (model.spec, model.settings, model.architecture) == (SPEC, TrainingSettings(), Architecture(1))
+    for name, value in parameters_of(1).items():
+        assert model.parameters[name].device.type == device.type
+        assert torch.equal(model.parameters[name].cpu(), value)
+
+
+def test_settings_are_read_back(folder):
+    settings = TrainingSettings(Protocol(scale="log-variance"), stages=2, train_images=100)
+    record(folder, settings)
+    model = store.load(folder)
+    assert model.settings == settings
+    assert model.architecture.scale == "log-variance"
+
+
+def test_missing_manifest(folder):
+    (folder / manifest.NAME).unlink()
+    assert "holds no model" in refusal(folder)
+
+
+def test_damaged_manifest(folder):
+    (folder / manifest.NAME).write_text("{")
+    assert "is damaged" in refusal(folder)
+
+
+def test_untrained_folder(folder):
+    content = json.loads((folder / manifest.NAME).read_text())
+    del content["training"]
+    (folder / manifest.NAME).write_text(json.dumps(content))
+    assert "'training' has not been run" in refusal(folder)
+
+
+def test_missing_weights(folder):
+    (folder / manifest.WEIGHTS).unlink()
+    assert "is missing" in refusal(folder)
+
+
+def test_altered_weights(folder):
+    content = bytearray((folder / manifest.WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / manifest.WEIGHTS).write_bytes(content)
+    assert "not the file its manifest describes" in refusal(folder)
+
+
+def test_weights_that_are_no_tensors(folder):
+    (folder / manifest.WEIGHTS).write_bytes(b"nothing")
+    record(folder)
+    assert "is not a file of tensors" in refusal(folder)
+
+
+@pytest.mark.parametrize("change", ["two layers", "shape", "missing"])
+def test_weights_of_another_architecture(folder, change):
+    parameters = parameters_of(2 if change == "two layers" else 1)
+    if change == "shape":
+        parameters["px.logits.bias"] = torch.zeros(10)
+    if change == "missing":
+        del parameters["q1.mean.bias"]
+    save_file(parameters, folder / manifest.WEIGHTS)
+    record(folder)
+    assert "is not a model with 1 stochastic layers" in refusal(folder)

@@ -1,0 +1,148 @@
+"""results.csv: what is collected, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.reference import paper, paper_row
+from iwae.reporting.results import COLUMNS, collect, read_results, write_results
+from iwae.reporting.study import Study
+from iwae.specification import ModelSpec
+
+NAME = "mnist/l2-iwae-k5/seed0"
+
+
+@pytest.fixture
+def one(tmp_path, synthetic):
+    """A study folder with one model, free to be damaged."""
+    synthetic.model(tmp_path / "one", ModelSpec.parse(NAME))
+    return tmp_path / "one"
+
+
+def quantities(frame):
+    return frame.set_index("quantity")["value"]
+
+
+def test_collect_reads_every_quantity_of_a_model(one, synthetic):
+    frame = collect(one, [NAME])
+    assert list(frame.columns) == COLUMNS
+    assert set(frame.study) == {"one"} and set(frame.stages) == {8}
+    values = quantities(frame)
+    with np.load(one / NAME / "likelihood.npz") as arrays:
+        test, ess = arrays["test"].astype(float), arrays["test_ess"].astype(float)
+    assert values["nll"] == pytest.approx(-test.mean())
+    assert frame.set_index("quantity").loc["nll", "se"] == pytest.approx(test.std(ddof=1) / np.sqrt(40))
+    assert values["ess"] == pytest.approx(ess.mean())
+    assert values["active_units_1"] == 18 and values["active_units_authors_1"] == 18
+    assert values["active_units_2"] == 5 and values["active_units_authors_2"] == 6
+    assert values["elbo"] == pytest.approx(-synthetic.quality(ModelSpec.parse(NAME)) - 1)
+    assert values["mutual_information"] + values["index_gap"] == pytest.approx(np.log(600))  # the largest N
+    assert values["updates"] == 30 * 3280 and values["wall_seconds"] == synthetic.provenance["wall_seconds"]
+    counts = frame[frame.quantity.str.startswith("active_units")]
+    assert counts.se.isna().all() and list(counts.n) == [100, 50, 100, 50]
+
+
+def test_results_survive_writing_and_reading(one):
+    write_results(one, [NAME])
+    pd.testing.assert_frame_equal(read_results(one / "results.csv"), collect(one, [NAME]))
+
+
+def test_models_cut_at_different_stages_keep_their_stages(one, synthetic):
+    other = ModelSpec.parse("mnist/l1-vae-k1/seed0")
+    synthetic.model(one, other, stages=2)
+    frame = collect(one, [NAME, other.name])
+    assert frame.groupby("layers").stages.first().to_dict() == {1: 2, 2: 8}
+
+
+@pytest.mark.parametrize("file", ["likelihood.csv", "likelihood.npz", "activity.csv", "surgery.csv", "training.csv"])
+def test_a_missing_or_changed_file_is_named(one, file):
+    path = one / NAME / file
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(InputError, match=rf"{path} is not the file its manifest describes.*\.$"):
+        collect(one, [NAME])
+    path.unlink()
+    with pytest.raises(InputError, match=rf"{path} is missing.*\.$"):
+        collect(one, [NAME])
+
+
+def test_a_folder_of_another_model_is_refused(one):
+    shutil.copytree(one / NAME, one / "mnist/l2-iwae-k5/seed1")
+    with pytest.raises(InputError, match="seed1/manifest.json describes the model mnist/l2-iwae-k5/seed0, not "):
+        collect(one, ["mnist/l2-iwae-k5/seed1"])
+
+
+def test_an_absent_model_and_an_absent_step_are_named(one):
+    with pytest.raises(InputError, match="l1-vae-k1/seed0 holds no model"):
+        collect(one, ["mnist/l1-vae-k1/seed0"])
+    change_manifest(one, lambda content: content.pop("surgery"))
+    with pytest.raises(InputError, match="has no entry 'surgery'"):
+        collect(one, [NAME])
+
+
+def test_measurements_of_other_weights_are_refused(one):
+    change_manifest(one, lambda content: content["activity"].update(weights="0" * 64))
+    with pytest.raises(InputError, match="'activity' measured other weights"):
+        collect(one, [NAME])
+
+
+def change_manifest(study, change):
+    path = study / NAME / "manifest.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_no_names_and_impossible_names_are_refused(one):
+    with pytest.raises(InputError, match="no models are named"):
+        collect(one, [])
+    with pytest.raises(InputError, match="is not a model's name"):
+        collect(one, ["nonsense"])
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", ",".join(COLUMNS) + "\n"])
+def test_a_file_that_is_no_results_is_refused(tmp_path, content):
+    path = tmp_path / "results.csv"
+    with pytest.raises(InputError, match=f"{path} is missing"):
+        read_results(path)
+    path.write_text(content)
+    with pytest.raises(InputError, match=f"{path} "):
+        read_results(path)
+
+
+def test_results_that_are_not_about_the_models_there_are_refused(one):
+    write_results(one, [NAME])
+    path = one / "results.csv"
+    text = path.read_text()
+    path.write_text(text.replace(",8\n", ",7\n"))
+    with pytest.raises(InputError, match="is not about .*run the step 'collect' again"):
+        Study.open(one)
+    frame = pd.read_csv(path.parent / "results.csv").assign(stages=8)
+    frame.loc[frame.quantity == "nll", "value"] += 0.01
+    frame.to_csv(path, index=False)
+    with pytest.raises(InputError, match="is not about "):
+        Study.open(one)
+
+
+def test_reference_numbers():
+    table = paper()
+    assert len(table) == 3 * 2 * 3 * 2 and not table.duplicated(["dataset", "layers", "k", "objective"]).any()
+    best = paper_row("mnist", 2, 50, "iwae")
+    assert (best.nll, best.active_1, best.active_2) == (82.90, 26, 7)
+    first = paper_row("mnist", 1, 1, "vae")
+    assert (first.nll, first.active_1) == (86.76, 19) and pd.isna(first.active_2)
+    assert paper_row("omniglot", 2, 1, "iwae").nll == 107.56
+    assert paper_row("mnist-fixed", 1, 50, "vae").nll == 89.05
+    assert paper_row("mnist", 1, 7, "vae") is None
+    assert (
+        table.loc[table.layers == 1, "active_2"].isna().all() and table.loc[table.layers == 2, "active_2"].notna().all()
+    )
+
+
+def test_callers_cannot_change_the_reference():
+    table = paper()
+    table["nll"] = 0.0
+    assert paper_row("mnist", 1, 1, "vae").nll == 86.76

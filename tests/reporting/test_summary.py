@@ -1,0 +1,88 @@
+"""A study's README, and what the reports may import."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jinja2
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.figures import FIGURES, write_figure
+from iwae.reporting.summary import duration, write_summary
+from iwae.reporting.tables import TABLES, write_table
+from iwae.specification import grid
+
+CAPTIONS = Path(__file__).parents[2] / "workflow/report"
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory, synthetic):
+    root = tmp_path_factory.mktemp("study")
+    specs = grid(["mnist"], (1, 2), ("vae", "iwae"), (1, 5), (0,))
+    folder = synthetic.study(root / "results/quick", specs, stages=2)
+    for name in TABLES:
+        write_table(name, folder)
+    write_figure("nll", folder, root / "figures/quick")
+    write_summary(folder, root / "figures/quick")
+    return folder
+
+
+def test_the_readme_says_what_was_done(study):
+    text = (study / "README.md").read_text()
+    assert "cut after 2 of 8 stages (4 of 3280 passes): not comparable with the paper" in text
+    assert "Protocol: authors-code." in text and "6 models; 1 seed: 0." in text
+    assert "cpu: synthetic" in text and "torch: 2.9.0" in text
+    assert "1 h 2 min" in text and "Training took 6 h 12 min in all, over 6 jobs." in text
+    assert text.count("2 of 8 |") == 6
+    assert (study / "table1.md").read_text().strip() in text
+
+
+def test_every_link_of_the_readme_leads_to_a_file(study):
+    links = re.findall(r"\]\(([^)]+)\)", (study / "README.md").read_text())
+    assert any(link.startswith("../../figures/quick/nll") for link in links) and len(links) > 10
+    assert [link for link in links if not (study / link).is_file()] == []
+
+
+def test_the_readme_is_the_same_again(study):
+    before = (study / "README.md").read_text()
+    write_summary(study, study.parents[1] / "figures/quick")
+    assert (study / "README.md").read_text() == before
+
+
+def test_a_missing_table_is_named(tmp_path, synthetic):
+    folder = synthetic.study(tmp_path / "study", grid(["mnist"], (1,), ("vae",), (1,), (0,)), stages=2)
+    with pytest.raises(InputError, match="table1.md is missing: run the step 'table table1' first"):
+        write_summary(folder, tmp_path)
+
+
+def test_every_report_has_a_caption_that_reads_its_numbers_from_the_configuration():
+    config = {
+        "study": "s",
+        "grid": {"seeds": [0]},
+        "training": {"stages": 2, "protocol": "p"},
+        "likelihood": {"samples": 4321, "test_images": 987},
+        "surgery": {"samples": 654},
+        "pictures": {"reconstructions": 3},
+    }
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
+    captions = {}
+    for name in {*TABLES, *FIGURES}:
+        template = environment.from_string((CAPTIONS / f"{name}.rst").read_text())
+        captions[name] = template.render(snakemake={"config": config})
+    assert "4321" in captions["table1"] and "654" in captions["surgery"] and "987" in captions["nll"]
+
+
+def test_durations():
+    assert [duration(seconds) for seconds in (42.4, 185, 7800, float("nan"))] == [
+        "42 s",
+        "3 min 5 s",
+        "2 h 10 min",
+        "\N{EN DASH}",
+    ]
+
+
+def test_reports_do_not_import_torch():
+    code = "import sys, iwae.reporting.summary; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

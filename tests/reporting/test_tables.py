@@ -1,0 +1,203 @@
+"""Tables: the numbers in them, and what they say about schedules that were cut."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.comparison import table1
+from iwae.reporting.decomposition import surgery
+from iwae.reporting.formats import Column, Table, html_page, latex, markdown
+from iwae.reporting.layout import units
+from iwae.reporting.results import write_results
+from iwae.reporting.study import Study
+from iwae.reporting.tables import TABLES, write_table
+from iwae.specification import ModelSpec, grid
+
+KINDS = ("csv", "md", "html", "tex")
+CUT = "cut after 2 of 8 stages (4 of 3280 passes)"
+
+
+def small_grid(layers, ks, seeds, objectives=("vae", "iwae")):
+    return grid(["mnist"], layers, objectives, ks, seeds)
+
+
+def per_image(study, name):
+    with np.load(study / name / "likelihood.npz") as arrays:
+        return -arrays["test"].astype(float)
+
+
+def row(frame, layers, k, objective):
+    return frame[(frame.layers == layers) & (frame.k == k) & (frame.objective == objective)].iloc[0]
+
+
+def written(study, name):
+    """The four files of a table."""
+    write_table(name, study)
+    return {kind: (study / f"{name}.{kind}").read_text() for kind in KINDS}
+
+
+def test_nll_and_both_errors_by_hand(whole):
+    ours = row(table1(Study.open(whole)), 2, 5, "iwae")
+    seeds = np.stack([per_image(whole, f"mnist/l2-iwae-k5/seed{seed}") for seed in (0, 1)])
+    assert ours.nll == pytest.approx(seeds.mean())
+    assert ours.se_images == pytest.approx(seeds.mean(axis=0).std(ddof=1) / np.sqrt(40))
+    assert ours.sd_seeds == pytest.approx(abs(seeds[0].mean() - seeds[1].mean()) / np.sqrt(2))
+    assert ours.paper_nll == 83.89
+    assert ours.difference == pytest.approx(seeds.mean() - 83.89)
+    assert ours.difference_per_se_images * ours.se_images == pytest.approx(ours.difference)
+    assert ours.difference_per_sd_seeds * ours.sd_seeds == pytest.approx(ours.difference)
+    assert (ours.seeds, ours.images, ours.samples, ours.schedule) == (2, 40, 50, "whole (3280 passes)")
+
+
+def test_differences_from_the_vae_are_paired_over_images(whole):
+    ours = row(table1(Study.open(whole)), 1, 5, "iwae")
+    pairs = np.stack(
+        [
+            per_image(whole, f"mnist/l1-iwae-k5/seed{seed}") - per_image(whole, f"mnist/l1-vae-k5/seed{seed}")
+            for seed in (0, 1)
+        ]
+    )
+    assert ours.minus_vae == pytest.approx(pairs.mean())
+    assert ours.minus_vae_se_images == pytest.approx(pairs.mean(axis=0).std(ddof=1) / np.sqrt(40))
+    assert ours.minus_vae_sd_seeds == pytest.approx(pairs.mean(axis=1).std(ddof=1))
+    assert ours.paper_minus_vae == pytest.approx(85.54 - 86.47)
+    assert ours.minus_vae_se_images < ours.se_images / 5
+
+
+def test_one_model_stands_in_both_columns_at_k_1(whole):
+    frame = table1(Study.open(whole))
+    vae, iwae = row(frame, 1, 1, "vae"), row(frame, 1, 1, "iwae")
+    assert vae.model == iwae.model == "mnist/l1-vae-k1" and vae.nll == iwae.nll
+    assert pd.isna(iwae.minus_vae)
+
+
+def test_both_variants_of_active_units(whole):
+    ours = row(table1(Study.open(whole)), 2, 5, "iwae")
+    assert (ours.active_units_1, ours.active_units_2) == (18.5, 5)
+    assert (ours.active_units_authors_1, ours.active_units_authors_2) == (18.5, 6)
+    assert (ours.paper_active_1, ours.paper_active_2, ours.activity_variant) == (21, 5, "one-sample")
+    text = written(whole, "table1")["md"]
+    assert "| 18.5+6 | 21+5 |" in text
+
+
+def test_the_protocol_says_which_activity_is_shown(tmp_path, synthetic):
+    study = synthetic.study(tmp_path / "text", small_grid((2,), (5,), (0,)), protocol="paper-text")
+    write_table("table1", study)
+    text = (study / "table1.md").read_text()
+    assert "| 18+5 | 21+5 |" in text and "definition" in text
+
+
+def test_the_laid_out_table_shows_the_numbers_of_the_csv(whole):
+    texts = written(whole, "table1")
+    ours = row(pd.read_csv(whole / "table1.csv"), 2, 5, "iwae")
+    for kind in ("md", "html", "tex"):
+        assert f"{ours.nll:.2f}" in texts[kind] and f"{ours.difference:+.2f} (" in texts[kind].replace("$", "")
+        assert "se_images" in texts[kind].replace("\\", "") and "sd_seeds" in texts[kind].replace("\\", "")
+
+
+def test_a_cut_schedule_is_said_in_every_format(cut):
+    texts = written(cut, "table1")
+    for kind in KINDS:
+        assert CUT in texts[kind]
+    for kind in ("md", "html", "tex"):
+        assert "not comparable with the paper" in texts[kind]
+        assert "difference:" not in texts[kind] and "Largest difference" not in texts[kind]
+        assert "86.76" in texts[kind]  # the paper's, for orientation
+    frame = pd.read_csv(cut / "table1.csv")
+    assert not frame.comparable.any() and frame.difference.isna().all() and frame.minus_vae.notna().any()
+    assert CUT in written(cut, "surgery")["md"]
+
+
+def test_a_whole_schedule_is_said_too(whole):
+    texts = written(whole, "table1")
+    assert "Schedule as in the paper" in texts["md"] and "not comparable" not in texts["md"]
+    assert "Largest difference from the paper" in texts["md"]
+
+
+def test_one_seed_has_no_spread(cut):
+    texts = written(cut, "table1")
+    assert "sd_seeds:" not in texts["md"] and "spread over seeds is not known" in texts["md"]
+    assert pd.read_csv(cut / "table1.csv").sd_seeds.isna().all()
+
+
+def test_mixed_stages_stand_in_rows_of_their_own(tmp_path, synthetic):
+    specs = small_grid((1,), (1, 5), (0,))
+    for spec in specs:
+        synthetic.model(tmp_path, spec, stages=8 if spec.objective == "vae" else 3)
+    write_results(tmp_path, [spec.name for spec in specs])
+    write_table("table1", tmp_path)
+    text = (tmp_path / "table1.md").read_text()
+    assert "in 1 of 3 models: not comparable" in text
+    assert "| 1 | 5 | 3 of 8 | \N{EN DASH} |" in text and "| 1 | 5 | 8 of 8 | " in text
+    frame = pd.read_csv(tmp_path / "table1.csv")
+    assert frame[frame.stages == 3].difference.isna().all() and frame[frame.stages == 8].difference.notna().all()
+    assert frame.minus_vae.isna().all()  # models of different schedules are not compared
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        small_grid((1,), (1, 5), (0,)),
+        small_grid((2,), (1,), (0, 1)),
+        small_grid((1,), (5,), (0,), ("iwae",)),
+        small_grid((2,), (7,), (0,), ("vae",)),
+    ],
+)
+def test_tables_of_any_part_of_the_grid(tmp_path, specs, synthetic):
+    study = synthetic.study(tmp_path / "part", specs)
+    for name in TABLES:
+        assert all(written(study, name).values())
+    assert len(pd.read_csv(study / "table1.csv")) == len({(s.layers, s.objective, s.k) for s in specs}) + any(
+        s.k == 1 for s in specs
+    )
+
+
+def test_surgery_by_hand(whole):
+    frame = surgery(Study.open(whole))
+    chosen = frame[(frame.layers == 1) & (frame.k == 5) & (frame.objective == "iwae") & (frame.images == 600)]
+    terms = chosen.set_index("term")
+    value = terms["value"]
+    assert value["elbo"] == pytest.approx(value["reconstruction"] - value["mutual_information"] - value["marginal_kl"])
+    assert terms.loc["index_gap", "log_images"] - value["mutual_information"] == pytest.approx(value["index_gap"])
+    assert terms.loc["elbo", "se_draws"] == pytest.approx(0.03 / np.sqrt(2))
+    assert terms.loc["elbo", "sd_seeds"] == pytest.approx(0.1 / np.sqrt(2))
+    text = written(whole, "surgery")["md"]
+    assert "cannot exceed log N, N = 600 (log N = 6.3969)" in text and "N = 100 (log N = 4.605)" in text
+
+
+def test_tables_are_the_same_bytes_again(whole):
+    assert [written(whole, name) for name in TABLES] == [written(whole, name) for name in TABLES]
+
+
+def test_models_measured_on_other_images_are_not_paired(tmp_path, synthetic):
+    specs = small_grid((1,), (5,), (0,))
+    for spec in specs:
+        synthetic.model(tmp_path, spec, images=40 if spec.objective == "vae" else 30)
+    write_results(tmp_path, [spec.name for spec in specs])
+    with pytest.raises(InputError, match="was measured on other test images"):
+        write_table("table1", tmp_path)
+
+
+def test_unknown_tables_and_damage_after_collecting_are_refused(tmp_path, synthetic):
+    study = synthetic.study(tmp_path / "study", small_grid((1,), (1,), (0,)))
+    with pytest.raises(InputError, match="table 'table2' is unknown: use one of table1, surgery"):
+        write_table("table2", study)
+    path = study / ModelSpec("mnist", 1, "vae", 1, 0).name / "surgery.csv"
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(InputError, match=f"{path} is not the file its manifest describes"):
+        write_table("surgery", study)
+    assert not (study / "surgery.csv").exists()
+
+
+def test_units():
+    assert units(19, float("nan")) == "19" and units(16.0, 5) == "16+5" and units(16.5, 5.25) == "16.5+5.2"
+    assert units(pd.NA, pd.NA) == "\N{EN DASH}"
+
+
+def test_formats_escape_what_they_must():
+    table = Table("A & B", ["1 < 2"], [Column("a_u", "G"), Column("b", text=True)], [["-1.5", "<x>"]], ["50%"])
+    assert "A &amp; B" in html_page("t", [table]) and "&lt;x&gt;" in html_page("t", [table])
+    text = latex([table])
+    assert "A \\& B" in text and "a\\_u" in text and "$-1.5$" in text and "50\\%" in text and "1 $<$ 2" in text
+    assert "| G a_u | b |" in markdown([table])

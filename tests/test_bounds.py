@@ -1,0 +1,85 @@
+"""The bounds against their definitions, and the inequalities that hold sample by sample."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from iwae.bounds import effective_sample_size, elbo, importance_bound, nested_bounds, training_bound
+
+ROUNDING = 1e-9  # of sums of float64 numbers below 1000
+SHAPES = st.tuples(st.sampled_from([1, 2, 6, 12]), st.integers(1, 5))
+
+
+@st.composite
+def log_weights(draw, shapes=SHAPES):
+    samples, images = draw(shapes)
+    values = st.floats(-900, 900)  # exp of them overflows float64 on one side and vanishes on the other
+    rows = draw(st.lists(st.lists(values, min_size=images, max_size=images), min_size=samples, max_size=samples))
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def test_bounds_of_known_weights(device):
+    w = torch.tensor([[1.0, 8.0], [3.0, 8.0], [2.0, 8.0]], dtype=torch.float64, device=device)
+    log_w = w.log()
+    assert_close(importance_bound(log_w), torch.tensor([math.log(2), math.log(8)], dtype=torch.float64, device=device))
+    expected = torch.tensor([math.log(6) / 3, math.log(8)], dtype=torch.float64, device=device)
+    assert_close(elbo(log_w), expected)
+    sizes = torch.tensor([36 / 14, 3.0], dtype=torch.float64, device=device)
+    assert_close(effective_sample_size(log_w), sizes)
+
+
+@given(log_weights())
+def test_nested_bounds_reach_from_the_elbo_to_the_importance_bound(log_w):
+    assert_close(nested_bounds(log_w, 1), elbo(log_w), atol=ROUNDING, rtol=0)
+    assert_close(nested_bounds(log_w, len(log_w)), importance_bound(log_w), atol=ROUNDING, rtol=0)
+
+
+@given(log_weights(st.tuples(st.just(12), st.integers(1, 5))), st.sampled_from([(1, 2), (2, 4), (2, 6), (3, 12)]))
+def test_bound_rises_with_k_for_every_image(log_w, sizes):
+    smaller, larger = sizes  # the larger groups are unions of the smaller ones, so Jensen holds without expectations
+    assert (nested_bounds(log_w, smaller) <= nested_bounds(log_w, larger) + ROUNDING).all()
+
+
+@given(log_weights(), st.floats(-500, 500))
+def test_a_common_factor_shifts_bounds_and_leaves_sample_sizes(log_w, shift):
+    assert_close(importance_bound(log_w + shift), importance_bound(log_w) + shift, atol=ROUNDING, rtol=0)
+    assert_close(effective_sample_size(log_w + shift), effective_sample_size(log_w), atol=0, rtol=1e-9)
+
+
+@given(log_weights())
+def test_effective_sample_size_lies_between_one_and_k(log_w):
+    size = effective_sample_size(log_w)
+    assert (size >= 1 - ROUNDING).all()
+    assert (size <= len(log_w) + ROUNDING).all()
+
+
+def test_effective_sample_size_at_its_limits():
+    equal = torch.full((5, 3), -700.0, dtype=torch.float64)
+    assert_close(effective_sample_size(equal), torch.full((3,), 5.0, dtype=torch.float64))
+    one = equal.clone()
+    one[2] += 100
+    assert_close(effective_sample_size(one), torch.ones(3, dtype=torch.float64))
+
+
+@settings(deadline=None)
+@given(log_weights())
+def test_training_bound_is_one_or_the_other(log_w):
+    assert_close(training_bound(log_w, torch.tensor(True)), importance_bound(log_w))
+    assert_close(training_bound(log_w, torch.tensor(False)), elbo(log_w))
+
+
+def test_gradients_of_the_two_bounds_are_equal_and_softmax_weights():
+    log_w = torch.randn(3, 5, dtype=torch.float64, requires_grad=True, generator=torch.Generator().manual_seed(0))
+    (vae,) = torch.autograd.grad(elbo(log_w).sum(), log_w)
+    (iwae,) = torch.autograd.grad(importance_bound(log_w).sum(), log_w)
+    assert_close(vae, torch.full_like(vae, 1 / 3))
+    assert_close(iwae, torch.softmax(log_w.detach(), 0))
+
+
+def test_nested_bounds_refuse_a_k_that_does_not_divide():
+    with pytest.raises(ValueError, match="4 does not divide the 6 samples"):
+        nested_bounds(torch.zeros(6, 2), 4)

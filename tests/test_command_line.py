@@ -1,0 +1,258 @@
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import iwae
+from iwae.__main__ import MEASUREMENTS, main
+from iwae.errors import DivergenceError, InputError, InterruptedTraining
+from iwae.evaluation import run as measuring
+from iwae.protocol import Protocol, preset
+from iwae.settings import SurgerySettings, TrainingSettings
+from iwae.training import run as training
+
+VERBS = ("fetch", "train", "likelihood", "activity", "surgery", "pictures", "collect", "table", "figure", "summary")
+NAME = "mnist/l1-iwae-k5/seed0"
+# Says that it works, and goes on until it is ended.
+ENDLESS = """
+import time
+import iwae.__main__ as command_line
+def endless(options):
+    print("at work", flush=True)
+    time.sleep(60)
+command_line._fetch = endless
+command_line.main(["--end-with-parent", "fetch"])
+"""
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(capsys, verb):
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "--help"])
+    assert caught.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"usage: iwae {verb} ")
+    assert "%(" not in out
+
+
+def test_help_lists_the_verbs(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--help"])
+    assert caught.value.code == 0
+    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+    assert [word for word in words if word.isalpha() and word in VERBS] == list(VERBS)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"iwae {iwae.__version__}\n"
+
+
+TRAIN = ["train", "--results", "r", "--checkpoints", "c", "--models", NAME]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ([], "the following arguments are required: VERB"),
+        (["tarin"], "invalid choice: 'tarin'"),
+        (["train"], "the following arguments are required: --models, --results, --checkpoints"),
+        ([*TRAIN, "--set", "adam_beta1"], "'adam_beta1' is not of the form field=value"),
+        ([*TRAIN, "--stages", "two"], "argument --stages: invalid int value: 'two'"),
+        (["surgery", "--model", "m", "--sizes", "1e3"], "argument --sizes: invalid int value: '1e3'"),
+    ],
+)
+def test_misuse_is_explained_with_status_2(capsys, tmp_path, monkeypatch, arguments, reason):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+    assert os.listdir(tmp_path) == []
+
+
+MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model or restore the file."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            [*TRAIN[:-1], "mnist/vae"],
+            "'mnist/vae' is not a model's name: write it like mnist/l1-iwae-k5/seed0.",
+        ),
+        ([*TRAIN[:-1], "mnist/l1-vae-k0/seed0"], "k = 0 is impossible: at least one importance sample is needed."),
+        ([*TRAIN, "--protocol", "text"], "protocol 'text' is unknown: use one of authors-code, paper-text."),
+        ([*TRAIN, "--set", "loss=max"], "protocol field loss = 'max' is unknown: use one of sum, mean."),
+        ([*TRAIN, "--stages", "9"], "stages = 9 is impossible: the schedule has 8 stages."),
+        ([*TRAIN, "--device", "tpu"], "device 'tpu' is unknown: use auto, cpu or cuda."),
+        ([*TRAIN, "--threads", "0"], "threads = 0 is impossible: it must be 1 or more."),
+        (["likelihood", "--model", "m", "--samples", "0"], "samples = 0 is impossible: it must be 1 or more."),
+        (["activity", "--model", "m", "--seed", "-1"], "seed = -1 is impossible: it must be 0 or more."),
+        *(([verb, "--model", "m", "--device", "cpu"], MODEL_ERROR) for verb in MEASUREMENTS),
+        (["fetch", "--dataset", "cifar"], "data set 'cifar' is unknown: use one of mnist."),
+        (["table", "table1", "--results", "r"], "r/results.csv is missing: run the step 'collect' first."),
+    ],
+)
+def test_error_is_one_sentence_and_nothing_is_written(caplog, tmp_path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert [record.getMessage() for record in caplog.records] == [f"error: {sentence}"]
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["table", "table3", "--results", "r"],
+        ["figure", "loss", "--results", "r", "--figures", "f"],
+        ["figure", "nll", "--results", "r", "--figures", "f"],
+        ["summary", "--results", "r", "--figures", "f"],
+        ["collect", "--results", "r", "--models", NAME],
+        ["collect", "--results", "r", "--models", "all"],
+    ],
+)
+def test_reports_of_nothing_are_refused(caplog, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("error: ")
+    assert "\n" not in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_missing_data_in_a_process_of_its_own(tmp_path):
+    results, checkpoints, log = tmp_path / "r", tmp_path / "c", tmp_path / "logs" / "train.log"
+    command = [sys.executable, "-m", "iwae", "--log", log, "train", "--models", NAME, "--data", tmp_path / "none"]
+    finished = subprocess.run(
+        [*command, "--results", results, "--checkpoints", checkpoints, "--device", "cpu"],
+        capture_output=True,
+        text=True,
+    )
+    path = tmp_path / "none" / "mnist" / "train-images-idx3-ubyte"
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    assert finished.stderr == (
+        f"error: {path} cannot be read (No such file or directory): fetch the data first, with python -m iwae fetch.\n"
+    )
+    assert log.read_text() == finished.stderr
+    assert not results.exists()
+    assert {path.suffix for path in checkpoints.rglob("*") if path.is_file()} <= {".lock"}
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Stands in for training; gives the arguments it was called with."""
+    calls = []
+    monkeypatch.setattr(training, "train", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def test_training_defaults_are_the_settings_own(trained):
+    assert main(TRAIN) == 0
+    ((specs, places, settings, device, threads, minutes),) = trained
+    assert [spec.name for spec in specs] == [NAME]
+    assert [str(place) for place in (places.data, places.results, places.checkpoints)] == ["data", "r", "c"]
+    assert settings == TrainingSettings()
+    assert (device, threads, minutes) == ("auto", 1, 5.0)
+
+
+def test_training_options_reach_training(trained):
+    other = "mnist/l2-vae-k1/seed7"
+    options = ["--stages", "2", "--batch-size", "7", "--train-images", "70", "--study-seed", "4", "--device", "cpu"]
+    assert main([*TRAIN, other, "--protocol", "paper-text", *options, "--checkpoint-minutes", "0.5"]) == 0
+    ((specs, _, settings, device, _, minutes),) = trained
+    assert [spec.name for spec in specs] == [NAME, other]
+    assert settings == TrainingSettings(preset("paper-text"), 2, 7, 70, 4)
+    assert (device, minutes) == ("cpu", 0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["adam_beta1=0.9"], {"adam_beta1": 0.9}),
+        (["adam_epsilon=1e-8"], {"adam_epsilon": 1e-8}),
+        (["held_out=0"], {"held_out": 0}),
+        (["shuffle=true"], {"shuffle": True}),
+        (["scale=log-variance"], {"scale": "log-variance"}),
+        (["loss=mean", "adam_beta1=0.5", "shuffle=true"], {"loss": "mean", "adam_beta1": 0.5, "shuffle": True}),
+        ([], {}),
+    ],
+)
+def test_overrides_have_the_type_they_look_like(trained, given, expected):
+    assert main([*TRAIN, "--set", *given]) == 0
+    assert trained[0][2].protocol == Protocol(**expected)
+
+
+def test_override_of_the_wrong_type_is_one_sentence(caplog):
+    assert main([*TRAIN, "--set", "shuffle=yes"]) == 2
+    expected = "error: protocol field shuffle = 'yes' has the wrong type: it must be of type bool."
+    assert caplog.messages == [expected]
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Stands in for the measurements; gives the settings each was called with."""
+    calls = {}
+    for verb in MEASUREMENTS:
+        monkeypatch.setattr(measuring, verb, lambda *arguments, verb=verb: calls.update({verb: arguments}))
+    return calls
+
+
+@pytest.mark.parametrize("verb", MEASUREMENTS)
+def test_measuring_defaults_are_the_settings_own(measured, verb):
+    assert main([verb, "--model", "some/folder"]) == 0
+    folder, data, settings, device, threads = measured[verb]
+    assert (str(folder), str(data), device, threads) == ("some/folder", "data", "auto", 1)
+    assert settings == MEASUREMENTS[verb]()
+    assert settings.as_dict() == MEASUREMENTS[verb]().as_dict()
+
+
+@pytest.mark.parametrize("sizes", [[], [7], [2000, 500]])
+def test_sizes_are_as_the_configuration_has_them(measured, sizes):
+    assert main(["surgery", "--model", "m", "--sizes", *map(str, sizes), "--samples", "9", "--seed", "3"]) == 0
+    assert measured["surgery"][2] == SurgerySettings(samples=9, sizes=tuple(sizes), seed=3)
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "message"),
+    [
+        (InputError("one sentence."), 2, "error: one sentence."),
+        (DivergenceError("the bound is nan."), 2, "error: the bound is nan."),
+        (InterruptedTraining("saved."), 130, "saved."),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_status_says_how_it_ended(monkeypatch, caplog, end, status, message):
+    def train(*_):
+        raise end
+
+    monkeypatch.setattr(training, "train", train)
+    assert main(TRAIN) == status
+    assert caplog.messages == [message]
+    assert all(record.levelno >= logging.WARNING for record in caplog.records)
+
+
+def test_what_is_nobodys_input_keeps_its_traceback(monkeypatch):
+    def train(*_):
+        raise ValueError("a mistake in the library")
+
+    monkeypatch.setattr(training, "train", train)
+    with pytest.raises(ValueError, match="a mistake in the library"):
+        main(TRAIN)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_work_ends_with_the_process_that_started_it():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, ENDLESS], stdout=subprocess.PIPE)
+    with parent:
+        assert parent.stdout.readline() == b"at work\n"
+        parent.send_signal(signal.SIGKILL)  # it can end nothing itself
+        # The pipe closes when the last process that can write to it is gone, which is the child.
+        assert parent.communicate(timeout=20)[0] == b""

@@ -1,0 +1,111 @@
+import json
+import logging
+
+import pytest
+import torch
+
+from iwae import device as devices
+from iwae.errors import InputError
+
+# A product of float32 numbers, summed in float32, is off by some 1e-7; TF32 by 1e-4 to 1e-3, bfloat16 by 1e-3 to 1e-2.
+FLOAT32_TOLERANCE = 2e-6
+
+
+@pytest.fixture
+def threads():
+    """Leaves PyTorch's number of threads as it was."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:0", "mps"])
+def test_unknown_device_is_one_sentence(name):
+    with pytest.raises(InputError) as caught:
+        devices.choose_device(name)
+    assert str(caught.value) == f"device {name!r} is unknown: use auto, cpu or cuda."
+
+
+@pytest.mark.parametrize(
+    ("has_cuda", "name", "expected"),
+    [
+        (True, "auto", "cuda"),
+        (True, "cuda", "cuda"),
+        (True, "cpu", "cpu"),
+        (False, "auto", "cpu"),
+        (False, "cpu", "cpu"),
+    ],
+)
+def test_device_by_name(monkeypatch, has_cuda, name, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+    assert devices.choose_device(name) == torch.device(expected)
+
+
+def test_absent_cuda_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError) as caught:
+        devices.choose_device("cuda")
+    expected = "device cuda was asked for, but PyTorch sees no CUDA GPU: use --device cpu or auto."
+    assert str(caught.value) == expected
+
+
+def test_threads_are_set(threads):
+    devices.configure(torch.device("cpu"), 2)
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_impossible_threads_are_one_sentence(threads, number):
+    with pytest.raises(InputError) as caught:
+        devices.configure(torch.device("cpu"), number)
+    assert str(caught.value) == f"threads = {number} is impossible: it must be 1 or more."
+
+
+def test_products_are_float32(device, threads):
+    devices.configure(device, 1)
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(64, 784, generator=generator, dtype=torch.float64)
+    b = torch.randn(784, 200, generator=generator, dtype=torch.float64)
+    a, b = a.float().double(), b.float().double()  # what float32 can hold, so that only the product is in error
+    product = (a.float().to(device) @ b.float().to(device)).cpu().double()
+    assert (product - a @ b).norm() / (a @ b).norm() < FLOAT32_TOLERANCE
+
+
+def test_manifest_can_keep_what_describes_the_machine(monkeypatch):
+    monkeypatch.setattr(devices, "can_compile", lambda: True)
+    described = devices.describe(torch.device("cpu"), 3)
+    assert json.loads(json.dumps(described)) == described
+    assert described["device"].startswith("cpu: ")
+    assert (described["threads"], described["compiled"]) == (3, True)
+
+
+def test_compiled_function_gives_what_the_function_gives(device):
+    def function(x, weight):
+        return torch.logsumexp(torch.tanh(x @ weight), dim=0)
+
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 5, generator=generator).to(device)
+    weight = torch.randn(5, 7, generator=generator).to(device)
+    compiled = devices.compile_function(function)
+    torch.testing.assert_close(compiled(x, weight), function(x, weight))
+
+
+@pytest.fixture
+def no_compiler(monkeypatch):
+    """A machine where torch.compile fails, as it does without a C++ compiler."""
+
+    def refuse(*_, **__):
+        raise RuntimeError("no working C++ compiler")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    monkeypatch.setattr(devices, "can_compile", devices.can_compile.__wrapped__)
+
+
+def test_function_stays_itself_where_nothing_compiles(no_compiler, caplog):
+    def function(x):
+        return 2 * x
+
+    with caplog.at_level(logging.WARNING):
+        assert devices.compile_function(function) is function
+    assert "torch.compile does not work here" in caplog.text
+    assert "no working C++ compiler" in caplog.text

@@ -1,0 +1,151 @@
+"""What may import what: the parts of the library, from the AST, and what python has loaded after importing them."""
+
+import ast
+import graphlib
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import iwae
+
+PACKAGE = Path(iwae.__file__).parent
+# A part imports from itself and from parts of lower rank. Parts of one rank know nothing of each other.
+FOUNDATION = ("errors", "specification", "protocol", "settings", "files", "manifest", "device", "progress")
+RANKS = [FOUNDATION, ("data",), ("models",), ("bounds",), ("training", "evaluation"), ("reporting",), ("__main__",)]
+# The workflow's view of a study; it stands beside the computations and needs the foundation alone.
+WORKFLOW = ("schema", "configuration", "standing")
+HEAVY = ("snakemake", "pandas", "matplotlib", "seaborn", "torchvision")
+PLAIN = ("errors", "specification", "protocol", "settings", "files", "manifest", *WORKFLOW)
+IMPORT_ALL = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def _modules():
+    """Every module of the library by its dotted name, with its file."""
+    found = {"iwae": PACKAGE / "__init__.py"}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        found[".".join(["iwae", *(part for part in parts if part != "__init__")])] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imported(path):
+    """Dotted names of all that a file imports, at its top or within its functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & set(MODULES)
+            is_all = len(submodules) == len(node.names)
+            names |= submodules | (set() if is_all else {node.module})
+    return names
+
+
+IMPORTS = {name: _imported(path) for name, path in MODULES.items()}
+
+
+def _part(name):
+    """``iwae.models.store`` is of the part ``models``; the package itself, which holds the version, of none."""
+    return name.split(".")[1] if "." in name else ""
+
+
+def _third_party(name):
+    return {imported.split(".")[0] for imported in IMPORTS[name]}
+
+
+def _allowed(part):
+    if part in WORKFLOW:
+        return {"", *FOUNDATION, *WORKFLOW}
+    if part in FOUNDATION:
+        return {"", *FOUNDATION}
+    rank = next(rank for rank, parts in enumerate(RANKS) if part in parts)
+    return {"", part, *(lower for parts in RANKS[:rank] for lower in parts)}
+
+
+def test_every_part_has_its_place():
+    placed = {part for parts in RANKS for part in parts} | set(WORKFLOW)
+    assert {_part(name) for name in MODULES} - {""} == placed
+
+
+@pytest.mark.parametrize("part", sorted({_part(name) for name in MODULES} - {""}))
+def test_a_part_imports_from_below_alone(part):
+    wrong = [
+        (name, imported)
+        for name in MODULES
+        if _part(name) == part
+        for imported in IMPORTS[name]
+        if imported.split(".")[0] == "iwae" and _part(imported) not in _allowed(part)
+    ]
+    assert not wrong
+
+
+def test_training_and_evaluation_do_not_know_each_other():
+    assert "evaluation" not in _allowed("training")
+    assert "training" not in _allowed("evaluation")
+
+
+def test_nothing_is_imported_in_a_circle():
+    own = {name: {imported for imported in IMPORTS[name] if imported in MODULES} - {name} for name in MODULES}
+    assert len(list(graphlib.TopologicalSorter(own).static_order())) == len(MODULES)
+
+
+def test_models_and_bounds_do_no_files_and_no_pictures():
+    for name in MODULES:
+        if _part(name) in ("models", "bounds") and name != "iwae.models.store":
+            assert not _third_party(name) & {"os", "pathlib", "json", "csv", "safetensors"}, name
+            assert not IMPORTS[name] & {"iwae.files", "iwae.manifest"}, name
+
+
+def test_pictures_and_tables_are_made_in_reporting_alone():
+    for name in MODULES:
+        if _part(name) != "reporting":
+            assert not _third_party(name) & {"matplotlib", "seaborn", "pandas", "jinja2"}, name
+        assert "snakemake" not in _third_party(name), name
+
+
+def _loaded(names):
+    """Top-level packages that python has loaded after importing `names`."""
+    command = [sys.executable, "-c", IMPORT_ALL, *names]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    return {module.split(".")[0] for module in json.loads(finished.stdout)}
+
+
+def test_numerics_load_neither_workflow_nor_pictures():
+    numerics = ["iwae.bounds"]
+    for part in ("data", "models", "training", "evaluation"):
+        numerics += [found.name for found in pkgutil.walk_packages([str(PACKAGE / part)], f"iwae.{part}.")]
+    expected = {name for name in MODULES if _part(name) in ("data", "models", "training", "evaluation", "bounds")}
+    assert set(numerics) == expected - {f"iwae.{part}" for part in ("data", "models", "training", "evaluation")}
+    loaded = _loaded(numerics)
+    assert "torch" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_what_the_workflow_reads_loads_no_arrays():
+    loaded = _loaded(f"iwae.{part}" for part in PLAIN)
+    assert not loaded & {"torch", "numpy", "safetensors", "scipy", *HEAVY}
+
+
+def test_standard_library_only_is_true_where_it_is_said():
+    claims = [name for name, path in MODULES.items() if "Standard library only" in path.read_text(encoding="utf-8")]
+    assert {f"iwae.{part}" for part in ("specification", "protocol", "settings", "manifest")} <= set(claims)
+    for name in claims:
+        assert _third_party(name) <= {"iwae", *sys.stdlib_module_names}, name
+
+
+def test_help_costs_no_torch():
+    assert not _loaded(["iwae.__main__"]) & {"torch", "numpy", *HEAVY}

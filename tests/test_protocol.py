@@ -1,0 +1,143 @@
+import json
+from dataclasses import FrozenInstanceError, fields
+from typing import Literal, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iwae.errors import InputError
+from iwae.protocol import PRESETS, Protocol, preset
+
+# Each choice as the paper's text has it, or the textbook where the text is silent, and as the authors' code has it.
+CHOICES = {
+    "adam_beta1": (0.9, 0.99),
+    "adam_beta2": (0.999, 0.999),
+    "adam_epsilon": (1e-4, 1e-4),
+    "adam_epsilon_place": ("corrected", "uncorrected"),
+    "adam_second_moment": ("zeros", "ones"),
+    "adam_moments": ("current", "delayed"),
+    "optimizer_state": ("carried", "carried"),
+    "loss": ("mean", "sum"),
+    "learning_rates": ("exact", "rounded"),
+    "held_out": (0, 60_000 - 59_600),
+    "shuffle": (True, False),
+    "binarization": ("every-minibatch", "every-minibatch"),
+    "scale": ("log-variance", "log-deviation"),
+    "initialization": ("independent", "shared"),
+    "initialization_seed": (123, 123),
+    "output_bias": ("zeros", "train-mean"),
+    "kl": ("sampled", "sampled"),
+    "test_binarization_seed": (123, 123),
+    "activity": ("definition", "one-sample"),
+}
+NAMES = [field.name for field in fields(Protocol)]
+CHOSEN = [field for field in fields(Protocol) if get_origin(field.type) is Literal]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_presets_hold_what_text_and_code_say(name):
+    assert (getattr(preset("paper-text"), name), getattr(preset("authors-code"), name)) == CHOICES[name]
+
+
+def test_presets_are_two_and_the_default_is_the_code():
+    assert list(PRESETS) == ["authors-code", "paper-text"]
+    assert Protocol() == preset("authors-code")
+
+
+def test_unknown_preset_is_one_sentence():
+    with pytest.raises(InputError) as caught:
+        preset("paper")
+    assert str(caught.value) == "protocol 'paper' is unknown: use one of authors-code, paper-text."
+
+
+def _strategy(field):
+    if get_origin(field.type) is Literal:
+        return st.sampled_from(get_args(field.type))
+    if field.type is bool:
+        return st.booleans()
+    if field.type is int:
+        return st.integers(0, 2**32 - 1)
+    return st.floats(0, 1, exclude_min=True, exclude_max=True)
+
+
+PROTOCOLS = st.builds(Protocol, **{field.name: _strategy(field) for field in fields(Protocol)})
+
+
+@given(PROTOCOLS)
+def test_a_protocol_survives_json(protocol):
+    read = json.loads(json.dumps(protocol.as_dict()))
+    assert read == protocol.as_dict()
+    assert Protocol(**read) == protocol
+
+
+@given(PROTOCOLS, PROTOCOLS, st.sets(st.sampled_from(NAMES)))
+def test_overrides_change_the_named_fields_alone(base, other, names):
+    changed = base.with_overrides({name: getattr(other, name) for name in names}).as_dict()
+    assert changed == {name: getattr(other if name in names else base, name) for name in NAMES}
+
+
+def test_overriding_leaves_the_preset_as_it_was():
+    preset("authors-code").with_overrides({"shuffle": True})
+    assert preset("authors-code").shuffle is False
+    with pytest.raises(FrozenInstanceError):
+        preset("authors-code").shuffle = True
+
+
+def test_unknown_field_is_one_sentence():
+    with pytest.raises(InputError) as caught:
+        Protocol().with_overrides({"adam_beta3": 0.5})
+    assert str(caught.value) == f"protocol field 'adam_beta3' is unknown: use one of {', '.join(NAMES)}."
+
+
+@pytest.mark.parametrize("field", CHOSEN, ids=lambda field: field.name)
+@pytest.mark.parametrize("value", ["no-such-choice", "", None, 1, True, ["sum"]], ids=repr)
+def test_unknown_choice_is_one_sentence(field, value):
+    with pytest.raises(InputError) as caught:
+        Protocol().with_overrides({field.name: value})
+    known = ", ".join(get_args(field.type))
+    assert str(caught.value) == f"protocol field {field.name} = {value!r} is unknown: use one of {known}."
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("adam_beta1", "0.9", "float"),
+        ("adam_beta2", None, "float"),
+        ("adam_epsilon", "1e-4", "float"),  # what YAML makes of 1e-4
+        ("adam_epsilon", True, "float"),
+        ("held_out", 400.0, "int"),
+        ("held_out", False, "int"),
+        ("initialization_seed", [123], "int"),
+        ("test_binarization_seed", "123", "int"),
+        ("shuffle", 1, "bool"),
+        ("shuffle", "true", "bool"),
+    ],
+)
+def test_wrong_type_is_one_sentence(name, value, kind):
+    with pytest.raises(InputError) as caught:
+        Protocol().with_overrides({name: value})
+    assert str(caught.value) == f"protocol field {name} = {value!r} has the wrong type: it must be of type {kind}."
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "right"),
+    [
+        ("adam_beta1", [-0.1, 1, 1.0, float("nan")], "in [0, 1)"),
+        ("adam_beta2", [-0.1, 1, 1.0, float("nan")], "in [0, 1)"),
+        ("adam_epsilon", [0, -1e-4, float("nan"), float("inf")], "positive"),  # the command line can say NaN
+        ("held_out", [-1], "0 or more"),
+        ("initialization_seed", [-1, 2**32], "in [0, 2^32)"),
+        ("test_binarization_seed", [-1, 2**32], "in [0, 2^32)"),
+    ],
+)
+def test_impossible_number_is_one_sentence(name, values, right):
+    for value in values:
+        with pytest.raises(InputError) as caught:
+            Protocol().with_overrides({name: value})
+        assert str(caught.value) == f"protocol field {name} = {value} is impossible: it must be {right}."
+
+
+@pytest.mark.parametrize("name", ["adam_beta1", "adam_beta2"])
+def test_whole_number_is_a_fine_decay(name):
+    assert getattr(Protocol().with_overrides({name: 0}), name) == 0

@@ -1,0 +1,125 @@
+import json
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iwae.errors import InputError
+from iwae.protocol import PRESETS, preset
+from iwae.settings import (
+    SCHEDULE_STAGES,
+    ActivitySettings,
+    LikelihoodSettings,
+    PicturesSettings,
+    SurgerySettings,
+    TrainingSettings,
+)
+
+KINDS = (TrainingSettings, LikelihoodSettings, ActivitySettings, SurgerySettings, PicturesSettings)
+LEAST = [
+    (TrainingSettings, "stages", 1),
+    (TrainingSettings, "batch_size", 1),
+    (TrainingSettings, "study_seed", 0),
+    (LikelihoodSettings, "samples", 1),
+    (LikelihoodSettings, "test_images", 2),  # one image has no standard error
+    (LikelihoodSettings, "train_images", 2),
+    (LikelihoodSettings, "seed", 0),
+    (ActivitySettings, "samples", 2),
+    (ActivitySettings, "authors_images", 2),
+    (ActivitySettings, "seed", 0),
+    (SurgerySettings, "samples", 2),
+    (SurgerySettings, "seed", 0),
+    (PicturesSettings, "samples", 1),
+    (PicturesSettings, "reconstructions", 1),
+    (PicturesSettings, "seed", 0),
+]
+
+
+def test_defaults_are_the_papers():
+    training, likelihood, activity = TrainingSettings(), LikelihoodSettings(), ActivitySettings()
+    assert (training.stages, training.batch_size, training.train_images, training.study_seed) == (8, 20, None, 0)
+    assert training.protocol == preset("authors-code")
+    assert (likelihood.samples, likelihood.test_images) == (5000, 10_000)
+    assert activity.authors_images == 500
+
+
+def test_paper_schedule_has_3280_passes():
+    assert sum(3**stage for stage in range(SCHEDULE_STAGES)) == 3280
+
+
+@pytest.mark.parametrize(("kind", "name", "least"), LEAST)
+def test_least_value(kind, name, least):
+    assert getattr(kind(**{name: least}), name) == least
+    with pytest.raises(InputError) as caught:
+        kind(**{name: least - 1})
+    assert str(caught.value) == f"{name} = {least - 1} is impossible: it must be {least} or more."
+
+
+def test_every_whole_number_has_a_least_value():
+    bounded = {(kind, name) for kind, name, _ in LEAST}
+    assert bounded == {(kind, field.name) for kind in KINDS for field in fields(kind) if field.type is int}
+
+
+def test_schedule_has_eight_stages():
+    assert TrainingSettings(stages=8).stages == 8
+    with pytest.raises(InputError) as caught:
+        TrainingSettings(stages=9)
+    assert str(caught.value) == "stages = 9 is impossible: the schedule has 8 stages."
+
+
+def test_one_minibatch_of_images_is_the_least():
+    assert TrainingSettings(batch_size=7, train_images=7).train_images == 7
+    with pytest.raises(InputError) as caught:
+        TrainingSettings(batch_size=7, train_images=6)
+    assert str(caught.value) == "train_images = 6 is impossible: one minibatch has 7."
+
+
+def test_study_seed_must_fit_numpys_generator():
+    assert TrainingSettings(study_seed=2**32 - 1).study_seed == 2**32 - 1
+    with pytest.raises(InputError) as caught:
+        TrainingSettings(study_seed=2**32)
+    assert str(caught.value) == "study_seed = 4294967296 is impossible: it must be 4294967295 or less."
+
+
+@pytest.mark.parametrize("sizes", [(0,), (-5,), (1000, 1)])
+def test_impossible_sizes_are_one_sentence(sizes):
+    with pytest.raises(InputError) as caught:
+        SurgerySettings(sizes=sizes)
+    assert str(caught.value) == f"sizes = {list(sizes)} is impossible: each size must be 2 or more."
+
+
+def _settings():
+    whole = st.integers(2, 10**6)
+    return st.one_of(
+        st.builds(
+            TrainingSettings,
+            protocol=st.sampled_from(list(PRESETS.values())),
+            stages=st.integers(1, 8),
+            batch_size=st.integers(1, 100),
+            train_images=st.none() | st.integers(100, 60_000),
+            study_seed=st.integers(0, 2**32 - 1),
+        ),
+        st.builds(LikelihoodSettings, whole, whole, whole, whole),
+        st.builds(ActivitySettings, whole, whole, whole),
+        st.builds(SurgerySettings, whole, st.lists(whole, max_size=4).map(tuple), whole),
+        st.builds(PicturesSettings, whole, whole, whole),
+    )
+
+
+@given(_settings())
+def test_manifest_reads_back_what_was_written(settings):
+    # `manifest.is_current` compares the two: a tuple, say, would come back as a list and never be current.
+    assert json.loads(json.dumps(settings.as_dict())) == settings.as_dict()
+
+
+@given(_settings(), _settings())
+def test_settings_are_equal_if_their_dictionaries_are(one, other):
+    if type(one) is type(other):
+        assert (one == other) == (one.as_dict() == other.as_dict())
+
+
+def test_dictionary_names_every_field():
+    for kind in KINDS:
+        assert list(kind().as_dict()) == [field.name for field in fields(kind)]
+    assert TrainingSettings().as_dict()["protocol"] == preset("authors-code").as_dict()

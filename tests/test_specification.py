@@ -1,0 +1,151 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iwae.errors import InputError
+from iwae.specification import DATASETS, LAYERS, OBJECTIVES, ModelSpec, grid
+
+SPECS = st.builds(
+    ModelSpec,
+    dataset=st.sampled_from(DATASETS),
+    layers=st.sampled_from(LAYERS),
+    objective=st.sampled_from(OBJECTIVES),
+    k=st.integers(1, 10**6),
+    seed=st.integers(0, 10**6),
+)
+IWAE5 = ModelSpec("mnist", 1, "iwae", 5, 0)
+PAPER = {"datasets": ["mnist"], "layers": [1, 2], "objectives": ["vae", "iwae"], "ks": [1, 5, 50], "seeds": [0]}
+
+
+def test_names_are_the_documented_ones():
+    assert IWAE5.name == "mnist/l1-iwae-k5/seed0"
+    assert ModelSpec("mnist", 2, "vae", 50, 13).name == "mnist/l2-vae-k50/seed13"
+    assert IWAE5.stack == "mnist/l1-k5"
+
+
+@given(SPECS)
+def test_name_says_all(spec):
+    assert ModelSpec.parse(spec.name) == spec
+    assert ModelSpec.parse(spec.name).name == spec.name
+
+
+@given(SPECS, SPECS)
+def test_models_share_a_stack_if_only_objective_and_seed_differ(one, other):
+    alike = (one.dataset, one.layers, one.k) == (other.dataset, other.layers, other.k)
+    assert (one.stack == other.stack) == alike
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "mnist",
+        "mnist/l1-iwae-k5",
+        "/mnist/l1-iwae-k5/seed0",
+        "results/quick/mnist/l1-iwae-k5/seed0",
+        "mnist/l1-iwae-k5/seed0/",
+        "mnist/l1-iwae-k5/seed0\n",
+        "mnist/l1-iwae-k-5/seed0",
+        "mnist/l1-iwae-k5.0/seed0",
+        "MNIST/l1-iwae-k5/seed0",
+        "mnist/l1-iwae-k05/seed0",  # a second name, and so a second folder, of the same model
+        "mnist/l1-iwae-k5/seed00",
+        "mnist/l1-iwae-k\N{ARABIC-INDIC DIGIT FIVE}/seed0",
+    ],
+)
+def test_what_is_no_name_is_shown_how_to_write_one(name):
+    with pytest.raises(InputError) as caught:
+        ModelSpec.parse(name)
+    assert str(caught.value) == f"{name!r} is not a model's name: write it like mnist/l1-iwae-k5/seed0."
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("cifar/l1-iwae-k5/seed0", "dataset 'cifar' is unknown: use one of mnist."),
+        ("mnist/l0-iwae-k5/seed0", "layers 0 is unknown: use one of 1, 2."),
+        ("mnist/l3-iwae-k5/seed0", "layers 3 is unknown: use one of 1, 2."),
+        ("mnist/l1-wae-k5/seed0", "objective 'wae' is unknown: use one of vae, iwae."),
+        ("mnist/l1-iwae-k0/seed0", "k = 0 is impossible: at least one importance sample is needed."),
+    ],
+)
+def test_impossible_value_in_a_name_is_one_sentence(name, sentence):
+    with pytest.raises(InputError) as caught:
+        ModelSpec.parse(name)
+    assert str(caught.value) == sentence
+
+
+def test_negative_seed_is_one_sentence():
+    with pytest.raises(InputError) as caught:
+        ModelSpec("mnist", 1, "iwae", 5, -1)
+    assert str(caught.value) == "seed = -1 is impossible: seeds are 0 or more."
+
+
+def test_paper_asks_for_ten_models():
+    assert [spec.name for spec in grid(**PAPER)] == [
+        "mnist/l1-iwae-k5/seed0",
+        "mnist/l1-iwae-k50/seed0",
+        "mnist/l1-vae-k1/seed0",
+        "mnist/l1-vae-k5/seed0",
+        "mnist/l1-vae-k50/seed0",
+        "mnist/l2-iwae-k5/seed0",
+        "mnist/l2-iwae-k50/seed0",
+        "mnist/l2-vae-k1/seed0",
+        "mnist/l2-vae-k5/seed0",
+        "mnist/l2-vae-k50/seed0",
+    ]
+
+
+def _axis(values):
+    return st.lists(values, min_size=1, max_size=4)  # repetitions on purpose
+
+
+@given(
+    _axis(st.sampled_from(DATASETS)),
+    _axis(st.sampled_from(LAYERS)),
+    _axis(st.sampled_from(OBJECTIVES)),
+    _axis(st.integers(1, 4)),
+    _axis(st.integers(0, 3)),
+)
+def test_grid_holds_each_model_once(datasets, layers, objectives, ks, seeds):
+    models = grid(datasets, layers, objectives, ks, seeds)
+    assert len(models) == len(set(models))
+    assert models == sorted(models)
+    assert {spec.objective for spec in models if spec.k == 1} <= {"vae"}
+    combinations = set(itertools.product(datasets, layers, objectives, ks, seeds))
+    for dataset, layer, objective, k, seed in combinations:
+        assert ModelSpec(dataset, layer, "vae" if k == 1 else objective, k, seed) in models
+    at_k1 = {(dataset, layer, seed) for dataset, layer, _, k, seed in combinations if k == 1}
+    assert len(models) == len({c for c in combinations if c[3] != 1}) + len(at_k1)
+
+
+def test_iwae_with_one_sample_is_trained_as_vae():
+    assert grid(["mnist"], [1], ["iwae"], [1], [7]) == [ModelSpec("mnist", 1, "vae", 1, 7)]
+
+
+def test_empty_axis_gives_no_model():
+    assert grid(["mnist"], [1], ["vae"], [], [0]) == []
+
+
+def test_grid_refuses_impossible_values():
+    with pytest.raises(InputError, match="k = 0 is impossible"):
+        grid(["mnist"], [1], ["vae"], [0], [0])
+
+
+def test_random_seed_is_pinned():
+    # Were it to change, no published number could be drawn again.
+    assert IWAE5.random_seed(0, "training") == 7943114686009859219
+
+
+@given(SPECS, st.integers(0, 2**32 - 1), st.text(max_size=20))
+def test_random_seed_fits_every_generator(spec, study_seed, purpose):
+    assert 0 <= spec.random_seed(study_seed, purpose) < 2**63
+
+
+def test_random_seeds_differ_by_model_study_seed_and_purpose():
+    models = grid(["mnist"], LAYERS, OBJECTIVES, [1, 2, 5, 50], range(10))
+    purposes = ["training", "test", "surgery", *(f"likelihood/test/{image}" for image in range(20))]
+    asked = list(itertools.product(models, range(3), purposes))
+    assert len({model.random_seed(study_seed, purpose) for model, study_seed, purpose in asked}) == len(asked)

@@ -1,0 +1,84 @@
+"""What the tests of the workflow share: the configuration, Snakemake as a command, a small finished study."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from iwae import manifest
+from iwae.configuration import read_study
+from iwae.standing import FILES
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = {
+    "study": "tiny",
+    "device": "cpu",
+    "grid": {"layers": [1, 2], "k": [1, 2], "seeds": [0]},
+    "training": {"stages": 1, "train_images": 200},
+    "likelihood": {"samples": 10, "test_images": 20, "train_images": 20},
+    "activity": {"samples": 5, "authors_images": 50},
+    "surgery": {"samples": 50, "sizes": [50, 100]},
+    "pictures": {"samples": 100, "reconstructions": 10},
+}
+
+
+def _merged(base, overlay):
+    """`overlay` over `base`, group by group, as Snakemake merges configuration files."""
+    if not (isinstance(base, dict) and isinstance(overlay, dict)):
+        return overlay
+    return base | {key: _merged(base.get(key), value) for key, value in overlay.items()}
+
+
+@pytest.fixture(scope="session")
+def schema():
+    """The schema of the configuration."""
+    return yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+
+
+@pytest.fixture
+def configuration():
+    """The paper's configuration with some groups of keys changed."""
+    base = yaml.safe_load((ROOT / "config.yaml").read_text())
+    return lambda **overlay: _merged(copy.deepcopy(base), overlay)
+
+
+@pytest.fixture
+def tiny_study(configuration, schema):
+    """The study `TINY` with some groups of keys changed."""
+    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay), schema)
+
+
+def _finish(study, results, sections=manifest.SECTIONS, models=None):
+    for model in models or study.models:
+        folder = results / model.name
+        folder.mkdir(parents=True, exist_ok=True)
+        for section in sections:
+            for name in FILES[section]:
+                (folder / name).write_text(f"{section} of {model.name}\n")
+            manifest.record(folder, model, section, study.settings(section).as_dict(), FILES[section], {})
+
+
+@pytest.fixture
+def finish():
+    """Writes the files and manifests of a study that is finished, as far as the workflow can see."""
+    return _finish
+
+
+@pytest.fixture
+def snakemake(tmp_path):
+    """Runs Snakemake on this workflow in an empty directory, with the study `TINY`; returns status and output."""
+
+    def run(*arguments, overlay=None, cores="2"):
+        file = tmp_path / "overlay.yaml"
+        file.write_text(yaml.safe_dump(_merged(TINY, overlay or {})))
+        command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(ROOT / "Snakefile")]
+        command += ["--directory", str(tmp_path), "--cores", cores, "--configfile", str(file)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
+        return done.returncode, done.stdout + done.stderr
+
+    return run

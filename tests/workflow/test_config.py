@@ -1,0 +1,196 @@
+"""The configuration: what is accepted, and that all else is refused, at once and in sentences that name the key."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iwae import configuration as library
+from iwae.configuration import read_study
+from iwae.errors import InputError
+from iwae.protocol import PRESETS, Protocol
+from iwae.settings import (
+    SCHEDULE_STAGES,
+    ActivitySettings,
+    LikelihoodSettings,
+    PicturesSettings,
+    SurgerySettings,
+    TrainingSettings,
+)
+from iwae.specification import DATASETS, LAYERS, OBJECTIVES
+
+ROOT = Path(__file__).resolve().parents[2]
+PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+KEYS = [(key,) for key in PAPER] + [
+    (group, key) for group, keys in PAPER.items() if isinstance(keys, dict) for key in keys
+]
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 99) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def changed(path, value):
+    """The paper's configuration with one key set to `value`."""
+    config = copy.deepcopy(PAPER)
+    group = config
+    for key in path[:-1]:
+        group = group[key]
+    group[path[-1]] = value
+    return config
+
+
+def lines_of(config):
+    """The problems of a configuration, one a line."""
+    with pytest.raises(InputError) as refusal:
+        read_study(config, SCHEMA)
+    heading, *lines = str(refusal.value).splitlines()
+    assert heading == f"The configuration has {len(lines)} problem(s):"
+    return [line.strip() for line in lines]
+
+
+def test_the_paper_study_has_the_settings_of_the_paper():
+    study = read_study(PAPER, SCHEMA)
+    assert len(study.models) == 2 * (1 + 2 + 2) * 3
+    assert study.training == TrainingSettings()
+    measured = (LikelihoodSettings(), ActivitySettings(), SurgerySettings(), PicturesSettings())
+    assert tuple(study.measurements.values()) == measured
+
+
+def test_every_overlay_in_config_is_accepted(configuration):
+    for file in (ROOT / "config").glob("*.yaml"):
+        study = read_study(configuration(**yaml.safe_load(file.read_text())), SCHEMA)
+        assert study.name == file.stem, f"{file} would write into another study's folder"
+
+
+def test_schema_and_configuration_have_the_same_keys_each_described():
+    def compare(config, schema, place):
+        assert list(config) == list(schema["properties"]) == schema["required"], place
+        assert schema["additionalProperties"] is False, place
+        for key, entry in schema["properties"].items():
+            assert entry["description"].endswith("."), f"{place}.{key}"
+            if "properties" in entry:
+                compare(config[key], entry, f"{place}.{key}")
+
+    compare(PAPER, SCHEMA, "config")
+
+
+def test_schema_knows_what_the_library_knows():
+    grid, training = SCHEMA["properties"]["grid"]["properties"], SCHEMA["properties"]["training"]["properties"]
+    assert tuple(grid["datasets"]["items"]["enum"]) == DATASETS
+    assert tuple(grid["layers"]["items"]["enum"]) == LAYERS
+    assert tuple(grid["objectives"]["items"]["enum"]) == OBJECTIVES
+    assert training["protocol"]["enum"] == list(PRESETS)
+    assert training["stages"]["maximum"] == SCHEDULE_STAGES
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("grid", "k"), [0], "grid.k: 0 is impossible: it must be 1 or more"),
+        (("grid", "k"), [5, 1, 5], "grid.k: 5 is given more than once"),
+        (("grid", "k"), [], "grid.k: the list is empty: give at least one value"),
+        (("grid", "k"), 5, "grid.k: 5 must be a list; write [5]"),
+        (("grid", "k"), [5.0], "grid.k: 5.0 must be a whole number"),
+        (("grid", "layers"), [3], "grid.layers: 3 is unknown: use one of 1, 2"),
+        (
+            ("grid", "datasets"),
+            ["mnits"],
+            "grid.datasets: 'mnits' is unknown: use one of mnist; did you mean \"mnist\"?",
+        ),
+        (("grid", "seeds"), [-1], "grid.seeds: -1 is impossible: it must be 0 or more"),
+        (("grid",), None, "grid: an empty value must be a group of keys"),
+        (("study",), "a/b", "study: 'a/b' is impossible: it names a folder"),
+        (("study",), "", "study: '' is impossible: it names a folder"),
+        (("study",), "..", "study: '..' is impossible: it names a folder"),
+        (("training", "protocol"), "authors_code", 'did you mean "authors-code"?'),
+        (("training", "stages"), 9, "training.stages: 9 is impossible: it must be 8 or less"),
+        (("training", "checkpoint_minutes"), "1e-3", "write 1.0e-3 without quotes"),
+        (("training", "batch_size"), "1e3", "write 1000 without quotes"),
+        (("training", "train_images"), 19, "training: train_images = 19 is impossible: one minibatch has 20"),
+        (("training", "overrides"), {"adam_beta_1": 0.9}, 'did you mean "adam_beta1"?'),
+        (("training", "overrides"), {"adam_epsilon": "1e-4"}, "write 1.0e-4 without quotes"),
+        (("training", "overrides"), {"loss": "median"}, "training.overrides.loss: protocol field loss = 'median'"),
+        (("training", "overrides"), {"adam_epsilon": float("nan")}, "nan is impossible: it must be a finite number"),
+        (("training", "overrides"), None, "training.overrides: an empty value must be a group of keys"),
+        (("training", "train_images"), 5000, "surgery.sizes: 10000 is impossible: it must be less than"),
+        (("surgery", "sizes"), 1000, "surgery.sizes: 1000 must be a list; write [1000]"),
+        (("data", "path"), "my data", "data.path: 'my data' is impossible"),
+        (("device",), "gpu", "device: 'gpu' is unknown: use one of auto, cpu, cuda"),
+        (("threads",), True, "threads: True must be a whole number"),
+    ],
+)
+def test_an_impossible_value_gives_a_clear_sentence(path, value, expected):
+    assert [line for line in lines_of(changed(path, value)) if expected in line]
+
+
+@given(st.sampled_from(KEYS), st.data())
+def test_a_misspelt_key_is_named_with_the_right_one(path, data):
+    key = path[-1]
+    position = data.draw(st.integers(0, len(key) - 1))
+    wrong = key[:position] + data.draw(st.sampled_from("_xq")) + key[position:]  # a letter too many
+    config = changed(path, None)
+    group = config if len(path) == 1 else config[path[0]]
+    del group[key]
+    group[wrong] = 1
+    place = ".".join([*path[:-1], wrong])
+    suggested = [line for line in lines_of(config) if line.startswith(f"{place}: unknown key")]
+    assert len(suggested) == 1
+    assert len(key) < 3 or f'"{key}"' in suggested[0]
+
+
+@given(st.sampled_from(KEYS), junk)
+def test_any_value_is_accepted_or_refused_by_its_key(path, value):
+    config = changed(path, value)
+    try:
+        study = read_study(config, SCHEMA)
+    except InputError:
+        assert any(line.startswith((".".join(path), path[0])) for line in lines_of(config))
+    else:
+        assert all(type(model.k) is int and type(model.seed) is int for model in study.models)
+        assert study.settings("training").as_dict() == study.training.as_dict()
+
+
+@given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5, unique_by=lambda path: path[0]))
+def test_all_problems_are_told_at_once(paths):
+    config = copy.deepcopy(PAPER)
+    for path in paths:
+        group = config if len(path) == 1 else config[path[0]]
+        group[path[-1]] = {"never": "right"}
+    told = lines_of(config)
+    overrides = ("training", "overrides") in paths
+    for path in paths:
+        assert any(line.startswith(".".join(path)) for line in told) or (overrides and path[0] == "training")
+
+
+@given(st.dictionaries(st.sampled_from(list(Protocol.__dataclass_fields__)) | st.text(max_size=4), junk, max_size=4))
+def test_overrides_are_accepted_only_if_the_protocol_takes_them(overrides):
+    config = changed(("training", "overrides"), overrides)
+    try:
+        study = read_study(config, SCHEMA)
+    except InputError:
+        assert all(line.startswith("training.overrides") for line in lines_of(config))
+    else:
+        fields = study.training.protocol.as_dict()
+        assert all(fields[name] == value for name, value in overrides.items())
+
+
+def test_the_device_is_found_without_torch(monkeypatch, tmp_path):
+    monkeypatch.setattr(library, "_NVIDIA_DRIVER", (tmp_path,))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert library.resolve_device("auto") == "cuda"
+    assert library.resolve_device("cpu") == "cpu"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert library.resolve_device("auto") == "cpu"
+
+
+@pytest.mark.parametrize(("device", "cohorts"), [("cuda", 1), ("cpu", 30)])
+def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model(device, cohorts):
+    study = read_study(changed(("device",), device), SCHEMA)
+    assert len({study.cohort_of(model) for model in study.models}) == cohorts

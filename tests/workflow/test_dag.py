@@ -1,0 +1,137 @@
+"""The workflow's graph, seen through dry runs: what would be done, and above all what would not."""
+
+import os
+import random
+import re
+import shlex
+
+import pytest
+
+from iwae.__main__ import _parser
+
+CHEAP = re.compile(r"(collect_results|tabulate_\w+|plot_\w+|summarize_study|all|figures|total|mark_outdated)$")
+
+
+def jobs(output):
+    """The number of jobs of each rule in the output of a dry run."""
+    table = output.rpartition("Job stats:")[2].split("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+
+
+def fresh_clone(folder, seed=0):
+    """Give all files below `folder` times in random order, as a checkout may; the data are not there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    random.Random(seed).shuffle(files)
+    for age, path in enumerate(files):
+        os.utime(path, (1_700_000_000 + age, 1_700_000_000 + age))
+
+
+def write_reports(study, folder):
+    """The files that are drawn from measured models, results.csv with the names that the workflow looks at."""
+    results, figures = folder / "results" / study.name, folder / "figures" / study.name
+    figures.mkdir(parents=True)
+    rows = [f"{study.name},{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in study.models]
+    (results / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
+    for name in ("table1", "surgery"):
+        for kind in ("csv", "md", "html", "tex"):
+            (results / f"{name}.{kind}").write_text(name)
+    for name in ("nll", "activity", "learning", "bound", "surgery", "samples", "reconstructions", "weights"):
+        for kind in ("pdf", "png", "csv"):
+            (figures / f"{name}.{kind}").write_text(name)
+    (results / "README.md").write_text("tiny")
+
+
+@pytest.fixture
+def clone(tiny_study, finish, tmp_path):
+    """A working directory with a finished study, and nothing else."""
+    finish(tiny_study(), tmp_path / "results/tiny")
+    write_reports(tiny_study(), tmp_path)
+    fresh_clone(tmp_path)
+    return tmp_path
+
+
+def test_an_empty_directory_needs_everything_and_prints_commands_that_run(snakemake):
+    status, output = snakemake("-n", "-p")
+    assert status == 0, output
+    planned = jobs(output)
+    assert planned["fetch_mnist"] == planned["collect_results"] == planned["summarize_study"] == 1
+    assert sum(count for name, count in planned.items() if name.startswith("train_mnist_")) == 6
+    for rule in ("evaluate_likelihood", "measure_activity", "compute_surgery", "draw_pictures"):
+        assert planned[rule] == 6
+    commands = re.findall(r"exec (python -m iwae .*?(?<!\\)\n)", output, re.DOTALL)
+    assert len(commands) == planned["total"] - 1  # all but the target itself
+    for command in commands:
+        _parser().parse_args(shlex.split(command.replace("\\\n", ""))[3:])
+
+
+def test_on_a_gpu_one_job_trains_all_that_is_not_finished(snakemake, tiny_study, finish, tmp_path):
+    study = tiny_study()
+    finish(study, tmp_path / "results/tiny", models=study.models[:4])
+    status, output = snakemake("-n", "-p", "train", overlay={"device": "cuda"}, cores="8")
+    assert status == 0, output
+    assert jobs(output)["train_mnist"] == 1
+    named = re.search(r"--models (.*) \\", output)[1].split()
+    assert named == [model.name for model in study.models[4:]]
+    assert "gpu=1" in output
+
+
+@pytest.mark.parametrize("arguments", [["all"], ["figures"], ["all", "-F"], ["figures", "-F"]])
+def test_a_fresh_clone_never_trains_downloads_or_measures(snakemake, clone, arguments):
+    status, output = snakemake("-n", *arguments)
+    assert status == 0, output
+    assert all(CHEAP.match(rule) for rule in jobs(output)), output
+
+
+def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(snakemake, clone):
+    status, output = snakemake("-n", overlay={"surgery": {"samples": 60}})
+    assert status == 0, output
+    planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
+    assert planned == {"compute_surgery": 6, "fetch_mnist": 1}
+
+
+def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clone):
+    status, output = snakemake("-n", overlay={"grid": {"seeds": [0, 1], "k": [1]}})
+    assert status == 0, output
+    assert jobs(output)["evaluate_likelihood"] == 2
+    assert {name for name in jobs(output) if name.startswith("train")} == {
+        "train_mnist_l1_vae_k1_seed1",
+        "train_mnist_l2_vae_k1_seed1",
+    }
+    status, output = snakemake("-n", overlay={"training": {"stages": 2}})
+    assert status == 0, output
+    assert sum(count for name, count in jobs(output).items() if name.startswith("train_")) == 6
+    assert jobs(output)["draw_pictures"] == 6
+
+
+def test_a_file_lost_in_a_model_folder_is_measured_again(snakemake, clone):
+    (clone / "results/tiny/mnist/l1-vae-k1/seed0/activity.csv").unlink()
+    status, output = snakemake("-n")
+    assert status == 0, output
+    planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
+    assert planned == {"measure_activity": 1, "fetch_mnist": 1}
+
+
+def test_figures_of_an_unfinished_study_say_what_is_missing(snakemake, tiny_study, finish, tmp_path):
+    study = tiny_study()
+    finish(study, tmp_path / "results/tiny", models=study.models[:5])
+    status, output = snakemake("-n", "figures")
+    assert status != 0
+    assert "results/tiny lacks training of 1 model (mnist/l2-vae-k2/seed0), likelihood of 1 model" in output
+    assert "To finish it, run `snakemake --cores N`" in output
+
+
+def test_a_bad_configuration_and_a_model_trained_otherwise_are_refused(snakemake, clone):
+    status, output = snakemake("-n", overlay={"grid": {"k": [0]}, "trainig": {}})
+    assert status != 0
+    assert "The configuration has 2 problem(s):" in output
+    assert 'trainig: unknown key; did you mean "training"?' in output
+    status, output = snakemake("-n", overlay={"training": {"batch_size": 10}})
+    assert status != 0
+    assert "trained differently (batch_size is 20, asked is 10)" in output
+
+
+def test_lint_has_no_complaint_but_one(snakemake):
+    """No rule names a conda environment or a container: neither would hold the library itself, which is installed."""
+    _, output = snakemake("--lint")
+    complaints = set(re.findall(r"^    \* (.*)$", output, re.MULTILINE))
+    assert complaints == {"Specify a conda environment or container for each rule.:"}

@@ -1,0 +1,117 @@
+"""What is finished and what is not, told from the manifests in a study's folder."""
+
+import json
+
+import pytest
+
+from iwae import manifest
+from iwae.errors import InputError
+from iwae.standing import FILES, standing
+
+
+def unfinished(stands):
+    """How many models lack each section."""
+    return {section: len(models) for section, models in stands.unfinished.items() if models}
+
+
+def test_nothing_is_finished_in_an_empty_folder(tiny_study, tmp_path):
+    stands = standing(tiny_study(), tmp_path)
+    assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS, 6)
+    assert stands.outdated == {}
+    assert "training of 6 models (mnist/l1-iwae-k2/seed0, " in stands.missing()
+
+
+def test_everything_is_finished_in_a_finished_study(tiny_study, finish, tmp_path):
+    finish(tiny_study(), tmp_path)
+    stands = standing(tiny_study(), tmp_path)
+    assert unfinished(stands) == stands.outdated == {}
+    assert stands.missing() == ""
+
+
+@pytest.mark.parametrize("section", manifest.SECTIONS[1:])
+def test_a_lost_file_of_a_measurement_is_measured_again(tiny_study, finish, tmp_path, section):
+    study = tiny_study()
+    finish(study, tmp_path)
+    (tmp_path / study.models[0].name / FILES[section][-1]).unlink()
+    assert unfinished(standing(study, tmp_path)) == {section: 1}
+
+
+def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_study, finish, tmp_path):
+    finish(tiny_study(), tmp_path)
+    stands = standing(tiny_study(likelihood={"samples": 20}), tmp_path)
+    assert unfinished(stands) == {"likelihood": 6}
+    assert len(set(stands.outdated.values())) == 6
+
+
+def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_study, finish, tmp_path):
+    finish(tiny_study(), tmp_path)
+    longer = tiny_study(training={"stages": 2})
+    stands = standing(longer, tmp_path)
+    assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS, 6)
+    assert {section for _, section in stands.outdated} == {"training"}
+    finish(longer, tmp_path, ["training"])  # killed before anything was measured; the weights are others
+    for model in longer.models:
+        folder = tmp_path / model.name
+        (folder / manifest.WEIGHTS).write_text("longer")
+        manifest.record(folder, model, "training", longer.training.as_dict(), FILES["training"], {})
+    stands = standing(longer, tmp_path)
+    assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS[1:], 6)
+    assert len(stands.outdated) == 4 * 6
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"batch_size": 10}, "batch_size is 20, asked is 10"),
+        ({"train_images": None}, "train_images is 200, asked is None"),
+        ({"seed": 7}, "study_seed is 0, asked is 7"),
+        ({"overrides": {"adam_beta1": 0.9}}, "protocol.adam_beta1 is 0.99, asked is 0.9"),
+        ({"overrides": {"adam_beta1": 0.9}, "stages": 3}, "(protocol.adam_beta1 is 0.99, asked is 0.9)"),
+    ],
+)
+def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, change, difference):
+    finish(tiny_study(), tmp_path)
+    with pytest.raises(InputError, match="choose another name for `study`, or delete the folder") as refusal:
+        standing(tiny_study(training=change), tmp_path)
+    assert difference in str(refusal.value)
+    assert "3 more folders" in str(refusal.value)
+
+
+def test_fewer_stages_are_refused(tiny_study, finish, tmp_path):
+    finish(tiny_study(training={"stages": 2}), tmp_path)
+    with pytest.raises(InputError, match="stages is 2, asked is 1"):
+        standing(tiny_study(), tmp_path)
+
+
+def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_path):
+    study = tiny_study()
+    finish(study, tmp_path)
+    (tmp_path / study.models[0].name / manifest.WEIGHTS).unlink()
+    with pytest.raises(InputError, match=r"has lost model\.safetensors of a finished training"):
+        standing(study, tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '{"model": 1}', "drop settings", "list", "another model"])
+def test_a_damaged_manifest_is_named(tiny_study, finish, tmp_path, damage):
+    study = tiny_study()
+    finish(study, tmp_path)
+    path = tmp_path / study.models[0].name / manifest.NAME
+    content = json.loads(path.read_text())
+    if damage == "drop settings":
+        del content["likelihood"]["settings"]
+    elif damage == "list":
+        content["surgery"] = []
+    elif damage == "another model":
+        content["model"]["seed"] = 5
+    written = damage if damage[:1] in ("", "[", "{") else json.dumps(content)
+    path.write_text(written)
+    with pytest.raises(InputError, match=r"manifest\.json"):
+        standing(study, tmp_path)
+
+
+def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finish, tmp_path):
+    finish(tiny_study(), tmp_path)
+    rows = [f"tiny,{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in tiny_study().models]
+    (tmp_path / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
+    assert standing(tiny_study(), tmp_path).outdated == {}
+    assert set(standing(tiny_study(grid={"k": [1]}), tmp_path).outdated) == {("", "results")}

@@ -1,0 +1,153 @@
+# What all rules share: the study that the configuration describes, how it stands, and the functions that name files.
+import json
+import os
+import re
+import sys
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resource
+
+try:
+    from iwae.configuration import read_study
+    from iwae.data.registry import DATASETS
+    from iwae.errors import InputError
+    from iwae.manifest import SECTIONS
+    from iwae.standing import FILES, standing
+except ImportError as error:
+    raise WorkflowError(
+        f"The library iwae cannot be imported by {sys.executable} ({error}): run `make setup`, or `pip install -e .` in "
+        f"{workflow.basedir}, and use the snakemake of that environment."
+    ) from error
+
+try:
+    study = read_study(
+        config, yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text())
+    )
+    RESULTS, FIGURES, LOGS = (f"{folder}/{study.name}" for folder in ("results", "figures", "logs"))
+    stands = standing(study, Path(RESULTS))
+except InputError as error:
+    raise WorkflowError(str(error)) from error
+
+# Commands say `python`, so that they run as printed; here that is the Python which runs Snakemake.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
+# Figures have their style from this file, wherever the working directory is.
+os.environ.setdefault("MATPLOTLIBRC", str(Path(workflow.basedir) / "matplotlibrc"))
+
+# Without a limit Snakemake would start every GPU job at once; the default profile sets it too, but may be switched off.
+workflow.global_resources.setdefault("gpu", Resource("gpu", 1))
+
+GPU = 1 if study.device == "cuda" else 0
+NAMES = [model.name for model in study.models]
+
+# Tables, and figures with the files of a model that each is drawn from, beside results.csv.
+TABLES = {"table1": "Table 1", "surgery": "ELBO surgery"}
+FIGURES_FROM = {
+    "nll": [],
+    "activity": ["activity.csv"],
+    "learning": ["training.csv"],
+    "bound": ["likelihood.csv"],
+    "surgery": ["surgery.csv"],
+    "samples": ["pictures.npz"],
+    "reconstructions": ["pictures.npz"],
+    "weights": ["model.safetensors"],
+}
+
+
+def model_files(*files):
+    """These files of every model."""
+    return expand("<results>/{model}/{file}", model=NAMES, file=files)
+
+
+def section_files(*sections):
+    """What these sections of the manifest write, for every model, and the marks of what is there but outdated.
+
+    Snakemake does not mind if a file between existing ones is missing, so targets ask for these files themselves.
+    """
+    files = model_files(*(file for section in sections for file in FILES[section]), "manifest.json")
+    return files + [mark for section in sections for mark in outdated_marks(section, NAMES)]
+
+
+def data_files(dataset):
+    """The files of a data set."""
+    return [f"{study.data}/{dataset}/{file}" for file in DATASETS[dataset].sha256]
+
+
+def finished(files):
+    """An input function that gives `files` if every model is trained and measured, and says what is missing if not."""
+
+    def check(wildcards):
+        missing = stands.missing()
+        if missing:
+            raise WorkflowError(
+                f"The study {study.name!r} is not finished, and this target never trains or measures. {RESULTS} lacks "
+                f"{missing}. To finish it, run `snakemake --cores N` with the same configuration."
+            )
+        return files
+
+    return check
+
+
+def unfinished(section):
+    """A wildcard constraint: the models that lack a current result of this section, and no others."""
+    return "|".join(re.escape(model.name) for model in stands.unfinished[section]) or "(?!)"
+
+
+def outdated(section):
+    """An input function: the mark of a result of this section that is there but not current, if it is."""
+    return lambda wildcards: outdated_marks(section, [wildcards.model])
+
+
+def outdated_marks(section, names):
+    """The marks of these models' results of a section that are there but not current.
+
+    A file that is there is no reason for Snakemake to make it. A mark, which is newer, is one.
+    """
+    found = [stands.outdated.get((name, section)) for name in names]
+    return [f"<logs>/outdated/{mark}" for mark in found if mark]
+
+
+def measured_data(wildcards):
+    """The data files that a model was trained on."""
+    return data_files(wildcards.model.split("/")[0])
+
+
+def cohorts():
+    """The models that are still to be trained, by the job that trains them."""
+    result = {}
+    for model in stands.unfinished["training"]:
+        result.setdefault(study.cohort_of(model), []).append(model)
+    return result
+
+
+def training_options():
+    """Flags of the training command that are not always given."""
+    options = []
+    if study.training.train_images is not None:
+        options.append(f"--train-images {study.training.train_images}")
+    if study.overrides:
+        options.append(
+            "--set " + " ".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in study.overrides.items())
+        )
+    return " ".join(options)
+
+
+def closing_words():
+    """Where the results are, as far as they are there."""
+    places = {
+        "Table 1": f"{RESULTS}/table1.md",
+        "Figures": FIGURES,
+        "Summary": f"{RESULTS}/README.md",
+        "Numbers": f"{RESULTS}/results.csv",
+    }
+    lines = [f"  {name + ':':<10}{path}" for name, path in places.items() if Path(path).exists()]
+    if not lines:
+        return ""
+    return "\n".join([*lines, "  On one page: snakemake --report report.html, with the same configuration."])
+
+
+# What the targets ask for.
+TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "html", "tex"])
+FIGURE_FILES = expand("<figures>/{figure}.{kind}", figure=FIGURES_FROM, kind=["pdf", "png", "csv"])
+RESULT_FILES = ["<results>/results.csv", *outdated_marks("results", [""])]
+REPORT_FILES = [*RESULT_FILES, *TABLE_FILES, *FIGURE_FILES, "<results>/README.md"]

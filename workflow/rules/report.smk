@@ -1,0 +1,112 @@
+# From measured models to results.csv, tables, figures and the study's README.
+#
+# in   all files of all model folders
+# out  <results>/{results.csv,table1.*,surgery.*,README.md}, <figures>/<name>.{pdf,png,csv}
+
+
+rule collect_results:
+    input:
+        section_files(*SECTIONS),
+        outdated_marks("results", [""]),
+    output:
+        "<results>/results.csv",
+    log:
+        "<logs>/collect.log",
+    benchmark:
+        "<logs>/collect.benchmark.tsv"
+    localrule: True
+    params:
+        results=subpath(output[0], parent=True),
+        models=NAMES,
+    shell:
+        r"""
+        exec python -m iwae --log {log} collect \
+            --results {params.results} \
+            --models {params.models}
+        """
+
+
+for table, title in TABLES.items():
+
+    rule:
+        name:
+            f"tabulate_{table}"
+        input:
+            "<results>/results.csv",
+        output:
+            multiext(f"<results>/{table}", ".csv", ".md", ".tex"),
+            report(
+                f"<results>/{table}.html",
+                caption=f"../report/{table}.rst",
+                category="Tables",
+                labels={"table": title},
+            ),
+        log:
+            f"<logs>/table/{table}.log",
+        benchmark:
+            f"<logs>/table/{table}.benchmark.tsv"
+        localrule: True
+        params:
+            table=table,
+            results=subpath(input[0], parent=True),
+        shell:
+            r"""
+            exec python -m iwae --log {log} table {params.table} \
+                --results {params.results}
+            """
+
+
+for figure, files in FIGURES_FROM.items():
+
+    rule:
+        name:
+            f"plot_{figure}"
+        input:
+            "<results>/results.csv",
+            model_files(*files),
+        output:
+            multiext(f"<figures>/{figure}", ".pdf", ".csv"),
+            report(
+                f"<figures>/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+                labels={"figure": figure},
+            ),
+        log:
+            f"<logs>/figure/{figure}.log",
+        benchmark:
+            f"<logs>/figure/{figure}.benchmark.tsv"
+        localrule: True
+        params:
+            figure=figure,
+            results=subpath(input[0], parent=True),
+            figures=subpath(output[0], parent=True),
+        shell:
+            r"""
+            exec python -m iwae --log {log} figure {params.figure} \
+                --results {params.results} \
+                --figures {params.figures}
+            """
+
+
+rule summarize_study:
+    input:
+        "<results>/results.csv",
+        TABLE_FILES,
+        figures=FIGURE_FILES,
+    output:
+        "<results>/README.md",
+    log:
+        "<logs>/summary.log",
+    benchmark:
+        "<logs>/summary.benchmark.tsv"
+    localrule: True
+    params:
+        results=subpath(output[0], parent=True),
+        figures=lambda wildcards, input: Path(input.figures[0]).parent,
+    shell:
+        r"""
+        exec python -m iwae --log {log} summary \
+            --results {params.results} \
+            --figures {params.figures}
+        """

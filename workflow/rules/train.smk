@@ -1,0 +1,64 @@
+# Training: one job for each cohort, which trains those of its models that are not finished.
+#
+# in   the data files
+# out  <results>/<model>/{model.safetensors,training.csv,manifest.json}; the state of training, which outlives a killed
+#      job, is under checkpoints/<study>/ and no file of the workflow
+
+
+# A result that is there but not current is no reason for Snakemake to act; this mark, newer than it, is one.
+rule mark_outdated:
+    output:
+        touch("<logs>/outdated/{hash}"),
+    localrule: True
+
+
+for cohort, members in cohorts().items():
+
+    rule:
+        name:
+            f"train_{cohort}"
+        input:
+            data=data_files(members[0].dataset),
+            outdated=outdated_marks("training", [model.name for model in members]),
+        output:
+            expand(
+                "<results>/{model}/{file}",
+                model=[model.name for model in members],
+                file=[*FILES["training"], "manifest.json"],
+            ),
+        log:
+            f"<logs>/train/{cohort}.log",
+        benchmark:
+            f"<logs>/train/{cohort}.benchmark.tsv"
+        # The longest jobs first, so that no core waits for them at the end.
+        priority: max(model.k * model.layers for model in members)
+        threads: study.threads
+        resources:
+            gpu=GPU,
+        params:
+            models=[model.name for model in members],
+            data=lambda wildcards, input: str(Path(input.data[0]).parents[1]),
+            results=subpath(output[0], ancestor=4),
+            checkpoints=f"checkpoints/{study.name}",
+            protocol=study.protocol,
+            stages=study.training.stages,
+            batch_size=study.training.batch_size,
+            seed=study.training.study_seed,
+            checkpoint_minutes=study.checkpoint_minutes,
+            device=study.device,
+            options=training_options(),
+        shell:
+            r"""
+            exec python -m iwae --log {log} --end-with-parent train {params.options} \
+                --models {params.models} \
+                --data {params.data} \
+                --results {params.results} \
+                --checkpoints {params.checkpoints} \
+                --protocol {params.protocol} \
+                --stages {params.stages} \
+                --batch-size {params.batch_size} \
+                --study-seed {params.seed} \
+                --checkpoint-minutes {params.checkpoint_minutes} \
+                --device {params.device} \
+                --threads {threads}
+            """
