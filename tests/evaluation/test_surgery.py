@@ -130,7 +130,7 @@ def test_information_of_two_components_against_quadrature(device):
 
 
 def test_sizes_are_those_possible_and_the_whole(model_of, binary, device):
-    settings = SurgerySettings(sizes=(1000, 10, 40, 1, 25))
+    settings = SurgerySettings(sizes=(1000, 10, 40, 25))
     assert surgery.sizes_of(settings, 40) == [10, 25, 40]
     done = []
     found = measured(model_of(1), binary(40), device, samples=20, sizes=(1000, 25, 10), progress=done.append)

@@ -2,9 +2,11 @@
 
 import io
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection, PolyCollection
 
 from iwae.errors import InputError
 from iwae.reporting.figures import FIGURES, images, write_figure
@@ -33,6 +35,29 @@ def legend_of(figure):
 
 def has_line(axes, values):
     return any(len(line) == len(values) and np.allclose(line[:, 1], values) for line in lines_of(axes))
+
+
+def has_band(axes, low, high):
+    """Whether the range over seeds is drawn as a band: there and back, each corner once at least."""
+    corners = {*np.round(low, 9), *np.round(high, 9)}
+    return any(
+        {*np.round(path.vertices[:, 1], 9)} == corners
+        for band in axes.collections
+        if isinstance(band, PolyCollection)
+        for path in band.get_paths()
+    )
+
+
+def has_bars(axes, values, errors):
+    """Whether values have error bars."""
+    bars = {
+        tuple(np.round(bar[:, 1], 6))
+        for lines in axes.collections
+        if isinstance(lines, LineCollection)
+        for bar in lines.get_segments()
+    }
+    wanted = zip(np.round(values - errors, 6), np.round(values + errors, 6), strict=True)
+    return set(wanted) <= bars
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -65,8 +90,10 @@ def test_nll(whole):
     assert figure.axes[0].get_ylabel() == "nll (nats per image)"
     for axes, layers in zip(figure.axes, (1, 2), strict=True):
         for objective in ("vae", "iwae"):
-            rows = frame[(frame.layers == layers) & (frame.objective == objective)].sort_values("k")
-            assert has_line(axes, rows.nll) and has_line(axes, rows.paper_nll)
+            rows = frame[(frame.layers == layers) & (frame.objective == objective)].groupby("k")
+            assert has_line(axes, rows.nll.mean()) and has_line(axes, rows.paper_nll.first())
+            assert has_band(axes, rows.nll.min(), rows.nll.max())
+            assert has_bars(axes, rows.nll.mean(), rows.se_images.first())
     labels, title = legend_of(figure)
     assert labels[:2] == ["VAE", "IWAE"] and any("paper" in label for label in labels) and title == ""
     assert "range of seeds" in labels and any("se_images" in label for label in labels)
@@ -81,14 +108,31 @@ def test_nll_of_a_cut_schedule_says_so_and_leaves_the_paper_out(cut):
     assert all("cut after 2 of 8 stages" in axes.get_title(loc="left") for axes in figure.axes)
 
 
+def bars_of(axes):
+    """The bars of a histogram that are not empty: left and right edge, height; and their colours."""
+    bars = [(patch.get_x(), patch.get_x() + patch.get_width(), patch.get_height()) for patch in axes.patches]
+    colours = [patch.get_facecolor() for patch in axes.patches]
+    return [(bar, colour) for bar, colour in zip(bars, colours, strict=True) if bar[2] > 0]
+
+
 def test_activity_counts_all_units_and_has_its_threshold_at_a_bins_edge(whole):
     frame, figure = drawn("activity", whole)
-    totals = frame.groupby(["layers", "objective", "k", "unit_layer"]).units.sum()
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["VAE, k=1", "VAE, k=5", "IWAE, k=5", "", "", ""]
+    totals = frame.groupby(["layers", "objective", "k", "unit_layer"]).weight.sum()
     assert set(totals.loc[1].round(6)) == {50.0} and set(totals.loc[2].xs(1, level="unit_layer").round(6)) == {100.0}
-    active = frame[frame.log10_low > -2.001].groupby(["layers", "objective", "k", "unit_layer"]).units.sum()
-    assert active.loc[2, "iwae", 5, 1] == pytest.approx(18.5) and active.loc[2, "iwae", 5, 2] == pytest.approx(6)
-    assert np.isclose(frame.log10_low, -2).any()
-    assert "authors' variant" in legend_of(figure)[1]
+    for axes, units in zip(figure.axes, [50] * 3 + [150] * 3, strict=True):
+        assert sum(height for (_, _, height), _ in bars_of(axes)) == pytest.approx(units)
+        edges = {round(edge, 6) for patch in axes.patches for edge in np.log10([patch.get_x()])}
+        assert -2 in edges and list(axes.get_lines()[0].get_xdata()) == [0.01, 0.01]
+    heights = {}
+    for (left, _, height), colour in bars_of(figure.axes[5]):
+        if left > 0.0099:
+            heights[colour] = heights.get(colour, 0) + height
+    assert sorted(heights.values()) == [pytest.approx(6), pytest.approx(18.5)]
+    labels, title = legend_of(figure)
+    assert labels == ["units of h2", "units of h1", "threshold, A_u = 0.01"] and "authors' variant" in title
+    assert figure.axes[3].get_ylabel() == "2 layers\nunits per bin"
 
 
 def test_activities_of_zero_and_below_are_counted(tmp_path, synthetic, monkeypatch):
@@ -96,8 +140,9 @@ def test_activities_of_zero_and_below_are_counted(tmp_path, synthetic, monkeypat
     table = pd.DataFrame({"layer": 1, "unit": range(4), "activity": 0.5, "activity_authors": [0.0, -1e-9, 1e-30, 0.5]})
     head = {"dataset": "mnist", "layers": 1, "objective": "vae", "k": 1, "seed": 0, "stages": 8}
     monkeypatch.setattr(Study, "concat", lambda *_: table.assign(**head))
-    frame = FIGURES["activity"].data(study)
-    assert frame.units.sum() == 4 and frame.loc[frame.log10_low == -6, "units"].item() == 3
+    figure = FIGURES["activity"].draw(FIGURES["activity"].data(study))
+    bars = [bar for bar, _ in bars_of(figure.axes[0])]
+    assert [height for _, _, height in bars] == [3, 1] and bars[0][0] == pytest.approx(1e-6)
 
 
 def test_learning(whole):
@@ -105,17 +150,21 @@ def test_learning(whole):
     assert len(figure.axes) == 4 and frame["pass"].max() == 3280
     ends = [1, 4, 13, 40, 121, 364, 1093, 3280]
     assert list(figure.axes[0].get_xticks()) == ends and set(ends) <= set(frame["pass"])
-    one = frame[(frame.layers == 1) & (frame.objective == "vae") & (frame.k == 5)].sort_values("pass")
-    assert has_line(figure.axes[0], one.train_bound) and has_line(figure.axes[0], one.validation_bound)
+    one = frame[(frame.layers == 1) & (frame.objective == "vae") & (frame.k == 5)].groupby("pass")
+    for bound in (one.train_bound, one.validation_bound):
+        assert has_line(figure.axes[0], bound.mean()) and has_band(figure.axes[0], bound.min(), bound.max())
+    for line in figure.axes[0].get_lines():
+        if len(line.get_xdata()):
+            assert list(line.get_xdata()[line.get_markevery()]) == ends
     curves = [pd.read_csv(whole / f"mnist/l1-vae-k5/seed{s}/training.csv").set_index("pass") for s in (0, 1)]
-    assert one.set_index("pass").train_bound[121] == pytest.approx(np.mean([c.train_bound[121] for c in curves]))
+    assert one.train_bound.mean()[121] == pytest.approx(np.mean([c.train_bound[121] for c in curves]))
 
 
 def test_learning_without_held_out_images(tmp_path, synthetic):
     spec = ModelSpec("mnist", 1, "vae", 1, 0)
     study = synthetic.study(tmp_path / "study", [spec], stages=3)
     frame = FIGURES["learning"].data(Study.open(study))
-    frame[["validation_bound", "validation_bound_min", "validation_bound_max"]] = np.nan
+    frame["validation_bound"] = np.nan
     labels, _ = legend_of(FIGURES["learning"].draw(frame))
     assert labels == ["k = 1, train"]
 
@@ -123,7 +172,9 @@ def test_learning_without_held_out_images(tmp_path, synthetic):
 def test_bound(whole):
     frame, figure = drawn("bound", whole)
     for (layers, _, _), rows in frame.groupby(["layers", "objective", "k"]):
-        assert has_line(figure.axes[layers - 1], rows.sort_values("samples").bound)
+        bound = rows.groupby("samples").bound
+        assert has_line(figure.axes[layers - 1], bound.mean())
+        assert has_band(figure.axes[layers - 1], bound.min(), bound.max())
     assert legend_of(figure)[0] == ["VAE k=1", "VAE k=5", "IWAE k=5"]
 
 
@@ -184,6 +235,7 @@ def test_figures_of_models_with_different_schedules(tmp_path, synthetic, name):
         synthetic.model(tmp_path / "study", spec, stages=5 if spec.objective == "vae" else 2)
     write_results(tmp_path / "study", [spec.name for spec in specs])
     write_figure(name, tmp_path / "study", tmp_path / "figures")
+    assert plt.get_fignums() == []  # seaborn makes figures with pyplot, which must not keep them
     assert "2 of 8 stages" in (tmp_path / "figures" / f"{name}.csv").read_text() or name not in ("samples", "weights")
 
 

@@ -104,7 +104,7 @@ def measure(
 
 def sizes_of(settings: SurgerySettings, images: int) -> list[int]:
     """The numbers N of images to compute the terms for: those of the settings that are possible, and all images."""
-    return [*sorted({size for size in settings.sizes if 2 <= size < images}), images]
+    return [*sorted({size for size in settings.sizes if size < images}), images]
 
 
 def choose(model: TrainedModel, size: int, settings: SurgerySettings) -> Tensor:

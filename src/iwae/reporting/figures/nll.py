@@ -1,28 +1,31 @@
 """nll against k, with the paper's values."""
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from iwae.reporting.comparison import table1
-from iwae.reporting.figures.style import GREY, OBJECTIVE_MARKS, legend_below, panel_title, panels
+from iwae.reporting.figures.style import COLOURS, DASHES, GREY, RANGE, facets, finished, logarithmic, most_seeds
 from iwae.reporting.study import Study, nll_per_image
 
+_MARKERS = {"vae": "o", "iwae": "s"}
 _SHIFT = {"vae": 0.96, "iwae": 1.04}  # of k, so that error bars at the same k stand side by side
+_HOLLOW = {"color": "k", "fillstyle": "none", "markeredgecolor": "k", "linestyle": ""}
 
 
 def data(study: Study) -> pd.DataFrame:
-    """nll, its error over images and its range over seeds, and the paper's nll, for each point of the figure."""
-    frame = table1(study)
-    groups = {}
-    for model in study.models:
-        groups.setdefault((model.spec.name.rsplit("/", 1)[0], model.stages), []).append(model)
-    means = {key: nll_per_image(models)[0].mean(axis=1) for key, models in groups.items()}
-    keys = list(zip(frame.model, frame.stages, strict=True))
-    frame["nll_min"], frame["nll_max"] = [means[key].min() for key in keys], [means[key].max() for key in keys]
-    columns = ["dataset", "stages", "layers", "objective", "k", "seeds", "images", "comparable"]
-    return frame[[*columns, "nll", "se_images", "nll_min", "nll_max", "paper_nll"]]
+    """The nll of each model; of each kind of model, the error over images of its mean, and the paper's nll."""
+    models = [
+        (model.spec.name.rsplit("/", 1)[0], model.stages, model.spec.seed, nll_per_image([model])[0].mean())
+        for model in study.models
+    ]
+    seeds = pd.DataFrame(models, columns=["model", "stages", "seed", "nll"])
+    frame = table1(study).drop(columns="nll").merge(seeds, on=["model", "stages"])
+    columns = ["dataset", "stages", "layers", "objective", "k", "images", "comparable"]
+    return frame[[*columns, "seed", "nll", "se_images", "paper_nll"]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -31,56 +34,54 @@ def draw(frame: pd.DataFrame) -> Figure:
     The paper's values are drawn where the paper's schedule was run. Elsewhere they lie many nats away and would press
     our values into a line, so the legend says where they are.
     """
-    rows, layers = sorted(set(zip(frame.dataset, frame.stages, strict=True))), sorted(set(frame.layers))
-    figure, axes = panels(len(rows), len(layers), 2.9, sharey="row")
-    for line, (dataset, stages) in zip(axes, rows, strict=True):
-        for panel, layer in zip(line, layers, strict=True):
-            chosen = frame[(frame.dataset == dataset) & (frame.stages == stages) & (frame.layers == layer)]
-            _panel(panel, chosen)
-            panel.set_title(panel_title(layer, stages, dataset if len(set(frame.dataset)) > 1 else None))
-        line[0].set_ylabel("nll (nats per image)")
-    handles = [
-        Line2D([], [], label=name.upper(), **OBJECTIVE_MARKS[name].line())
-        for name in sorted(set(frame.objective), reverse=True)
+    ks = sorted(set(frame.k))
+    grid = facets(
+        sns.relplot,
+        frame.assign(x=frame.k * frame.objective.map(_SHIFT)),
+        rows=["dataset", "stages"],
+        columns=["layers"],
+        height=2.5,
+        facet_kws={"sharey": "row"},
+        kind="line",
+        x="x",
+        y="nll",
+        hue="objective",
+        style="objective",
+        palette=COLOURS,
+        dashes=DASHES,
+        markers=_MARKERS,
+        **RANGE,
+    )
+    logarithmic(grid, ks)
+    grid.set(xlim=(ks[0] / 1.5, ks[-1] * 1.5))
+    grid.set_axis_labels("importance samples in training, k", "nll (nats per image)")
+    for (row, column, _), rows in grid.facet_data():
+        _errors_and_paper(grid.axes[row, column], rows)
+    for text in grid.legend.get_texts():
+        text.set_text(text.get_text().upper())
+    return finished(grid, 5, _left_out(frame), _entries(frame))
+
+
+def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:
+    kinds = frame.groupby(["objective", "x", "se_images", "comparable"], as_index=False, dropna=False)
+    means = kinds[["nll", "paper_nll"]].mean()
+    colours = means.objective.map(COLOURS)
+    axes.errorbar(means.x, means.nll, means.se_images, ecolor=colours, elinewidth=0.8, linestyle="")
+    paper = means[means.comparable]
+    shapes = {"style": "objective", "markers": _MARKERS, "dashes": False, "markersize": 9}
+    sns.lineplot(paper, x="x", y="paper_nll", errorbar=None, legend=False, ax=axes, **shapes, **_HOLLOW)
+
+
+def _entries(frame: pd.DataFrame) -> list[Line2D | Patch]:
+    """What the legend has beside the objectives."""
+    entries = [
+        Line2D([], [], color=GREY, marker="|", markersize=9, linestyle="", label="\N{PLUS-MINUS SIGN} se_images")
     ]
     if frame.comparable.any():
-        handles.append(_hollow("paper (hollow, same shapes)"))
-    handles.append(
-        Line2D([], [], color=GREY, marker="|", markersize=9, linestyle="", label="\N{PLUS-MINUS SIGN} se_images")
-    )
-    if frame.seeds.max() > 1:
-        handles.append(Line2D([], [], color=GREY, alpha=0.4, linewidth=5, label="range of seeds"))
-    legend_below(figure, handles, len(handles), _left_out(frame))
-    return figure
-
-
-def _hollow(label: str) -> Line2D:
-    return Line2D([], [], label=label, color="k", marker="o", markersize=8, fillstyle="none", linestyle="")
-
-
-def _panel(axes: Axes, frame: pd.DataFrame) -> None:
-    axes.set_xscale("log")
-    ks = sorted(set(frame.k))
-    axes.set_xticks(ks, [str(k) for k in ks])
-    axes.minorticks_off()
-    axes.set_xlim(min(ks) / 1.5, max(ks) * 1.5)
-    axes.set_xlabel("importance samples in training, k")
-    for objective, rows in frame.groupby("objective", sort=False):
-        mark, rows = OBJECTIVE_MARKS[objective], rows.sort_values("k")
-        x = rows.k.to_numpy() * _SHIFT[objective]
-        axes.vlines(x, rows.nll_min, rows.nll_max, color=mark.color, alpha=0.35, linewidth=6)
-        axes.errorbar(x, rows.nll, yerr=rows.se_images, elinewidth=0.8, label=objective.upper(), **mark.line())
-        if rows.comparable.all():
-            axes.plot(
-                x,
-                rows.paper_nll,
-                color="k",
-                marker=mark.marker,
-                markersize=9,
-                fillstyle="none",
-                linestyle="",
-                markeredgewidth=0.8,
-            )
+        entries.insert(0, Line2D([], [], markersize=8, marker="o", label="paper (hollow, same shapes)", **_HOLLOW))
+    if most_seeds(frame) > 1:
+        entries.append(Patch(color=GREY, label="range of seeds", **RANGE["err_kws"]))
+    return entries
 
 
 def _left_out(frame: pd.DataFrame) -> str | None:

@@ -1,87 +1,120 @@
-"""What the figures share: how models are told apart, panels, and how seeds are summed up. Sizes are in matplotlibrc."""
+"""What the figures share: names, panels on a page, and legends. Sizes and the cycle of colours are in matplotlibrc."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
 from typing import Any
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.axes import Axes
+import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from iwae.reporting.statements import counted
 from iwae.settings import SCHEDULE_STAGES
+from iwae.specification import OBJECTIVES
 
 WIDTH = 7.2  # inches: the text width of a page
-NARROW = 5.0  # inches: for a single panel
+NARROW = 5.0  # inches: for a single column of panels, and wide enough for a legend
+LEGEND = 0.6  # inches, below the panels
 GREY = "0.45"
+MODEL = ["dataset", "layers", "stages", "objective", "k"]  # the columns that name a kind of model
+# Whatever has a colour of its own has a marker, dashes or a hatch of its own too.
+COLOURS = {"vae": "C0", "iwae": "C1"}
+DASHES: dict[str, Any] = {"vae": "", "iwae": (5, 2)}
+RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
 
 
-@dataclass(frozen=True)
-class Mark:
-    """Colour, marker and line style, each of which tells apart by itself."""
-
-    color: str
-    marker: str
-    linestyle: Any
-
-    def line(self) -> dict[str, Any]:
-        """The arguments of a line with markers."""
-        return {"color": self.color, "marker": self.marker, "linestyle": self.linestyle}
+def k_markers(ks: Iterable[int]) -> dict[int, str]:
+    """A marker for each k."""
+    return dict(zip(sorted(set(ks)), cycle("os^DvP"), strict=False))
 
 
-OBJECTIVE_MARKS = {"vae": Mark("C0", "o", "-"), "iwae": Mark("C1", "s", (0, (5, 2)))}
-_K_MARKERS = ("o", "s", "^", "D", "v", "P")
-_K_LINES: tuple[Any, ...] = (
-    "-",
-    (0, (5, 2)),
-    (0, (1, 1.2)),
-    (0, (5, 1.5, 1, 1.5)),
-    (0, (8, 2)),
-    (0, (3, 1, 1, 1, 1, 1)),
-)
+def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str] | None = None) -> pd.Categorical:
+    """A name for each row, in words made of its values in `columns` and ordered as these, the VAE before the IWAE."""
+    ordered = frame.assign(objective=pd.Categorical(frame.objective, OBJECTIVES))
+    groups = ordered.groupby(list(columns), observed=True)
+    plain = {
+        "dataset": str if frame.dataset.nunique() > 1 else lambda _: "",
+        "layers": lambda layers: counted(layers, "layer"),
+        "stages": lambda n: "" if n == SCHEDULE_STAGES else f"cut after {n} of {SCHEDULE_STAGES} stages",
+        "objective": str.upper,
+        "k": "k={}".format,
+    }
+    words = words or (lambda *key: _listed(plain[name](value) for name, value in zip(columns, key, strict=True)))
+    keys = groups.size().reset_index()[list(columns)].itertuples(index=False, name=None)
+    return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key in keys])
 
 
-def k_mark(ks: Sequence[int], k: int) -> Mark:
-    """How the models trained with k samples are drawn, k being one of `ks`."""
-    place = sorted(ks).index(k)
-    return Mark(f"C{place + 2}", _K_MARKERS[place % len(_K_MARKERS)], _K_LINES[place % len(_K_LINES)])
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(part for part in parts if part)
 
 
-def panel_title(layers: int, stages: int, dataset: str | None = None) -> str:
-    """Such as ``2 layers``, and how far the schedule was run where it was cut."""
-    parts = [] if dataset is None else [dataset]
-    parts.append(counted(layers, "layer"))
-    if stages != SCHEDULE_STAGES:
-        parts.append(f"cut after {stages} of {SCHEDULE_STAGES} stages")
-    return ", ".join(parts)
+def facets(
+    plot: Callable[..., sns.FacetGrid],
+    frame: pd.DataFrame,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    height: float,
+    facet_kws: dict[str, Any] | None = None,
+    **options: Any,
+) -> sns.FacetGrid:
+    """A panel for each value of the columns named in `rows` and `columns`, drawn by seaborn's relplot or displot.
 
-
-def panels(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of the page's width with `rows` x `columns` panels, each row `height` inches high.
-
-    One column alone is narrower, and wide enough for a legend.
+    The figure has the page's width, and rows of `height` inches; `finished` adds the legend. pyplot, which seaborn
+    makes it with, lets go of it.
     """
-    figure = Figure(figsize=(WIDTH if columns > 1 else NARROW, height * rows))
-    figure.set_layout_engine("constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    return figure, [list(row) for row in axes]
+    frame = frame.assign(row=names(frame, rows), column=names(frame, columns))
+    count = frame["column"].nunique()
+    size = {"height": height, "aspect": (WIDTH if count > 1 else NARROW) / count / height}
+    # seaborn lays out its figures itself, and matplotlib warns where that replaces another layout or finds no room.
+    with mpl.rc_context({"figure.constrained_layout.use": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Tight layout not applied", UserWarning)
+        grid = plot(
+            frame, row="row", col="column", facet_kws={"legend_out": False, **(facet_kws or {})}, **size, **options
+        )
+    plt.close(grid.figure)
+    grid.figure.set_layout_engine("constrained")
+    models = set(zip(frame.row, frame["column"], strict=True))
+    for panel, axes in grid.axes_dict.items():
+        axes.set_title(_listed(reversed(panel)))
+        if panel not in models:
+            axes.text(0.5, 0.5, "no model", transform=axes.transAxes, ha="center", color=GREY)
+    return grid
 
 
-def over_seeds(frame: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """The mean over seeds of `columns`, and their range as ``{column}_min`` and ``{column}_max``."""
-    kinds = {"": "mean", "_min": "min", "_max": "max"}
-    wanted = {f"{column}{suffix}": (column, kind) for column in columns for suffix, kind in kinds.items()}
-    return frame.groupby(list(keys), sort=False).agg(seeds=("seed", "nunique"), **wanted).reset_index()
+def logarithmic(grid: sns.FacetGrid, ticks: Sequence[int]) -> None:
+    """Give all panels a logarithmic horizontal axis with these ticks."""
+    grid.set(xscale="log", xticks=ticks, xticklabels=ticks)
+    for axes in grid.axes.flat:
+        axes.minorticks_off()
+
+
+def most_seeds(frame: pd.DataFrame) -> int:
+    """The largest number of seeds of a kind of model."""
+    return int(frame.groupby(MODEL).seed.nunique().max())
 
 
 def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range") -> str:
     """What is drawn of several seeds, the last line of a legend's title: empty for one seed."""
-    most = int(frame.seeds.max())
-    return "" if most == 1 else f"\n{what} of {most} seeds"
+    seeds = most_seeds(frame)
+    return "" if seeds == 1 else f"\n{what} of {seeds} seeds"
 
 
-def legend_below(figure: Figure, handles: Sequence[Any], columns: int, title: str | None = None) -> None:
+def finished(grid: sns.FacetGrid, columns: int, title: str | None = None, more: Sequence[Artist] = ()) -> Figure:
+    """The figure of `grid` with its legend below the panels, and `more` entries in it."""
+    grid.figure.set_figheight(grid.figure.get_figheight() + LEGEND)
+    handles = grid.legend.legend_handles
+    for handle, text in zip(handles, grid.legend.get_texts(), strict=True):
+        handle.set_label(text.get_text())
+    grid.legend.remove()
+    legend_below(grid.figure, [*handles, *more], columns, title)
+    return grid.figure
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], columns: int, title: str | None = None) -> None:
     """One legend for all panels, below them; its title may be the label that they share."""
     legend = figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, title=title)
-    legend.get_title().set_fontsize("medium")
-    legend.get_title().set_multialignment("center")
+    legend.get_title().set(fontsize="medium", multialignment="center")
