@@ -38,8 +38,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 quick: STUDY = quick
 quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.yaml
-	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 $(OVERLAY)
-	$(SNAKEMAKE) --report results/quick/report.html $(OVERLAY)
+	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 --quiet host reason rules $(OVERLAY)
+	$(SNAKEMAKE) --report results/quick/report.html --quiet all $(OVERLAY)
 	@echo
 	@echo "Table 1:  results/quick/table1.md (also .csv, .html, .tex)"
 	@echo "Figures:  figures/quick/ (.pdf, .png, and the numbers as .csv)"

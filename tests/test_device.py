@@ -71,12 +71,11 @@ def test_products_are_float32(device, threads):
     assert (product - a @ b).norm() / (a @ b).norm() < FLOAT32_TOLERANCE
 
 
-def test_manifest_can_keep_what_describes_the_machine(monkeypatch):
-    monkeypatch.setattr(devices, "can_compile", lambda: True)
+def test_manifest_can_keep_what_describes_the_machine():
     described = devices.describe(torch.device("cpu"), 3)
     assert json.loads(json.dumps(described)) == described
     assert described["device"].startswith("cpu: ")
-    assert (described["threads"], described["compiled"]) == (3, True)
+    assert described["threads"] == 3
 
 
 def test_compiled_function_gives_what_the_function_gives(device):

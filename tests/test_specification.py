@@ -80,7 +80,7 @@ def test_impossible_value_in_a_name_is_one_sentence(name, sentence):
 def test_negative_seed_is_one_sentence():
     with pytest.raises(InputError) as caught:
         ModelSpec("mnist", 1, "iwae", 5, -1)
-    assert str(caught.value) == "seed = -1 is impossible: seeds are 0 or more."
+    assert str(caught.value) == "seed = -1 is impossible: seeds are from 0 to 2147483647."
 
 
 def test_paper_asks_for_ten_models():

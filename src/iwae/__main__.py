@@ -102,6 +102,13 @@ def _override(text: str) -> tuple[str, Any]:
         return name, value
 
 
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not minutes >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is impossible: it must be 0 or more")
+    return minutes
+
+
 def _add_compute(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets (default: data)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
@@ -160,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, default=20, help="images of a minibatch (default: 20)")
     sub.add_argument("--train-images", type=int, help="use the first so many training images (default: all)")
     sub.add_argument("--study-seed", type=int, default=0, help="enters every model's random numbers (default: 0)")
-    sub.add_argument("--checkpoint-minutes", type=float, default=5.0, help="longest time between states (default: 5)")
+    sub.add_argument("--checkpoint-minutes", type=_minutes, default=5.0, help="between two saved states (default: 5)")
     _add_compute(sub)
 
     for name, kind in MEASUREMENTS.items():
@@ -203,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
     try:
         options.run(options)
-    except (InputError, DivergenceError) as error:
+    except (InputError, DivergenceError, OSError) as error:
         logging.error("error: %s", error)
         return 2
     except InterruptedTraining as stop:

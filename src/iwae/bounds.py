@@ -48,4 +48,5 @@ def nested_bounds(log_w: Tensor, k: int) -> Tensor:
 
 def effective_sample_size(log_w: Tensor) -> Tensor:
     """(sum w)^2 / sum w^2, between 1 and k: (k, B) -> (B,)."""
-    return torch.exp(2 * torch.logsumexp(log_w, 0) - torch.logsumexp(2 * log_w, 0))
+    weights = torch.softmax(log_w, 0)
+    return 1 / weights.square().sum(0)

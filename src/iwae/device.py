@@ -37,7 +37,7 @@ def configure(device: torch.device, threads: int) -> None:
 def describe(device: torch.device, threads: int) -> dict[str, Any]:
     """What a manifest says of the machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return {"device": f"{device.type}: {name}", "threads": threads, "compiled": can_compile()}
+    return {"device": f"{device.type}: {name}", "threads": threads}
 
 
 def _processor() -> str:

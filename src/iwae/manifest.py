@@ -71,6 +71,8 @@ def record(
     folder = Path(folder)
     with _locked(folder):
         content = read(folder) if (folder / NAME).is_file() else {}
+        if content and content["model"] != vars(model):
+            raise InputError(f"{folder / NAME} belongs to another model than {model.name}: restore the folder.")
         entry = {"settings": settings}
         if section != "training":
             entry["weights"] = sha256(folder / WEIGHTS)

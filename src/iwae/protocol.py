@@ -82,6 +82,9 @@ class Protocol:
                 raise InputError(f"protocol field {name} = {seed} is impossible: it must be in [0, 2^32).")
         if self.held_out < 0:
             raise InputError(f"protocol field held_out = {self.held_out} is impossible: it must be 0 or more.")
+        for field in fields(self):
+            if field.type is float:  # 0 and 0.0 are one setting, so they are written alike
+                object.__setattr__(self, field.name, float(getattr(self, field.name)))
 
     def with_overrides(self, overrides: dict[str, Any]) -> "Protocol":
         """This protocol with some fields changed; unknown fields and values raise `InputError`."""

@@ -16,6 +16,7 @@ from iwae.errors import InputError
 DATASETS = ("mnist",)
 OBJECTIVES = ("vae", "iwae")
 LAYERS = (1, 2)
+MOST_SEEDS = 2**31  # with the protocol's seed added, still a seed that numpy takes
 _NUMBER = "0|[1-9][0-9]*"  # written in one way only, because the name is also a folder
 _NAME = re.compile(
     rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})/seed(?P<seed>{_NUMBER})"
@@ -53,8 +54,8 @@ class ModelSpec:
                 raise InputError(f"{field} {value!r} is unknown: use one of {', '.join(map(str, allowed))}.")
         if self.k < 1:
             raise InputError(f"k = {self.k} is impossible: at least one importance sample is needed.")
-        if self.seed < 0:
-            raise InputError(f"seed = {self.seed} is impossible: seeds are 0 or more.")
+        if not 0 <= self.seed < MOST_SEEDS:
+            raise InputError(f"seed = {self.seed} is impossible: seeds are from 0 to {MOST_SEEDS - 1}.")
 
     @property
     def name(self) -> str:

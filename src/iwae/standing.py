@@ -47,8 +47,8 @@ class Standing:
         return ", ".join(parts)
 
 
-def standing(study: Study, results: Path) -> Standing:
-    """How `study` stands in the folder `results`.
+def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
+    """How `study` stands in the folder `results`, with its training states in `checkpoints`.
 
     Raises:
         InputError: A trained model in `results` is not the one that `study` asks for, or its folder is damaged; the
@@ -59,6 +59,8 @@ def standing(study: Study, results: Path) -> Standing:
     for model in study.models:
         try:
             _look(study, model, Path(results) / model.name, result)
+            if (model.name, "training") in result.outdated:
+                _check_state(Path(results) / model.name, Path(checkpoints) / f"{model.name}.safetensors")
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -125,6 +127,15 @@ def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any])
         raise InputError(
             f"{folder} holds a model that was trained differently ({'; '.join(differences)}): choose another name for "
             "`study`, or delete the folder."
+        )
+
+
+def _check_state(folder: Path, checkpoint: Path) -> None:
+    """Refuse to continue a training whose state is gone: the trained model would be lost and begun anew."""
+    if not checkpoint.is_file():
+        raise InputError(
+            f"{folder} was trained for fewer stages and cannot be continued, since its training state {checkpoint} is "
+            "gone: choose another name for `study`, or delete the folder."
         )
 
 

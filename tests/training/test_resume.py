@@ -70,11 +70,11 @@ def test_a_schedule_is_extended_not_restarted(mnist, tmp_path, uninterrupted):
 
 def test_two_processes_do_not_train_one_model(mnist, tmp_path):
     checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
-    process = subprocess.Popen(command(mnist, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(mnist, tmp_path, stages=6), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while not checkpoint.exists() and process.poll() is None:
             time.sleep(0.01)
-        second = subprocess.run(command(mnist, tmp_path), capture_output=True, text=True)
+        second = subprocess.run(command(mnist, tmp_path, stages=6), capture_output=True, text=True)
     finally:
         process.kill()
         process.wait()

@@ -6,6 +6,7 @@ import pytest
 
 from iwae import manifest
 from iwae.errors import InputError
+from iwae.files import write_text
 from iwae.standing import FILES, standing
 
 
@@ -15,7 +16,7 @@ def unfinished(stands):
 
 
 def test_nothing_is_finished_in_an_empty_folder(tiny_study, tmp_path):
-    stands = standing(tiny_study(), tmp_path)
+    stands = standing(tiny_study(), tmp_path, tmp_path / "states")
     assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS, 6)
     assert stands.outdated == {}
     assert "training of 6 models (mnist/l1-iwae-k2/seed0, " in stands.missing()
@@ -23,7 +24,7 @@ def test_nothing_is_finished_in_an_empty_folder(tiny_study, tmp_path):
 
 def test_everything_is_finished_in_a_finished_study(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
-    stands = standing(tiny_study(), tmp_path)
+    stands = standing(tiny_study(), tmp_path, tmp_path / "states")
     assert unfinished(stands) == stands.outdated == {}
     assert stands.missing() == ""
 
@@ -33,12 +34,12 @@ def test_a_lost_file_of_a_measurement_is_measured_again(tiny_study, finish, tmp_
     study = tiny_study()
     finish(study, tmp_path)
     (tmp_path / study.models[0].name / FILES[section][-1]).unlink()
-    assert unfinished(standing(study, tmp_path)) == {section: 1}
+    assert unfinished(standing(study, tmp_path, tmp_path / "states")) == {section: 1}
 
 
 def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
-    stands = standing(tiny_study(likelihood={"samples": 20}), tmp_path)
+    stands = standing(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
     assert unfinished(stands) == {"likelihood": 6}
     assert len(set(stands.outdated.values())) == 6
 
@@ -46,7 +47,9 @@ def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_stu
 def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
     longer = tiny_study(training={"stages": 2})
-    stands = standing(longer, tmp_path)
+    for model in longer.models:
+        write_text(tmp_path / "states" / f"{model.name}.safetensors", "state")
+    stands = standing(longer, tmp_path, tmp_path / "states")
     assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS, 6)
     assert {section for _, section in stands.outdated} == {"training"}
     finish(longer, tmp_path, ["training"])  # killed before anything was measured; the weights are others
@@ -54,7 +57,7 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
         folder = tmp_path / model.name
         (folder / manifest.WEIGHTS).write_text("longer")
         manifest.record(folder, model, "training", longer.training.as_dict(), FILES["training"], {})
-    stands = standing(longer, tmp_path)
+    stands = standing(longer, tmp_path, tmp_path / "states")
     assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS[1:], 6)
     assert len(stands.outdated) == 4 * 6
 
@@ -72,7 +75,7 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
 def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, change, difference):
     finish(tiny_study(), tmp_path)
     with pytest.raises(InputError, match="choose another name for `study`, or delete the folder") as refusal:
-        standing(tiny_study(training=change), tmp_path)
+        standing(tiny_study(training=change), tmp_path, tmp_path / "states")
     assert difference in str(refusal.value)
     assert "3 more folders" in str(refusal.value)
 
@@ -80,7 +83,13 @@ def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, chan
 def test_fewer_stages_are_refused(tiny_study, finish, tmp_path):
     finish(tiny_study(training={"stages": 2}), tmp_path)
     with pytest.raises(InputError, match="stages is 2, asked is 1"):
-        standing(tiny_study(), tmp_path)
+        standing(tiny_study(), tmp_path, tmp_path / "states")
+
+
+def test_a_training_without_its_state_is_not_begun_anew(tiny_study, finish, tmp_path):
+    finish(tiny_study(), tmp_path)
+    with pytest.raises(InputError, match=r"cannot be continued, since its training state .*states.* is gone"):
+        standing(tiny_study(training={"stages": 2}), tmp_path, tmp_path / "states")
 
 
 def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_path):
@@ -88,7 +97,7 @@ def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_pat
     finish(study, tmp_path)
     (tmp_path / study.models[0].name / manifest.WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"has lost model\.safetensors of a finished training"):
-        standing(study, tmp_path)
+        standing(study, tmp_path, tmp_path / "states")
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"model": 1}', "drop settings", "list", "another model"])
@@ -106,12 +115,12 @@ def test_a_damaged_manifest_is_named(tiny_study, finish, tmp_path, damage):
     written = damage if damage[:1] in ("", "[", "{") else json.dumps(content)
     path.write_text(written)
     with pytest.raises(InputError, match=r"manifest\.json"):
-        standing(study, tmp_path)
+        standing(study, tmp_path, tmp_path / "states")
 
 
 def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
     rows = [f"tiny,{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in tiny_study().models]
     (tmp_path / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
-    assert standing(tiny_study(), tmp_path).outdated == {}
-    assert set(standing(tiny_study(grid={"k": [1]}), tmp_path).outdated) == {("", "results")}
+    assert standing(tiny_study(), tmp_path, tmp_path / "states").outdated == {}
+    assert set(standing(tiny_study(grid={"k": [1]}), tmp_path, tmp_path / "states").outdated) == {("", "results")}

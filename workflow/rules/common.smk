@@ -24,8 +24,10 @@ try:
     study = read_study(
         config, yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text())
     )
-    RESULTS, FIGURES, LOGS = (f"{folder}/{study.name}" for folder in ("results", "figures", "logs"))
-    stands = standing(study, Path(RESULTS))
+    RESULTS, FIGURES, LOGS, CHECKPOINTS = (
+        f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")
+    )
+    stands = standing(study, Path(RESULTS), Path(CHECKPOINTS))
 except InputError as error:
     raise WorkflowError(str(error)) from error
 

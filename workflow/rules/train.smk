@@ -39,7 +39,7 @@ for cohort, members in cohorts().items():
             models=[model.name for model in members],
             data=lambda wildcards, input: str(Path(input.data[0]).parents[1]),
             results=subpath(output[0], ancestor=4),
-            checkpoints=f"checkpoints/{study.name}",
+            checkpoints=CHECKPOINTS,
             protocol=study.protocol,
             stages=study.training.stages,
             batch_size=study.training.batch_size,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -46,11 +47,18 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     except SafetensorError as error:
         raise InputError(f"{path} is not a file of tensors ({error}): restore it or train the model again.") from error
     spec = ModelSpec(**content["model"])
-    recorded = content["training"]["settings"]
-    settings = TrainingSettings(**{**recorded, "protocol": Protocol(**recorded["protocol"])})
+    settings = _settings(content, Path(folder) / manifest.NAME)
     architecture = Architecture(spec.layers, settings.protocol.scale)
-    found = {name: tuple(tensor.shape) for name, tensor in parameters.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in parameters.items() if tensor.dtype == torch.float32}
     if found != architecture.parameter_shapes:
         wrong = sorted(set(found.items()) ^ set(architecture.parameter_shapes.items()))[0][0]
         raise InputError(f"{path} is not a model with {spec.layers} stochastic layers: its tensor {wrong} is amiss.")
     return TrainedModel(spec, settings, architecture, parameters)
+
+
+def _settings(content: dict[str, Any], path: Path) -> TrainingSettings:
+    try:
+        recorded = content["training"]["settings"]
+        return TrainingSettings(**{**recorded, "protocol": Protocol(**recorded["protocol"])})
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} does not describe a training that this version knows ({error!r}).") from error

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from iwae import manifest
 from iwae.data.splits import Images, load
-from iwae.device import choose_device, configure, describe
+from iwae.device import can_compile, choose_device, configure, describe
 from iwae.errors import InputError
 from iwae.files import atomic_path, write_rows
 from iwae.models.architecture import Architecture
@@ -77,26 +77,48 @@ def train(
     """
     device = choose_device(device_name)
     configure(device, threads)
-    protocol, started = settings.protocol, datetime.now(UTC).isoformat(timespec="seconds")
-    with ExitStack() as locks:
-        for spec in specs:
-            locks.enter_context(_locked(places.checkpoint(spec)))
-        for dataset in sorted({spec.dataset for spec in specs}):
-            images = load(dataset, places.data, protocol.held_out, settings.train_images)
-            members = [spec for spec in specs if spec.dataset == dataset]
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    wanted = _unfinished(specs, places, settings)
+    for dataset in sorted({spec.dataset for spec in wanted}):
+        images = load(dataset, places.data, settings.protocol.held_out, settings.train_images)
+        members = [spec for spec in wanted if spec.dataset == dataset]
+        keys = {spec: states.settings_key(spec, settings, images.sha256, device.type) for spec in members}
+
+        def save(training: StackTraining, keys: dict[ModelSpec, str] = keys) -> None:
+            for spec, state in training.states().items():
+                states.save(places.checkpoint(spec), keys[spec], state)
+
+        with ExitStack() as locks:
+            for spec in members:
+                locks.enter_context(_locked(places.checkpoint(spec)))
             groups = _groups(members, places, settings, images, device)
             trainings = [StackTraining(group, settings, images, device) for group in groups]
-            keys = {spec: states.settings_key(spec, settings, images.sha256, device.type) for spec in members}
-
-            def save(training: StackTraining, keys: dict[ModelSpec, str] = keys) -> None:
-                for spec, state in training.states().items():
-                    states.save(places.checkpoint(spec), keys[spec], state)
-
             at_once = len(trainings) if device.type == "cuda" else 1
             run_side_by_side(trainings, save, 60 * checkpoint_minutes, str(places.checkpoints), at_once)
-            machine = {"data_sha256": images.sha256, **describe(device, threads), **manifest.code_provenance()}
+            machine = {"data_sha256": images.sha256, **describe(device, threads), "compiled": can_compile()}
+            provenance = {"started": started, **machine, **manifest.code_provenance()}
             for training in trainings:
-                _write_models(training, places.results, settings, {"started": started, **machine})
+                _write_models(training, places.results, settings, provenance)
+
+
+def _unfinished(specs: Sequence[ModelSpec], places: Places, settings: TrainingSettings) -> list[ModelSpec]:
+    """The models that are not trained yet, each once; a model of other settings is not overwritten."""
+    wanted, asked = [], settings.as_dict()
+    for spec in dict.fromkeys(specs):
+        folder = places.results / spec.name
+        if manifest.is_current(folder, "training", asked):
+            _log.info("%s is trained already: %s", spec.name, folder)
+            continue
+        wanted.append(spec)
+        if (folder / manifest.NAME).is_file():
+            found = manifest.read(folder)["training"]["settings"]
+            same = {**found, "stages": None} == {**asked, "stages": None}
+            if not (same and found["stages"] <= asked["stages"] and places.checkpoint(spec).is_file()):
+                raise InputError(
+                    f"{folder} holds a model that was trained with other settings, or whose training state is gone: "
+                    "name another folder for the results, or delete this one."
+                )
+    return wanted
 
 
 def _groups(

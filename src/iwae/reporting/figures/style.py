@@ -21,7 +21,7 @@ NARROW = 5.0  # inches: for a single column of panels, and wide enough for a leg
 LEGEND = 0.6  # inches, below the panels
 GREY = "0.45"
 MODEL = ["dataset", "layers", "stages", "objective", "k"]  # the columns that name a kind of model
-# Whatever has a colour of its own has a marker, dashes or a hatch of its own too.
+# Whatever has a colour of its own has a marker or dashes of its own too.
 COLOURS = {"vae": "C0", "iwae": "C1"}
 DASHES: dict[str, Any] = {"vae": "", "iwae": (5, 2)}
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
