@@ -207,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         handlers.append(logging.FileHandler(options.log))
     if options.end_with_parent:
         _end_with_parent()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers)
+    logging.basicConfig(format="%(message)s", handlers=handlers)
+    logging.getLogger("iwae").setLevel(logging.INFO)  # of other libraries, warnings are enough
     try:
         options.run(options)
     except (InputError, DivergenceError, OSError) as error:

@@ -49,7 +49,7 @@ def test_a_tiny_study_from_data_to_report(workplace, snakemake, tiny_study):
 
 def _check_results(results, study):
     """Every model has what its manifest describes, and results.csv has its numbers."""
-    stands = standing(study, results)
+    stands = standing(study, results, results)
     assert stands.missing() == "" and stands.outdated == {}
     for model in study.models:
         for section, entry in manifest.read(results / model.name).items():
