@@ -108,3 +108,27 @@ def test_function_stays_itself_where_nothing_compiles(no_compiler, caplog):
         assert devices.compile_function(function) is function
     assert "torch.compile does not work here" in caplog.text
     assert "no working C++ compiler" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["default", "onednn"])
+def test_products_that_are_chosen_are_float32(monkeypatch, name):
+    """Whatever is faster on this machine, an inexact way is never chosen."""
+    times = {"default": 1.0, "onednn": 0.5 if name == "onednn" else 0.95}
+    monkeypatch.setattr(devices, "_seconds", lambda function: times["onednn" if _permits_bfloat16() else "default"])
+    chosen = devices.fastest_products(torch.device("cpu"))
+    assert chosen in ("default", name)
+    try:
+        devices.use_products(chosen)
+        a, b = torch.randn(300, 200), torch.randn(200, 400)
+        exact = a.double() @ b.double()
+        assert ((a @ b).double() - exact).norm() / exact.norm() < 1e-5
+    finally:
+        devices.use_products("default")
+
+
+def test_on_a_gpu_the_choice_is_left_alone():
+    assert devices.fastest_products(torch.device("cuda")) == "default"
+
+
+def _permits_bfloat16():
+    return torch.backends.mkldnn.matmul.fp32_precision == "bf16"

@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from iwae.__main__ import _parser
+from iwae.files import write_text
 
 CHEAP = re.compile(r"(collect_results|tabulate_\w+|plot_\w+|summarize_study|all|figures|total|mark_outdated)$")
 
@@ -89,7 +90,7 @@ def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(snakemake,
     assert planned == {"compute_surgery": 6, "fetch_mnist": 1}
 
 
-def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clone):
+def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clone, tiny_study):
     status, output = snakemake("-n", overlay={"grid": {"seeds": [0, 1], "k": [1]}})
     assert status == 0, output
     assert jobs(output)["evaluate_likelihood"] == 2
@@ -97,6 +98,10 @@ def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clo
         "train_mnist_l1_vae_k1_seed1",
         "train_mnist_l2_vae_k1_seed1",
     }
+    status, output = snakemake("-n", overlay={"training": {"stages": 2}})
+    assert status == 1 and "cannot be continued, since its training state" in output  # a clone has no states
+    for model in tiny_study().models:
+        write_text(clone / f"checkpoints/tiny/{model.name}.safetensors", "state")
     status, output = snakemake("-n", overlay={"training": {"stages": 2}})
     assert status == 0, output
     assert sum(count for name, count in jobs(output).items() if name.startswith("train_")) == 6

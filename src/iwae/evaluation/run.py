@@ -123,6 +123,7 @@ class _Run:
         clock, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         place = devices.choose_device(device)
         devices.configure(place, threads)
+        devices.use_products(devices.fastest_products(place))
         model = store.load(folder, place)
         protocol = model.settings.protocol
         images = splits.load(model.spec.dataset, data, protocol.held_out, model.settings.train_images)

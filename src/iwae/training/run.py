@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from iwae import manifest
 from iwae.data.splits import Images, load
-from iwae.device import can_compile, choose_device, configure, describe
+from iwae.device import can_compile, choose_device, configure, describe, fastest_products, use_products
 from iwae.errors import InputError
 from iwae.files import atomic_path, write_rows
 from iwae.models.architecture import Architecture
@@ -91,7 +91,8 @@ def train(
         with ExitStack() as locks:
             for spec in members:
                 locks.enter_context(_locked(places.checkpoint(spec)))
-            groups = _groups(members, places, settings, images, device)
+            groups = list(_groups(members, places, settings, images, device))
+            _settle_products([state for group in groups for state in group.values()], device)
             trainings = [StackTraining(group, settings, images, device) for group in groups]
             at_once = len(trainings) if device.type == "cuda" else 1
             run_side_by_side(trainings, save, 60 * checkpoint_minutes, str(places.checkpoints), at_once)
@@ -131,6 +132,14 @@ def _groups(
         together = spec.stack if device.type == "cuda" else spec.name
         groups[together, state.updates][spec] = state
     yield from groups.values()
+
+
+def _settle_products(members: Sequence[ModelState], device: torch.device) -> None:
+    """Choose how to multiply matrices: as the states that are continued did, so that they end with the same bits."""
+    products = next((state.products for state in members if state.products), "") or fastest_products(device)
+    for state in members:
+        state.products = products
+    use_products(products)
 
 
 def fresh_state(spec: ModelSpec, settings: TrainingSettings, images: Images, device: torch.device | str) -> ModelState:

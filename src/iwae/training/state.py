@@ -30,6 +30,8 @@ class ModelState:
         generator: State of the generator of its draws, uint8, on the CPU.
         updates: Updates made so far.
         bound_sum: Sum of the minibatches' bounds since the pass began, in nats.
+        products: How the CPU multiplies matrices (`iwae.device.fastest_products`): another way rounds otherwise. Empty
+            before training begins.
         seconds: Wall time of training so far.
         pass_seconds: The part of it since the pass began.
         curve: Rows of the learning curve, one a pass.
@@ -41,6 +43,7 @@ class ModelState:
     generator: Tensor
     updates: int = 0
     bound_sum: float = 0.0
+    products: str = ""
     seconds: float = 0.0
     pass_seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -62,7 +65,9 @@ def save(path: Path, key: str, state: ModelState) -> None:
     tensors = {
         f"{group}.{name}": tensor.contiguous() for group in _GROUPS for name, tensor in getattr(state, group).items()
     }
-    scalars = {name: getattr(state, name) for name in ("updates", "bound_sum", "seconds", "pass_seconds", "curve")}
+    scalars = {
+        name: getattr(state, name) for name in ("updates", "bound_sum", "products", "seconds", "pass_seconds", "curve")
+    }
     with atomic_path(path) as temporary:
         save_file(
             {**tensors, "generator": state.generator}, temporary, metadata={"key": key, "scalars": json.dumps(scalars)}
