@@ -107,6 +107,17 @@ def test_the_first_update_of_the_authors_changes_nothing(build_stack, images, de
     assert any(moment.abs().sum() > 0 for moment in stack.first.values())
 
 
+def test_warming_up_leaves_the_stack_and_its_draws_alone(build_stack, images, device):
+    """What a capture on CUDA does first must not show in the results."""
+    index = torch.arange(40, device=device).view(8, 1, 5)
+    warmed, cold = build_stack(["mnist/l1-iwae-k2/seed0"]), build_stack(["mnist/l1-iwae-k2/seed0"])
+    pixels = torch.from_numpy(images.train).to(device)
+    block = warmed.block(pixels, 8, 5)
+    block._warm_up()
+    torch.testing.assert_close(block.run(index, 1, 1e-3), cold.block(pixels, 8, 5).run(index, 1, 1e-3), rtol=0, atol=0)
+    assert all(torch.equal(value, cold.parameters[name]) for name, value in warmed.parameters.items())
+
+
 def test_a_summed_loss_has_batch_times_the_gradient(build_stack, images, device):
     moments = {}
     for loss in ("sum", "mean"):

@@ -151,7 +151,8 @@ class Block:
         steps, models, batch_size, _ = draws.bits.shape
         self._stack, self._draws, self._pixels = stack, draws, pixels
         self._index = torch.zeros(steps, models, batch_size, dtype=torch.int64, device=stack.device)
-        self._scalars = torch.ones(steps, 2, device=stack.device)
+        # Rows 16 bytes apart: a compiled update would first copy an argument that is not aligned.
+        self._scalars = torch.ones(steps, 4, device=stack.device)[:, :2]
         self._bounds = torch.empty(steps, models, device=stack.device)
         arguments = zip(self._index, draws.bits, draws.noise, self._scalars, self._bounds, strict=True)
         self._arguments = list(arguments)

@@ -1,0 +1,182 @@
+"""What is timed: synthetic images, the library's models on them, and how much of everything."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from iwae import device as devices
+from iwae.data.splits import Images
+from iwae.models.architecture import Architecture
+from iwae.models.initialization import initialize
+from iwae.models.store import TrainedModel
+from iwae.settings import TrainingSettings
+from iwae.specification import ModelSpec
+from iwae.training.engine import Stack
+from iwae.training.run import fresh_state
+
+BATCH = 20  # images of a minibatch (paper, section 5)
+_RATE = 1e-3
+SHIPPED_PRECISION = torch.backends.mkldnn.matmul.fp32_precision  # before the library configures anything
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is measured.
+
+    Attributes:
+        rounds: Rounds of each comparison.
+        layers: Numbers of stochastic layers.
+        ks: Importance samples in training.
+        models: Sizes M of the stacks.
+        updates: Updates of one block, fewer where k is large; in training it is 149.
+        samples: Importance samples of an evaluated image.
+        images: Images that the library evaluates in one run; those of eager code are `eager_images`.
+        eager_images: See there.
+        surgery_images: Training images N of the surgery.
+        surgery_draws: Its draws.
+        growth_ks: k against which the time of an update is plotted.
+        growth_models: M likewise.
+        growth_samples: Importance samples of an image, against which the time of an evaluation is plotted.
+    """
+
+    rounds: int = 7
+    layers: tuple[int, ...] = (1, 2)
+    ks: tuple[int, ...] = (1, 5, 50)
+    models: tuple[int, ...] = (1, 2)
+    updates: int = 150
+    samples: int = 5000
+    images: int = 100
+    eager_images: int = 20
+    surgery_images: int = 59_600
+    surgery_draws: int = 10_000
+    growth_ks: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
+    growth_models: tuple[int, ...] = (1, 2, 4, 8)
+    growth_samples: tuple[int, ...] = (2000, 5000, 10_000)
+
+    def block_length(self, k: int) -> int:
+        """Updates of a block: `updates` up to k = 10, from there on fewer, but a fifth at least."""
+        return max(self.updates // 5, min(self.updates, 10 * self.updates // k), 1)
+
+
+FULL = Effort()
+QUICK = Effort(
+    rounds=3,
+    layers=(1,),
+    ks=(1, 5),
+    updates=20,
+    images=40,
+    eager_images=4,
+    surgery_images=2000,
+    surgery_draws=200,
+    growth_ks=(1, 5),
+    growth_models=(1, 2),
+    growth_samples=(5000, 10_000),
+)
+
+
+def effort_for(device: torch.device, quick: bool) -> Effort:
+    """The effort on a device; on CUDA L_5000 of 10,000 images is measured in full, and stacks of six models too."""
+    if quick:
+        return QUICK
+    if device.type == "cuda":
+        return replace(FULL, models=(1, 2, 6), images=10_000, eager_images=10_000)
+    return FULL
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it is measured."""
+
+    device: torch.device
+    threads: int
+
+    def configure(self) -> None:
+        """Set PyTorch up as the library does before it trains or evaluates."""
+        devices.configure(self.device, self.threads)
+
+
+@contextmanager
+def shipped_precision() -> Iterator[None]:
+    """Matrix products as PyTorch makes them by default, whatever the library has chosen."""
+    chosen = torch.backends.mkldnn.matmul.fp32_precision
+    torch.backends.mkldnn.matmul.fp32_precision = SHIPPED_PRECISION
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = chosen
+
+
+def as_shipped(run: Callable[[], object]) -> Callable[[], object]:
+    """`run` with PyTorch's default matrix products."""
+
+    def plain() -> object:
+        with shipped_precision():
+            return run()
+
+    return plain
+
+
+def synthetic_pixels(images: int) -> np.ndarray:
+    """Grey images about as sparse as MNIST, ink in the middle: uint8 (images, 784), a fifth of them not zero."""
+    random = np.random.default_rng(0)
+    row, column = np.divmod(np.arange(784), 28)
+    density = 0.6 * np.exp(-((row - 13.5) ** 2 + (column - 13.5) ** 2) / (2 * 6.5**2))
+    ink = random.random((images, 784), dtype=np.float32) < density
+    return (ink * random.integers(1, 256, (images, 784))).astype(np.uint8)
+
+
+def synthetic_images(images: int) -> Images:
+    """`synthetic_pixels` as training images without any held out."""
+    pixels = synthetic_pixels(images)
+    return Images(pixels, pixels[:0], pixels[:0], {})
+
+
+def specs_of(layers: int, k: int, models: int) -> list[ModelSpec]:
+    """The models of a stack: IWAE and VAE in turn, further seeds as needed."""
+    return [ModelSpec("mnist", layers, ("iwae", "vae")[model % 2], k, model // 2) for model in range(models)]
+
+
+class EngineRun:
+    """Blocks of updates of one of the library's stacks, one after the other on the same minibatches."""
+
+    def __init__(self, specs: Sequence[ModelSpec], updates: int, device: torch.device, compiled: bool) -> None:
+        settings, images = TrainingSettings(batch_size=BATCH), synthetic_images(updates * BATCH)
+        states = [fresh_state(spec, settings, images, device) for spec in specs]
+        architecture = Architecture(specs[0].layers, settings.protocol.scale)
+        # A block is captured on the stream it is made on, which must not be the default one.
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._updates, self._done = updates, 0
+        options: dict[str, Any] = {"compile_step": devices.compile_function} if compiled else {}
+        with self._on_stream():
+            stack = Stack(specs, states, architecture, settings.protocol, device, **options)
+            self._block = stack.block(torch.from_numpy(images.train).to(device), updates, BATCH)
+            index = torch.arange(updates * BATCH, device=device).view(updates, 1, BATCH)
+            self._index = index.expand(-1, len(specs), -1)
+
+    def __call__(self) -> None:
+        """Make one block of updates."""
+        with self._on_stream():
+            self._block.run(self._index, self._done + 1, _RATE)
+        self._done += self._updates
+
+    def _on_stream(self) -> Any:
+        return torch.cuda.stream(self._stream) if self._stream else nullcontext()
+
+
+def trained_model(layers: int, device: torch.device) -> TrainedModel:
+    """A model to evaluate. It is untrained: how long its evaluation takes does not depend on its weights."""
+    settings = TrainingSettings()
+    architecture = Architecture(layers, settings.protocol.scale)
+    parameters = initialize(architecture, settings.protocol, 0, synthetic_pixels(1000))
+    placed = {name: value.to(device) for name, value in parameters.items()}
+    return TrainedModel(specs_of(layers, 1, 1)[0], settings, architecture, placed)
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """p of the best fit cost = c size^p, by least squares on logarithms; 1 is linear growth."""
+    return float(np.polyfit([math.log(size) for size in sizes], [math.log(cost) for cost in costs], 1)[0])
