@@ -14,22 +14,9 @@ from typing import Any
 import iwae
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.protocol import PRESETS, preset
-from iwae.settings import (
-    ActivitySettings,
-    LikelihoodSettings,
-    PicturesSettings,
-    Settings,
-    SurgerySettings,
-    TrainingSettings,
-)
+from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.specification import ModelSpec
 
-MEASUREMENTS: dict[str, type[Settings]] = {
-    "likelihood": LikelihoodSettings,
-    "activity": ActivitySettings,
-    "surgery": SurgerySettings,
-    "pictures": PicturesSettings,
-}
 _HELP = {
     "likelihood": "estimate log p(x) of test and training images by L_k, with its curve over k",
     "activity": "measure the activity A_u of the latent units",

@@ -14,23 +14,10 @@ from typing import Any
 from iwae import schema as json_schema
 from iwae.errors import InputError
 from iwae.protocol import Protocol, preset
-from iwae.settings import (
-    ActivitySettings,
-    LikelihoodSettings,
-    PicturesSettings,
-    Settings,
-    SurgerySettings,
-    TrainingSettings,
-)
+from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.specification import ModelSpec, grid
 
 _NVIDIA_DRIVER = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
-_MEASUREMENTS: dict[str, type[Settings]] = {
-    "likelihood": LikelihoodSettings,
-    "activity": ActivitySettings,
-    "surgery": SurgerySettings,
-    "pictures": PicturesSettings,
-}
 
 
 @dataclass(frozen=True)
@@ -114,7 +101,7 @@ def _study(config: dict[str, Any]) -> Study:
         name=config["study"],
         models=_models(config["grid"]),
         training=_training(training),
-        measurements={name: _measurement(name, config[name]) for name in _MEASUREMENTS},
+        measurements={name: _measurement(name, config[name]) for name in MEASUREMENTS},
         protocol=training["protocol"],
         overrides=training["overrides"],
         checkpoint_minutes=training["checkpoint_minutes"],
@@ -142,12 +129,12 @@ def _training(group: dict[str, Any]) -> TrainingSettings:
 
 def _measurement(name: str, group: dict[str, Any]) -> Settings:
     values = {key: tuple(sorted(value)) if isinstance(value, list) else value for key, value in group.items()}
-    return _MEASUREMENTS[name](**values)
+    return MEASUREMENTS[name](**values)
 
 
 def _builders(config: dict[str, Any]) -> dict[str, Callable[[], list[str]]]:
     """For each group of keys, what tells the problems that only the library's own records see."""
-    builders = {name: lambda name=name: _refusal(name, _measurement, name, config[name]) for name in _MEASUREMENTS}
+    builders = {name: lambda name=name: _refusal(name, _measurement, name, config[name]) for name in MEASUREMENTS}
     return {
         "grid": lambda: _refusal("grid", _models, config["grid"]),
         "training": lambda: _training_problems(config["training"]),

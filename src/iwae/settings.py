@@ -126,3 +126,11 @@ class PicturesSettings(Settings):
     samples: int = field(default=100, metadata={"least": 1})
     reconstructions: int = field(default=10, metadata={"least": 1})
     seed: int = field(default=0, metadata={"least": 0})
+
+
+MEASUREMENTS: dict[str, type[Settings]] = {
+    "likelihood": LikelihoodSettings,
+    "activity": ActivitySettings,
+    "surgery": SurgerySettings,
+    "pictures": PicturesSettings,
+}
