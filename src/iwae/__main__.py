@@ -5,6 +5,7 @@ import ctypes
 import dataclasses
 import json
 import logging
+import runpy
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from iwae.protocol import PRESETS, preset
 from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.specification import ModelSpec
 
+SECTIONS = ("training", "evaluation", "surgery", "scaling", "cores")  # of the benchmark
 _HELP = {
     "likelihood": "estimate log p(x) of test and training images by L_k, with its curve over k",
     "activity": "measure the activity A_u of the latent units",
@@ -77,6 +79,13 @@ def _summary(options: argparse.Namespace) -> None:
     from iwae.reporting.summary import write_summary
 
     write_summary(options.results, options.figures)
+
+
+def _benchmark(options: argparse.Namespace) -> None:
+    folder = Path(__file__).resolve().parents[2] / "benchmarks"
+    if not (folder / "__main__.py").is_file():
+        raise InputError(f"{folder} is missing: the benchmark runs from a checkout of the repository alone.")
+    runpy.run_path(str(folder), {"options": options}, "__main__")
 
 
 def _override(text: str) -> tuple[str, Any]:
@@ -175,6 +184,13 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("summary", _summary, "write the study's README")
     _add_study(sub)
     sub.add_argument("--figures", type=Path, required=True, help="folder of the figures")
+
+    sub = verb("benchmark", _benchmark, "measure the speed of training and evaluation against plain eager code")
+    sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")
+    sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    sub.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="(default: benchmarks/results)")
+    sub.add_argument("--quick", action="store_true", help="small: a minute or two, to see that it works")
+    sub.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS, help="(default: all of them)")
     return parser
 
 

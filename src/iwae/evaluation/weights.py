@@ -6,8 +6,8 @@ matrix products. What is left beside the products is made small by three rearran
 * Each image is encoded once, not once for each chunk of its draws.
 * With logits l = g W + b for the decoder's last hidden units g, x . l = g . (W x) + x . b: a sum over 200 hidden units
   instead of 784 pixels, whose two factors W x and x . b are computed once an image.
-* sum softplus(l) = sum relu(l) + log prod (1 + exp(-|l|)), by products over groups of 112 pixels: 7 logarithms an
-  image instead of 784. A factor is in (1, 2], a product below 2^112, so float32 (up to 2^128) cannot overflow.
+* The sum of softplus over the pixels takes 7 logarithms instead of 784 (`models.densities.softplus_sum`), and nothing
+  is kept for derivatives.
 
 Another form of the same function, tested for equality with the plain one.
 """
@@ -19,10 +19,8 @@ import torch
 from torch import Tensor
 
 from iwae.models.architecture import Architecture
-from iwae.models.densities import gaussian_log_prob, standard_gaussian_log_prob
+from iwae.models.densities import gaussian_log_prob, softplus_sum, standard_gaussian_log_prob
 from iwae.models.model import Parameters, conditional
-
-_GROUP = 112  # 784 = 7 * 112
 
 
 class Encoded(NamedTuple):
@@ -82,12 +80,6 @@ def pixel_log_prob(parameters: Parameters, encoded: Encoded, h1: Tensor) -> Tens
     logits = units @ parameters["px.logits.weight"] + parameters["px.logits.bias"]
     log_normalizer = softplus_sum(logits).unflatten(0, h1.shape[:2])
     return (units.unflatten(0, h1.shape[:2]) * encoded.projection).sum(-1) + encoded.offset - log_normalizer
-
-
-def softplus_sum(logits: Tensor) -> Tensor:
-    """The sum of log(1 + exp(l_d)) over d, one logarithm for 112 of them: (..., D) -> (...), D a multiple of 112."""
-    products = (1 + torch.exp(-logits.abs())).unflatten(-1, (-1, _GROUP)).prod(-1)
-    return torch.relu(logits).sum(-1) + products.log().sum(-1)
 
 
 def _tanh(x: Tensor) -> Tensor:
