@@ -18,10 +18,10 @@ OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile config/$(STUDY).yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick paper figures report test lint format lock clean
+.PHONY: help setup quick paper figures report benchmark test lint format lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "CORES=$(CORES) STUDY=$(STUDY) PYTHON=$(PYTHON) can be set, as in: make figures STUDY=quick"
 
 setup: $(STAMP) ## make the environment .venv
@@ -54,6 +54,9 @@ figures: $(STAMP) ## tables and figures of STUDY from its results; never trains
 
 report: $(STAMP) ## one page, results/STUDY/report.html, with all tables and figures of STUDY
 	$(SNAKEMAKE) --report results/$(STUDY)/report.html $(OVERLAY)
+
+benchmark: $(STAMP) ## measure the speed on this machine: benchmarks/results/
+	MPLBACKEND=Agg $(BIN)/python -m iwae benchmark
 
 test: $(STAMP) ## run the tests; the first time fetches MNIST into data/
 	MPLBACKEND=Agg $(BIN)/python -m pytest

@@ -56,7 +56,7 @@ class Model(nn.Module):
             self.q2, self.p1 = Gaussian(h1, 100, h2), Gaussian(h2, 100, h1)
 
     def log_weights(self, x: Tensor, k: int, noise: Sequence[Tensor] | None = None) -> Tensor:
-        """log p(x, h) - log q(h|x) of k draws for each binary image (B, 784), in nats: (k, B)."""
+        """Log p(x, h) - log q(h|x) of k draws for each binary image (B, 784), in nats: (k, B)."""
         mean, log_deviation = self.q1(x)
         eps = torch.randn(k, *mean.shape, device=x.device) if noise is None else noise[0]
         h1 = mean + torch.exp(log_deviation) * eps

@@ -6,7 +6,7 @@ from timing import Summary
 
 KEYS = ("section", "measure", "contestant", "layers", "k", "models", "processes", "samples", "images")
 VALUES = ("value", "lowest", "highest", "unit", "extrapolated")
-PROVENANCE = ("machine", "cores", "threads", "compiled", "torch", "commit", "load", "date")
+PROVENANCE = ("machine", "cores", "threads", "products", "compiled", "torch", "commit", "load", "date")
 COLUMNS = (*KEYS, *VALUES, *PROVENANCE)
 
 Row = dict[str, object]

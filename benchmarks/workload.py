@@ -1,8 +1,8 @@
 """What is timed: synthetic images, the library's models on them, and how much of everything."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,6 @@ from iwae.training.run import fresh_state
 
 BATCH = 20  # images of a minibatch (paper, section 5)
 _RATE = 1e-3
-SHIPPED_PRECISION = torch.backends.mkldnn.matmul.fp32_precision  # before the library configures anything
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ FULL = Effort()
 QUICK = Effort(
     rounds=3,
     layers=(1,),
-    ks=(1, 5),
+    ks=(5,),
     updates=20,
     images=40,
     eager_images=4,
@@ -90,35 +89,32 @@ def effort_for(device: torch.device, quick: bool) -> Effort:
 
 @dataclass(frozen=True)
 class Place:
-    """Where it is measured."""
+    """Where it is measured.
+
+    Attributes:
+        device: The device.
+        threads: CPU threads of one process.
+        products: How the library has chosen to multiply matrices on the CPU, see `iwae.device.fastest_products`.
+    """
 
     device: torch.device
     threads: int
+    products: str = "default"
 
     def configure(self) -> None:
         """Set PyTorch up as the library does before it trains or evaluates."""
         devices.configure(self.device, self.threads)
+        devices.use_products(self.products)
 
+    def as_shipped(self, run: Callable[[], object]) -> Callable[[], object]:
+        """`run` with matrix products as PyTorch makes them by default, whatever the library has chosen."""
 
-@contextmanager
-def shipped_precision() -> Iterator[None]:
-    """Matrix products as PyTorch makes them by default, whatever the library has chosen."""
-    chosen = torch.backends.mkldnn.matmul.fp32_precision
-    torch.backends.mkldnn.matmul.fp32_precision = SHIPPED_PRECISION
-    try:
-        yield
-    finally:
-        torch.backends.mkldnn.matmul.fp32_precision = chosen
+        def plain() -> None:
+            devices.use_products("default")
+            run()
+            devices.use_products(self.products)
 
-
-def as_shipped(run: Callable[[], object]) -> Callable[[], object]:
-    """`run` with PyTorch's default matrix products."""
-
-    def plain() -> object:
-        with shipped_precision():
-            return run()
-
-    return plain
+        return plain
 
 
 def synthetic_pixels(images: int) -> np.ndarray:
@@ -178,5 +174,5 @@ def trained_model(layers: int, device: torch.device) -> TrainedModel:
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """p of the best fit cost = c size^p, by least squares on logarithms; 1 is linear growth."""
+    """The p of the best fit cost = c size^p, by least squares on logarithms; 1 is linear growth."""
     return float(np.polyfit([math.log(size) for size in sizes], [math.log(cost) for cost in costs], 1)[0])

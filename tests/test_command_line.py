@@ -14,7 +14,19 @@ from iwae.protocol import Protocol, preset
 from iwae.settings import SurgerySettings, TrainingSettings
 from iwae.training import run as training
 
-VERBS = ("fetch", "train", "likelihood", "activity", "surgery", "pictures", "collect", "table", "figure", "summary")
+VERBS = (
+    "fetch",
+    "train",
+    "likelihood",
+    "activity",
+    "surgery",
+    "pictures",
+    "collect",
+    "table",
+    "figure",
+    "summary",
+    "benchmark",
+)
 NAME = "mnist/l1-iwae-k5/seed0"
 # Says that it works, and goes on until it is ended.
 ENDLESS = """

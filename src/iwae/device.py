@@ -11,6 +11,7 @@ import torch
 from iwae.errors import InputError
 
 _log = logging.getLogger(__name__)
+_MOST_SHAPES = 256
 _PRODUCT_TOLERANCE = 1e-5  # relative error of a float32 product; bfloat16 would be off by 3e-3
 _WORTH_SWITCHING = 0.9  # of the time: a difference that is not noise
 _PRODUCT_SHAPE = (1000, 200, 784)  # rows, hidden units, pixels: the decoder's last layer, most of the work
@@ -105,5 +106,9 @@ def _probe(x: torch.Tensor) -> torch.Tensor:
 
 
 def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` compiled for the shapes it is first called with, or itself where nothing can be compiled."""
-    return torch.compile(function, dynamic=False) if can_compile() else function
+    """`function` compiled as a whole for each shape it is called with, or itself where nothing can be compiled."""
+    if not can_compile():
+        return function
+    # By default PyTorch stops compiling a function after eight shapes and runs it slowly, without a word.
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _MOST_SHAPES)
+    return torch.compile(function, dynamic=False, fullgraph=True)
