@@ -22,8 +22,8 @@ from workload import (
 )
 
 from iwae.settings import TrainingSettings
+from iwae.training import state as training_states
 from iwae.training.loop import StackTraining
-from iwae.training.run import fresh_state
 
 ENGINE, UNCOMPILED, EAGER, EAGER_TUNED, PRODUCTS = (
     "engine",
@@ -112,7 +112,8 @@ def _side_by_side(place: Place, effort: Effort) -> Iterator[Row]:
     trainings, models = [], effort.models[-1]
     images, settings = synthetic_images(_PASS * BATCH), TrainingSettings(batch_size=BATCH)
     for layers, k in itertools.product(effort.layers, effort.ks):
-        states = {spec: fresh_state(spec, settings, images, place.device) for spec in specs_of(layers, k, models)}
+        specs = specs_of(layers, k, models)
+        states = {spec: training_states.fresh(spec, settings, images.train, place.device) for spec in specs}
         trainings.append(StackTraining(states, settings, images, place.device))
     _advance(trainings, 0.0)  # compiles and captures
     for training, blocks in zip(trainings, _advance(trainings, _WINDOW), strict=True):

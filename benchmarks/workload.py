@@ -16,8 +16,8 @@ from iwae.models.initialization import initialize
 from iwae.models.store import TrainedModel
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training import state as training_states
 from iwae.training.engine import Stack
-from iwae.training.run import fresh_state
 
 BATCH = 20  # images of a minibatch (paper, section 5)
 _RATE = 1e-3
@@ -142,7 +142,7 @@ class EngineRun:
 
     def __init__(self, specs: Sequence[ModelSpec], updates: int, device: torch.device, compiled: bool) -> None:
         settings, images = TrainingSettings(batch_size=BATCH), synthetic_images(updates * BATCH)
-        states = [fresh_state(spec, settings, images, device) for spec in specs]
+        states = [training_states.fresh(spec, settings, images.train, device) for spec in specs]
         architecture = Architecture(specs[0].layers, settings.protocol.scale)
         # A block is captured on the stream it is made on, which must not be the default one.
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None

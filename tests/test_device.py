@@ -126,6 +126,13 @@ def test_products_that_are_chosen_are_float32(monkeypatch, name):
         devices.use_products("default")
 
 
+def test_products_that_are_not_float32_here_are_refused(monkeypatch):
+    devices.require_exact("default")
+    monkeypatch.setattr(devices, "_product_error", lambda products: 3e-3)
+    with pytest.raises(InputError, match="would round them to bfloat16"):
+        devices.require_exact("onednn")
+
+
 def test_on_a_gpu_the_choice_is_left_alone():
     assert devices.fastest_products(torch.device("cuda")) == "default"
 

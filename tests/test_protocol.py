@@ -57,7 +57,7 @@ def _strategy(field):
     if field.type is bool:
         return st.booleans()
     if field.type is int:
-        return st.integers(0, 2**32 - 1)
+        return st.integers(0, 2**31 - 1)
     return st.floats(0, 1, exclude_min=True, exclude_max=True)
 
 
@@ -127,8 +127,8 @@ def test_wrong_type_is_one_sentence(name, value, kind):
         ("adam_beta2", [-0.1, 1, 1.0, float("nan")], "in [0, 1)"),
         ("adam_epsilon", [0, -1e-4, float("nan"), float("inf")], "positive"),  # the command line can say NaN
         ("held_out", [-1], "0 or more"),
-        ("initialization_seed", [-1, 2**32], "in [0, 2^32)"),
-        ("test_binarization_seed", [-1, 2**32], "in [0, 2^32)"),
+        ("initialization_seed", [-1, 2**31], "in [0, 2^31)"),
+        ("test_binarization_seed", [-1, 2**31], "in [0, 2^31)"),
     ],
 )
 def test_impossible_number_is_one_sentence(name, values, right):

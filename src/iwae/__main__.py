@@ -204,15 +204,14 @@ def _end_with_parent() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the arguments name; the exit status."""
     options = _parser().parse_args(arguments)
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
-    if options.log:
-        options.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(options.log))
-    if options.end_with_parent:
-        _end_with_parent()
-    logging.basicConfig(format="%(message)s", handlers=handlers)
+    logging.basicConfig(format="%(message)s")
     logging.getLogger("iwae").setLevel(logging.INFO)  # of other libraries, warnings are enough
     try:
+        if options.log:
+            options.log.parent.mkdir(parents=True, exist_ok=True)
+            logging.getLogger().addHandler(logging.FileHandler(options.log))
+        if options.end_with_parent:
+            _end_with_parent()
         options.run(options)
     except (InputError, DivergenceError, OSError) as error:
         logging.error("error: %s", error)

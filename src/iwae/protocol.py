@@ -43,7 +43,8 @@ class Protocol:
             [0.001, 0.999] (code), or at ``zeros``.
         kl: log p(h) - log q(h|x) is always ``sampled``, never integrated (both); there is no other choice, and the
             field says so in every manifest.
-        test_binarization_seed: Seed of the one stochastic binarization of the test set (code: 123).
+        test_binarization_seed: Seed of the one stochastic binarization of the test set (code: 123); the training images
+            are measured on one with the next seed, so that the two sets are independent.
         activity: Which of the two measured activities tables show beside the paper's: the code's ``one-sample`` variant
             (500 training images, the second layer's mean at a single sampled h1) or the text's ``definition``.
     """
@@ -78,8 +79,8 @@ class Protocol:
             raise InputError(f"protocol field adam_epsilon = {self.adam_epsilon} is impossible: it must be positive.")
         for name in ("initialization_seed", "test_binarization_seed"):
             seed = getattr(self, name)
-            if not 0 <= seed < 2**32:  # numpy's legacy generator takes no others
-                raise InputError(f"protocol field {name} = {seed} is impossible: it must be in [0, 2^32).")
+            if not 0 <= seed < 2**31:  # with a model's own seed added, still one that numpy takes
+                raise InputError(f"protocol field {name} = {seed} is impossible: it must be in [0, 2^31).")
         if self.held_out < 0:
             raise InputError(f"protocol field held_out = {self.held_out} is impossible: it must be 0 or more.")
         for field in fields(self):

@@ -128,6 +128,18 @@ class PicturesSettings(Settings):
     seed: int = field(default=0, metadata={"least": 0})
 
 
+def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
+    """``stages is 8, asked is 2`` for each setting that differs, nested groups with their names in front."""
+    lines = []
+    for key in dict.fromkeys([*found, *asked]):
+        old, new = found.get(key), asked.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            lines += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key} is {old}, asked is {new}")
+    return lines
+
+
 MEASUREMENTS: dict[str, type[Settings]] = {
     "likelihood": LikelihoodSettings,
     "activity": ActivitySettings,

@@ -81,10 +81,10 @@ class ModelSpec:
         return cls(parts["dataset"], int(parts["layers"]), parts["objective"], int(parts["k"]), int(parts["seed"]))
 
     def random_seed(self, study_seed: int, purpose: str) -> int:
-        """The 63-bit seed of this model's random numbers for one purpose, such as ``training``.
+        """The seed, below 2^63, of this model's random numbers for one purpose, such as ``training``.
 
         It depends on nothing but the model's name, the study's seed and the purpose, so a model's draws are the same
-        whichever models are trained beside it.
+        whichever models are trained beside it. PyTorch's CPU generator uses 32 bits of it.
         """
         digest = hashlib.sha256(f"{study_seed}|{self.name}|{purpose}".encode()).digest()
         return int.from_bytes(digest[:8], "little") >> 1

@@ -8,8 +8,8 @@ from iwae.data.splits import Images
 from iwae.models.architecture import Architecture
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training import state as training_states
 from iwae.training.engine import Stack
-from iwae.training.run import fresh_state
 
 
 def random_images(train=40, validation=6, test=4):
@@ -30,7 +30,7 @@ def build_stack(images, device):
     def build(names, settings=None, compile_step=lambda step: step):
         settings = settings or TrainingSettings(batch_size=5)
         specs = [ModelSpec.parse(name) for name in names]
-        states = [fresh_state(spec, settings, images, device) for spec in specs]
+        states = [training_states.fresh(spec, settings, images.train, device) for spec in specs]
         architecture = Architecture(specs[0].layers, settings.protocol.scale)
         return Stack(specs, states, architecture, settings.protocol, device, compile_step)
 

@@ -11,8 +11,8 @@ from iwae.models.model import log_weights
 from iwae.protocol import PRESETS
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training import state as training_states
 from iwae.training.draws import BlockDraws
-from iwae.training.run import fresh_state
 
 
 def assert_alike(actual, expected):
@@ -36,7 +36,7 @@ def test_updates_against_a_plain_loop(layers, objective, images, device, build_s
     bounds = run_blocks(stack)
 
     architecture = Architecture(layers, protocol.scale)
-    start = fresh_state(spec, settings, images, device)
+    start = training_states.fresh(spec, settings, images.train, device)
     parameters = {name: value.double().to(device).requires_grad_() for name, value in start.parameters.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=1e-3, betas=(0.9, 0.999), eps=1e-4)
     generator = torch.Generator(device)

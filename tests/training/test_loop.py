@@ -11,9 +11,9 @@ from iwae.errors import DivergenceError, InterruptedTraining
 from iwae.protocol import PRESETS
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training import state as training_states
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
-from iwae.training.run import fresh_state
 
 SPECS = [ModelSpec("mnist", 1, "vae", 2, 0), ModelSpec("mnist", 1, "iwae", 2, 0)]
 
@@ -24,12 +24,12 @@ def uncompiled(monkeypatch):
 
 
 def start(images, device, settings):
-    states = {spec: fresh_state(spec, settings, images, device) for spec in SPECS}
+    states = {spec: training_states.fresh(spec, settings, images.train, device) for spec in SPECS}
     return StackTraining(states, settings, images, device)
 
 
 def finish(training, save=lambda training: None):
-    run_side_by_side([training], save, 1e9, "checkpoints", at_once=1)
+    run_side_by_side([training], save, lambda training: None, 1e9, at_once=1)
     return training.states()
 
 
@@ -91,8 +91,31 @@ def test_binarized_once_every_pass_has_the_same_bits(images, device):
 def test_divergence_names_the_model_and_the_update(images, device):
     training = start(images, device, settings())
     training.stack.parameters["px.logits.bias"][1, 3] = math.nan
-    with pytest.raises(DivergenceError, match=r"mnist/l1-iwae-k2/seed0 diverged at update 1 .*bound is nan.*in checkp"):
+    message = r"mnist/l1-iwae-k2/seed0 diverged at update 1 .*bound is nan.*last good state is that after update 0"
+    with pytest.raises(DivergenceError, match=message):
         finish(training)
+
+
+def test_a_weight_that_is_not_finite_is_never_saved(images, device):
+    training = start(images, device, settings())
+    training.stack.second["px.logits.bias"][0, 3] = math.inf
+    with pytest.raises(DivergenceError, match=r"l1-vae-k2/seed0 diverged before update 0: a weight is not finite"):
+        training.states()
+
+
+def test_one_divergence_does_not_stop_the_others(images, device):
+    spec, finished = ModelSpec("mnist", 2, "vae", 1, 0), []
+    other = {spec: training_states.fresh(spec, settings(), images.train, device)}
+    broken = start(images, device, settings())
+    trainings = [broken, StackTraining(other, settings(), images, device)]
+
+    def break_weights(training):
+        if training is broken:
+            training.stack.parameters["px.logits.bias"][1, 3] = math.nan
+
+    with pytest.raises(DivergenceError, match="l1-iwae-k2"):
+        run_side_by_side(trainings, break_weights, finished.append, 1e9, at_once=2)
+    assert finished == [trainings[1]] and finished[0].done
 
 
 def test_a_signal_saves_and_stops(images, device):
@@ -107,7 +130,7 @@ def test_a_signal_saves_and_stops(images, device):
     training.start_block = interrupted
     with pytest.raises(InterruptedTraining, match=r"mnist/l1-k2 x2 after update 8 of 104; the same command goes on"):
         finish(training, lambda training: saved.append(training.updates))
-    assert saved == [8]
+    assert saved == [0, 8]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
@@ -115,9 +138,11 @@ def test_a_signal_saves_and_stops(images, device):
 def test_side_by_side_equals_one_after_the_other(images, device, at_once):
     expected = finish(start(images, device, settings()))
     other = {ModelSpec("mnist", 2, "vae", 1, 0): None}
-    other = {spec: fresh_state(spec, settings(), images, device) for spec in other}
+    other = {spec: training_states.fresh(spec, settings(), images.train, device) for spec in other}
     trainings = [StackTraining(other, settings(), images, device), start(images, device, settings())]
-    run_side_by_side(trainings, lambda training: None, 1e9, "checkpoints", at_once)
+    finished = []
+    run_side_by_side(trainings, lambda training: None, finished.append, 1e9, at_once)
+    assert {training.label for training in finished} == {training.label for training in trainings}
     assert all(training.done for training in trainings)
     for spec, state in trainings[1].states().items():
         assert all(torch.equal(value, expected[spec].parameters[name]) for name, value in state.parameters.items())

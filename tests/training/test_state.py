@@ -10,7 +10,6 @@ from iwae.protocol import PRESETS
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
 from iwae.training import state as states
-from iwae.training.run import fresh_state
 
 SPEC = ModelSpec("mnist", 2, "iwae", 3, 1)
 SETTINGS = TrainingSettings(batch_size=5)
@@ -18,7 +17,7 @@ SETTINGS = TrainingSettings(batch_size=5)
 
 @pytest.fixture
 def state(images):
-    state = fresh_state(SPEC, SETTINGS, images, "cpu")
+    state = states.fresh(SPEC, SETTINGS, images.train, "cpu")
     state.updates, state.bound_sum, state.seconds = 40, -1 / 3, 0.1
     state.curve = [{"pass": 1, "train_bound": -100.1, "validation_bound": None}]
     return state

@@ -129,7 +129,7 @@ class _Run:
         images = splits.load(model.spec.dataset, data, protocol.held_out, model.settings.train_images)
         # A model that saw one binarization of its training images is measured on that one.
         once = protocol.binarization == "once"
-        train = binarize(images.train, model.settings.study_seed if once else protocol.test_binarization_seed)
+        train = binarize(images.train, model.settings.study_seed if once else protocol.test_binarization_seed + 1)
         test = binarize(images.test, protocol.test_binarization_seed)
         provenance = {"started": started, "data_sha256": images.sha256, **devices.describe(place, threads)}
         return cls(folder, model, train, test, place, provenance, clock)

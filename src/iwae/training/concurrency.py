@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
@@ -16,34 +17,40 @@ from iwae.training.loop import StackTraining
 _POLL_SECONDS = 1e-4  # a block of updates takes some hundred times as long
 
 
+@dataclass
 class _Run:
-    """One stack with its progress bar and the time of its last saved state."""
+    """One stack at work, with its progress bar and its last saved state."""
 
-    def __init__(self, training: StackTraining, bar: "tqdm[Any]") -> None:
-        self.training, self._bar = training, bar
-        self.saved_at, self.saved_updates = time.monotonic(), training.updates
-        bar.update(training.updates)
+    training: StackTraining
+    bar: "tqdm[Any]"
+    save_state: Callable[[StackTraining], None]
+    saved_at: float = 0.0
+    saved_updates: int = 0
 
-    def finish_block(self, checkpoints: str) -> None:
-        try:
-            steps = self.training.finish_block()
-        except DivergenceError as error:
-            raise DivergenceError(
-                f"{error} The last good state, after update {self.saved_updates:,}, is in {checkpoints}."
-            ) from error
-        self._bar.set_postfix_str(self.training.position, refresh=False)
-        self._bar.update(steps)
-
-    def save(self, save: Callable[[StackTraining], None]) -> None:
-        save(self.training)
+    def start(self) -> None:
+        self.bar.update(self.training.updates)
         self.saved_at, self.saved_updates = time.monotonic(), self.training.updates
+        if self.training.updates == 0:
+            self.save()  # so that there is always a state to go on from
+        self.training.start_block()
+
+    def save(self) -> None:
+        self.save_state(self.training)
+        self.saved_at, self.saved_updates = time.monotonic(), self.training.updates
+
+    def finish_block(self, save_now: bool, save_every: float) -> None:
+        self.bar.update(self.training.finish_block())
+        self.bar.set_postfix_str(self.training.position, refresh=False)
+        due = time.monotonic() - self.saved_at >= save_every
+        if save_now or due or self.training.schedule.ends_stage(self.training.updates):
+            self.save()
 
 
 def run_side_by_side(
     trainings: Sequence[StackTraining],
     save: Callable[[StackTraining], None],
+    finish: Callable[[StackTraining], None],
     save_every: float,
-    checkpoints: str,
     at_once: int,
 ) -> None:
     """Make all updates that the schedules of some stacks still hold.
@@ -51,36 +58,48 @@ def run_side_by_side(
     Args:
         trainings: The stacks.
         save: Writes the states of one of them to disk.
-        save_every: Longest time between two calls of it for one stack, in seconds; it is also called at the end of
-            each stage.
-        checkpoints: Where the states are, for messages.
+        finish: Called once for each stack whose schedule is complete.
+        save_every: Longest time between two calls of `save` for one stack, in seconds; it is also called at the start
+            and at the end of each stage.
         at_once: How many are trained at the same time; each of the others starts when one has ended.
 
     Raises:
-        DivergenceError: A bound was not finite.
+        DivergenceError: A bound or a weight was not finite; all other stacks are complete.
         InterruptedTraining: SIGINT or SIGTERM came; all states have been saved.
     """
-    waiting, active = [training for training in trainings if not training.done], []
+    for training in trainings:
+        if training.done:
+            finish(training)
+    waiting, active, diverged = [training for training in trainings if not training.done], [], []
     with ExitStack() as bars, _stop_requests() as stop:
         while (waiting and not stop.requested) or active:
             while waiting and len(active) < at_once and not stop.requested:
                 training = waiting.pop(0)
                 bar = progress_bar(training.schedule.updates, training.label, " updates", position=len(active))
-                active.append(_Run(training, bars.enter_context(bar)))
-                training.start_block()
+                active.append(_Run(training, bars.enter_context(bar), save))
+                active[-1].start()
             ready = [run for run in active if run.training.ready]
             if not ready:
                 time.sleep(_POLL_SECONDS)
             for run in ready:
-                run.finish_block(checkpoints)
-                due = time.monotonic() - run.saved_at >= save_every
-                if due or stop.requested or run.training.schedule.ends_stage(run.training.updates):
-                    run.save(save)
+                try:
+                    run.finish_block(stop.requested, save_every)
+                except DivergenceError as error:
+                    diverged.append(f"{error} The last good state is that after update {run.saved_updates:,}.")
+                    active.remove(run)
+                    continue
+                if run.training.done:
+                    finish(run.training)
                 if run.training.done or stop.requested:
                     active.remove(run)
                 else:
                     run.training.start_block()
-    unfinished = [training for training in trainings if not training.done]
+    if diverged:
+        raise DivergenceError(" ".join(diverged))
+    _raise_if_stopped([training for training in trainings if not training.done])
+
+
+def _raise_if_stopped(unfinished: Sequence[StackTraining]) -> None:
     if unfinished:
         positions = ", ".join(f"{t.label} after update {t.updates:,} of {t.schedule.updates:,}" for t in unfinished)
         raise InterruptedTraining(f"Training stopped, {positions}; the same command goes on from there.")

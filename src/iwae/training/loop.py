@@ -8,7 +8,7 @@ from torch import Tensor
 
 from iwae.data.binarization import binarize
 from iwae.data.splits import Images
-from iwae.device import compile_function
+from iwae.device import compile_function, use_products
 from iwae.errors import DivergenceError
 from iwae.models.architecture import Architecture
 from iwae.settings import TrainingSettings
@@ -80,16 +80,25 @@ class StackTraining:
         return f"stage {stage + 1}/{self.schedule.stages}{bound}"
 
     def states(self) -> dict[ModelSpec, ModelState]:
-        """The models' states as they stand between two blocks."""
+        """The models' states as they stand between two blocks.
+
+        Raises:
+            DivergenceError: A parameter or moment is not finite.
+        """
         with self._on_stream():
-            for model, state in enumerate(self._states.values()):
-                for name, value in self.stack.tensors_of(model).items():
-                    setattr(state, name, value)
+            tensors = [self.stack.tensors_of(model) for model in range(len(self.specs))]
+        for spec, groups in zip(self.specs, tensors, strict=True):
+            values = (v for group in ("parameters", "first", "second") for v in groups[group].values())
+            if not all(torch.isfinite(value).all() for value in values):
+                raise DivergenceError(f"{spec.name} diverged before update {self.updates:,}: a weight is not finite.")
+            for name, value in groups.items():
+                setattr(self._states[spec], name, value)
         return self._states
 
     def start_block(self) -> None:
         """Set the next block of updates going."""
         begin, schedule, start = time.monotonic(), self.schedule, 0
+        use_products(next(iter(self._states.values())).products)
         with self._on_stream():
             if self._protocol.optimizer_state == "reset":
                 start = schedule.stage_start(self.updates)

@@ -2,32 +2,32 @@
 
 import fcntl
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TextIO
 
 import torch
 from safetensors.torch import save_file
 
 from iwae import manifest
 from iwae.data.splits import Images, load
-from iwae.device import can_compile, choose_device, configure, describe, fastest_products, use_products
+from iwae.device import can_compile, choose_device, configure, describe, fastest_products, require_exact
 from iwae.errors import InputError
 from iwae.files import atomic_path, write_rows
-from iwae.models.architecture import Architecture
-from iwae.models.initialization import initialize
-from iwae.settings import TrainingSettings
+from iwae.settings import TrainingSettings, differences
 from iwae.specification import ModelSpec
 from iwae.training import state as states
-from iwae.training.adam import initial_second_moment
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
 from iwae.training.state import ModelState
 
 _log = logging.getLogger(__name__)
+_LOCK_SECONDS = 15  # a process that was told to end saves its state first, which takes some seconds
 
 
 @dataclass(frozen=True)
@@ -72,34 +72,86 @@ def train(
 
     Raises:
         InputError: Data or checkpoints do not fit, or another process is training one of the models.
-        DivergenceError: A bound was not finite.
+        DivergenceError: A model's bound or weights were not finite; the other models are trained nevertheless.
         InterruptedTraining: SIGINT or SIGTERM came; the states have been saved.
     """
     device = choose_device(device_name)
     configure(device, threads)
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     wanted = _unfinished(specs, places, settings)
     for dataset in sorted({spec.dataset for spec in wanted}):
         images = load(dataset, places.data, settings.protocol.held_out, settings.train_images)
-        members = [spec for spec in wanted if spec.dataset == dataset]
-        keys = {spec: states.settings_key(spec, settings, images.sha256, device.type) for spec in members}
+        if len(images.train) < settings.batch_size:
+            raise InputError(
+                f"batch_size = {settings.batch_size} is impossible: there are {len(images.train)} training images."
+            )
+        cohort = _Cohort(places, settings, images, device, threads)
+        cohort.train([spec for spec in wanted if spec.dataset == dataset], checkpoint_minutes)
 
-        def save(training: StackTraining, keys: dict[ModelSpec, str] = keys) -> None:
-            for spec, state in training.states().items():
-                states.save(places.checkpoint(spec), keys[spec], state)
 
+class _Cohort:
+    """Models of one data set that are trained by one process."""
+
+    def __init__(
+        self, places: Places, settings: TrainingSettings, images: Images, device: torch.device, threads: int
+    ) -> None:
+        self._places, self._settings, self._images, self._device = places, settings, images, device
+        self._provenance = {
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "data_sha256": images.sha256,
+            **describe(device, threads),
+            "compiled": can_compile(),
+            **manifest.code_provenance(),
+        }
+
+    def train(self, specs: Sequence[ModelSpec], checkpoint_minutes: float) -> None:
+        """Train the models and write each one's folder as soon as it is trained."""
         with ExitStack() as locks:
-            for spec in members:
-                locks.enter_context(_locked(places.checkpoint(spec)))
-            groups = list(_groups(members, places, settings, images, device))
-            _settle_products([state for group in groups for state in group.values()], device)
-            trainings = [StackTraining(group, settings, images, device) for group in groups]
-            at_once = len(trainings) if device.type == "cuda" else 1
-            run_side_by_side(trainings, save, 60 * checkpoint_minutes, str(places.checkpoints), at_once)
-            machine = {"data_sha256": images.sha256, **describe(device, threads), "compiled": can_compile()}
-            provenance = {"started": started, **machine, **manifest.code_provenance()}
-            for training in trainings:
-                _write_models(training, places.results, settings, provenance)
+            for spec in specs:
+                locks.enter_context(_locked(self._places.checkpoint(spec)))
+            trainings = [
+                StackTraining(group, self._settings, self._images, self._device) for group in self._groups(specs)
+            ]
+            on_gpu = self._device.type == "cuda"
+            run_side_by_side(
+                trainings,
+                save=self._save,
+                finish=self._write,
+                save_every=60 * checkpoint_minutes,
+                at_once=len(trainings) if on_gpu else 1,
+            )
+
+    def _groups(self, specs: Sequence[ModelSpec]) -> list[dict[ModelSpec, ModelState]]:
+        """The models with their states, grouped into stacks."""
+        found = {spec: states.load(self._places.checkpoint(spec), self._key(spec)) for spec in specs}
+        # Measured once, kept in the state: a continued training multiplies as before, for the sake of its bits.
+        products = fastest_products(self._device) if None in found.values() else ""
+        groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
+        for spec, loaded in found.items():
+            state = loaded or states.fresh(spec, self._settings, self._images.train, self._device, products)
+            require_exact(state.products)
+            together = spec.stack if self._device.type == "cuda" else spec.name
+            groups[together, state.updates][spec] = state
+        return list(groups.values())
+
+    def _key(self, spec: ModelSpec) -> str:
+        return states.settings_key(spec, self._settings, self._images.sha256, self._device.type)
+
+    def _save(self, training: StackTraining) -> None:
+        for spec, state in training.states().items():
+            states.save(self._places.checkpoint(spec), self._key(spec), state)
+
+    def _write(self, training: StackTraining) -> None:
+        """Write the folders of the models of a stack."""
+        settings, stack = self._settings.as_dict(), [spec.name for spec in training.specs]
+        for spec, state in training.states().items():
+            folder = self._places.results / spec.name
+            with atomic_path(folder / manifest.WEIGHTS) as temporary:
+                save_file(state.parameters, temporary)
+            write_rows(folder / "training.csv", state.curve)
+            work = {"wall_seconds": round(state.seconds, 1), "updates": state.updates, "products": state.products}
+            provenance = {**self._provenance, **work, "stack": stack}
+            manifest.record(folder, spec, "training", settings, [manifest.WEIGHTS, "training.csv"], provenance)
+            _log.info("%s is trained: %s", spec.name, folder)
 
 
 def _unfinished(specs: Sequence[ModelSpec], places: Places, settings: TrainingSettings) -> list[ModelSpec]:
@@ -112,72 +164,40 @@ def _unfinished(specs: Sequence[ModelSpec], places: Places, settings: TrainingSe
             continue
         wanted.append(spec)
         if (folder / manifest.NAME).is_file():
-            found = manifest.read(folder)["training"]["settings"]
-            same = {**found, "stages": None} == {**asked, "stages": None}
-            if not (same and found["stages"] <= asked["stages"] and places.checkpoint(spec).is_file()):
-                raise InputError(
-                    f"{folder} holds a model that was trained with other settings, or whose training state is gone: "
-                    "name another folder for the results, or delete this one."
-                )
+            _check_continuation(folder, manifest.read(folder)["training"]["settings"], asked, places.checkpoint(spec))
     return wanted
 
 
-def _groups(
-    specs: Sequence[ModelSpec], places: Places, settings: TrainingSettings, images: Images, device: torch.device
-) -> Iterator[dict[ModelSpec, ModelState]]:
-    groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
-    for spec in specs:
-        key = states.settings_key(spec, settings, images.sha256, device.type)
-        state = states.load(places.checkpoint(spec), key) or fresh_state(spec, settings, images, device)
-        together = spec.stack if device.type == "cuda" else spec.name
-        groups[together, state.updates][spec] = state
-    yield from groups.values()
-
-
-def _settle_products(members: Sequence[ModelState], device: torch.device) -> None:
-    """Choose how to multiply matrices: as the states that are continued did, so that they end with the same bits."""
-    products = next((state.products for state in members if state.products), "") or fastest_products(device)
-    for state in members:
-        state.products = products
-    use_products(products)
-
-
-def fresh_state(spec: ModelSpec, settings: TrainingSettings, images: Images, device: torch.device | str) -> ModelState:
-    """A model's state before its first update."""
-    protocol = settings.protocol
-    architecture = Architecture(spec.layers, protocol.scale)
-    parameters = initialize(architecture, protocol, spec.seed, images.train)
-    generator = torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, "training"))
-    return ModelState(
-        parameters=parameters,
-        first={name: torch.zeros_like(value) for name, value in parameters.items()},
-        second={name: initial_second_moment(protocol, value) for name, value in parameters.items()},
-        generator=states.generator_state(generator),
-    )
-
-
-def _write_models(
-    training: StackTraining, results: Path, settings: TrainingSettings, provenance: dict[str, object]
-) -> None:
-    stack = [spec.name for spec in training.specs]
-    for spec, state in training.states().items():
-        folder, work = results / spec.name, {"wall_seconds": round(state.seconds, 1), "updates": state.updates}
-        with atomic_path(folder / manifest.WEIGHTS) as temporary:
-            save_file(state.parameters, temporary)
-        write_rows(folder / "training.csv", state.curve)
-        files = [manifest.WEIGHTS, "training.csv"]
-        manifest.record(folder, spec, "training", settings.as_dict(), files, {**provenance, **work, "stack": stack})
-        _log.info("%s is trained: %s", spec.name, folder)
+def _check_continuation(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
+    """Refuse to overwrite a trained model, unless its training is to be continued and can be."""
+    others = [line for line in differences(found, asked) if not line.startswith("stages ")]
+    if others or found["stages"] > asked["stages"]:
+        listed = "; ".join(others or differences(found, asked))
+        reason = f"was trained differently ({listed})" if listed else "has lost a file"
+    elif not checkpoint.is_file():
+        reason = f"cannot be continued, since its training state {checkpoint} is gone"
+    else:
+        return
+    raise InputError(f"The model in {folder} {reason}: name another folder for the results, or delete this one.")
 
 
 @contextmanager
 def _locked(checkpoint: Path) -> Iterator[None]:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with checkpoint.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{checkpoint} is in use: another process is training this model; wait for it or end it."
-            ) from error
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while not _lock(lock):
+            if time.monotonic() > deadline:
+                raise InputError(
+                    f"{checkpoint} is in use: another process is training this model; wait for it or end it."
+                )
+            time.sleep(0.1)
         yield
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -13,8 +14,11 @@ from torch import Tensor
 
 from iwae.errors import InputError
 from iwae.files import atomic_path
+from iwae.models.architecture import Architecture
+from iwae.models.initialization import initialize
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training.adam import initial_second_moment
 
 _GROUPS = ("parameters", "first", "second")
 
@@ -30,8 +34,7 @@ class ModelState:
         generator: State of the generator of its draws, uint8, on the CPU.
         updates: Updates made so far.
         bound_sum: Sum of the minibatches' bounds since the pass began, in nats.
-        products: How the CPU multiplies matrices (`iwae.device.fastest_products`): another way rounds otherwise. Empty
-            before training begins.
+        products: How the CPU multiplies matrices (`iwae.device.fastest_products`): another way rounds otherwise.
         seconds: Wall time of training so far.
         pass_seconds: The part of it since the pass began.
         curve: Rows of the learning curve, one a pass.
@@ -43,10 +46,30 @@ class ModelState:
     generator: Tensor
     updates: int = 0
     bound_sum: float = 0.0
-    products: str = ""
+    products: str = "default"
     seconds: float = 0.0
     pass_seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fresh(
+    spec: ModelSpec,
+    settings: TrainingSettings,
+    train: np.ndarray,
+    device: torch.device | str,
+    products: str = "default",
+) -> ModelState:
+    """A model's state before its first update; `train` are the training images, uint8 (N, 784)."""
+    protocol = settings.protocol
+    parameters = initialize(Architecture(spec.layers, protocol.scale), protocol, spec.seed, train)
+    generator = torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, "training"))
+    return ModelState(
+        parameters=parameters,
+        first={name: torch.zeros_like(value) for name, value in parameters.items()},
+        second={name: initial_second_moment(protocol, value) for name, value in parameters.items()},
+        generator=generator_state(generator),
+        products=products,
+    )
 
 
 def settings_key(spec: ModelSpec, settings: TrainingSettings, data: dict[str, str], device: str) -> str:
