@@ -39,6 +39,19 @@ def test_mixture_against_torch(device):
     assert_close(mixture.log_prob(z), MixtureSameFamily(weights, components).log_prob(z), atol=EXPANDED, rtol=0)
 
 
+def test_aggregate_posterior_of_draws_against_torch(model_of, doubled, binary, device):
+    """The mixture as the terms see it: all images' components, at the latents that were drawn."""
+    model, x = doubled(model_of(1)), binary(40)
+    mean, log_deviation = surgery.encode(model, x, device)
+    chosen = torch.arange(0, 40, 3)
+    noise = next(noise_chunks(image_seeds(model.spec, 0, "surgery", chosen.tolist()), 1, 1, (50,), device))[0][0]
+    z = mean[chosen] + log_deviation[chosen].exp() * noise.double()
+    components = Independent(Normal(mean, log_deviation.exp()), 1)
+    weights = Categorical(logits=torch.zeros(40, dtype=torch.float64, device=device))
+    draws = surgery.draw(model, x, chosen, (mean, log_deviation), 0)
+    assert_close(draws.log_aggregate, MixtureSameFamily(weights, components).log_prob(z).cpu(), atol=EXPANDED, rtol=0)
+
+
 def test_terms_by_hand():
     columns = torch.tensor(
         [[-80.0, -90.0], [2.0, 1.0], [-1.0, -2.0], [-30.0, -34.0], [2.0, 1.0], [1.0, -1.0]], dtype=torch.float64

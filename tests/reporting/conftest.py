@@ -14,7 +14,7 @@ from iwae.reporting.results import write_results
 from iwae.settings import ActivitySettings, LikelihoodSettings, PicturesSettings, SurgerySettings, TrainingSettings
 from iwae.specification import ModelSpec, grid
 
-BOUND_KS = (1, 2, 5, 10, 20, 50)
+BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
 SIZES = (100, 600)
 PROVENANCE = {
     "wall_seconds": 3725.0,
@@ -34,7 +34,7 @@ def quality(spec: ModelSpec) -> float:
 
 
 def write_model(
-    results: Path, spec: ModelSpec, stages: int = 8, images: int = 40, protocol: str = "authors-code"
+    results: Path, spec: ModelSpec, stages: int = 8, images: int = 40, protocol: str = "authors-code", **likelihood
 ) -> Path:
     """Write the folder of one model."""
     folder = results / spec.name
@@ -42,7 +42,7 @@ def write_model(
     rng = np.random.default_rng(spec.random_seed(0, "synthetic"))
     training = TrainingSettings(PRESETS[protocol], stages=stages)
     _training(folder, spec, training, rng)
-    _likelihood(folder, spec, images, rng)
+    _likelihood(folder, spec, images, rng, **likelihood)
     _activity(folder, spec, rng)
     _surgery(folder, spec)
     _pictures(folder, spec, rng)
@@ -73,7 +73,7 @@ def _training(folder, spec, settings, rng):
     manifest.record(folder, spec, "training", settings.as_dict(), files, PROVENANCE)
 
 
-def _likelihood(folder, spec, images, rng):
+def _likelihood(folder, spec, images, rng, samples=BOUND_KS[-1], test_images=None):
     common = np.random.default_rng(1).normal(0, 24, images)  # images differ far more than models do
     values = {split: -(quality(spec) + common + rng.normal(0, 1, images)) for split in ("test", "train")}
     arrays = {}
@@ -84,8 +84,8 @@ def _likelihood(folder, spec, images, rng):
     rows = []
     for split, value in values.items():
         value = value.astype(np.float32).astype(np.float64)
-        for k in BOUND_KS:
-            bound = value.mean() - 3 * (1 / k - 1 / BOUND_KS[-1])
+        for k in (k for k in BOUND_KS if k <= samples):
+            bound = value.mean() - 3 * (1 / k - 1 / samples)
             row = {
                 "split": split,
                 "k": k,
@@ -95,7 +95,7 @@ def _likelihood(folder, spec, images, rng):
             }
             rows.append(row)
     write_rows(folder / "likelihood.csv", rows)
-    settings = LikelihoodSettings(samples=BOUND_KS[-1], test_images=images, train_images=images)
+    settings = LikelihoodSettings(samples=samples, test_images=test_images or images, train_images=images)
     files = ["likelihood.npz", "likelihood.csv"]
     manifest.record(folder, spec, "likelihood", settings.as_dict(), files, PROVENANCE)
 

@@ -9,7 +9,7 @@ import pytest
 
 from iwae.errors import InputError
 from iwae.reporting.reference import paper, paper_row
-from iwae.reporting.results import COLUMNS, collect, read_results, write_results
+from iwae.reporting.results import COLUMNS, SURGERY_TERMS, collect, read_results, write_results
 from iwae.reporting.study import Study
 from iwae.specification import ModelSpec
 
@@ -43,7 +43,14 @@ def test_collect_reads_every_quantity_of_a_model(one, synthetic):
     assert values["mutual_information"] + values["index_gap"] == pytest.approx(np.log(600))  # the largest N
     assert values["updates"] == 30 * 3280 and values["wall_seconds"] == synthetic.provenance["wall_seconds"]
     counts = frame[frame.quantity.str.startswith("active_units")]
+    assert set(frame[frame.quantity.isin(SURGERY_TERMS)].n) == {200}
     assert counts.se.isna().all() and list(counts.n) == [100, 50, 100, 50]
+
+
+def test_draws_are_counted_as_made_where_there_are_fewer_images(one):
+    change_manifest(one, lambda content: content["surgery"]["settings"].update(samples=10_000))
+    frame = collect(one, [NAME])
+    assert set(frame[frame.quantity.isin(SURGERY_TERMS)].n) == {600}
 
 
 def test_results_survive_writing_and_reading(one):
@@ -58,7 +65,9 @@ def test_models_cut_at_different_stages_keep_their_stages(one, synthetic):
     assert frame.groupby("layers").stages.first().to_dict() == {1: 2, 2: 8}
 
 
-@pytest.mark.parametrize("file", ["likelihood.csv", "likelihood.npz", "activity.csv", "surgery.csv", "training.csv"])
+@pytest.mark.parametrize(
+    "file", ["likelihood.csv", "likelihood.npz", "activity.csv", "surgery.csv", "training.csv", "pictures.npz"]
+)
 def test_a_missing_or_changed_file_is_named(one, file):
     path = one / NAME / file
     path.write_bytes(path.read_bytes() + b" ")

@@ -74,6 +74,15 @@ def test_every_report_has_a_caption_that_reads_its_numbers_from_the_configuratio
     assert "4321" in captions["table1"] and "654" in captions["surgery"] and "987" in captions["nll"]
 
 
+def test_the_readme_says_which_bound_was_measured(tmp_path, synthetic):
+    folder = synthetic.study(tmp_path / "rough", grid(["mnist"], (1,), ("vae",), (1,), (0,)), samples=10)
+    for name in TABLES:
+        write_table(name, folder)
+    write_summary(folder, tmp_path)
+    text = (folder / "README.md").read_text()
+    assert "Nll is measured by L_10 instead of L_5000: not comparable with the paper.**" in text
+
+
 def test_durations():
     assert [duration(seconds) for seconds in (42.4, 185, 7800, float("nan"))] == [
         "42 s",

@@ -47,7 +47,7 @@ def test_nll_and_both_errors_by_hand(whole):
     assert ours.difference == pytest.approx(seeds.mean() - 83.89)
     assert ours.difference_per_se_images * ours.se_images == pytest.approx(ours.difference)
     assert ours.difference_per_sd_seeds * ours.sd_seeds == pytest.approx(ours.difference)
-    assert (ours.seeds, ours.images, ours.samples, ours.schedule) == (2, 40, 50, "whole (3280 passes)")
+    assert (ours.seeds, ours.images, ours.samples, ours.schedule) == (2, 40, 5000, "whole (3280 passes)")
 
 
 def test_differences_from_the_vae_are_paired_over_images(whole):
@@ -113,6 +113,25 @@ def test_a_whole_schedule_is_said_too(whole):
     texts = written(whole, "table1")
     assert "Schedule as in the paper" in texts["md"] and "not comparable" not in texts["md"]
     assert "Largest difference from the paper" in texts["md"]
+
+
+def test_nll_of_fewer_samples_is_not_compared(tmp_path, synthetic):
+    study = synthetic.study(tmp_path / "rough", small_grid((1,), (1, 5), (0,)), samples=10)
+    texts = written(study, "table1")
+    for kind in ("md", "html", "tex"):
+        text = texts[kind].replace("\\", "")
+        assert "Schedule as in the paper" in text and "Largest difference" not in text and "86.76" in text
+        assert "Nll is measured by L_10 instead of L_5000: not comparable with the paper" in text
+    frame = pd.read_csv(study / "table1.csv")
+    assert not frame.comparable.any() and frame.difference.isna().all() and frame.paper_nll.notna().all()
+    assert "L_10" not in written(study, "surgery")["md"]
+
+
+def test_fewer_images_are_compared_and_counted_as_measured(tmp_path, synthetic):
+    study = synthetic.study(tmp_path / "few", small_grid((1,), (1,), (0,)), images=30, test_images=20_000)
+    text = written(study, "table1")["md"]
+    assert "over 30 test images" in text and "(paper: 5000 samples, 10000 images)" in text and "20000" not in text
+    assert "difference:" in text and "not comparable" not in text
 
 
 def test_one_seed_has_no_spread(cut):

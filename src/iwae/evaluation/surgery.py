@@ -53,9 +53,10 @@ class Draws(NamedTuple):
 def terms(draws: Draws, images: int) -> dict[str, tuple[float, float]]:
     """The terms of the surgery with their standard errors over the draws, by name.
 
-    The ELBO is taken from `log_q_h1` and the other terms from the mixture, so that the residual of the identity, zero
-    but for rounding, checks the mixture. The standard errors take images as drawn with replacement; they are drawn
-    without, so the errors are upper bounds.
+    The residual of the identity, zero but for rounding, checks the bookkeeping: that the terms belong together, and
+    that each draw's own component (`log_posterior`) is the density it was drawn from (`log_q_h1`). It says nothing
+    about the mixture, as log q(z) cancels in it; the tests compare the mixture with a direct computation. The standard
+    errors take images as drawn with replacement; they are drawn without, so the errors are upper bounds.
     """
     information = draws.log_posterior - draws.log_aggregate
     marginal_kl = draws.log_aggregate + draws.log_q_above - draws.log_prior

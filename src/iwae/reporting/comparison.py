@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.reference import paper_row
-from iwae.reporting.statements import activity_variant, follows_schedule, schedule
+from iwae.reporting.statements import activity_variant, is_comparable, schedule
 from iwae.reporting.study import Model, Study, nll_per_image
 from iwae.specification import OBJECTIVES
 
@@ -20,7 +20,8 @@ def table1(study: Study) -> pd.DataFrame:
     """Table 1: one row for each dataset, layers, k, stages and objective; k = 1 is one model in the rows of both.
 
     Columns beside these keys:
-        schedule, comparable: The part of the paper's schedule that was run; whether it is the whole of it.
+        schedule, comparable: The part of the paper's schedule that was run; whether training and nll are done as in the
+            paper (`statements.is_comparable`).
         model, seeds, images, samples: Which models, how many seeds, over how many test images and importance samples.
         nll, se_images, sd_seeds: Mean over seeds (nats per image); standard error over images of the per-image values
             averaged over seeds; standard deviation over seeds (two or more).
@@ -59,7 +60,7 @@ def _row(study: Study, cell: Cell, objective: str, models: Sequence[Model]) -> d
     nll, _ = nll_per_image(models)
     row: dict[str, Any] = dict(zip(KEYS, cell, strict=True)) | {
         "schedule": schedule(stages),
-        "comparable": all(follows_schedule(model) for model in models),
+        "comparable": all(is_comparable(model) for model in models),
         "objective": objective,
         "model": models[0].spec.name.rsplit("/", 1)[0],
         "seeds": len(models),

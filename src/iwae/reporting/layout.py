@@ -6,7 +6,7 @@ import pandas as pd
 
 from iwae.reporting.formats import EMPTY, Column, Table
 from iwae.reporting.results import ACTIVE, SURGERY_TERMS
-from iwae.reporting.statements import PAPER, counted, likelihood_line, schedule_lines
+from iwae.reporting.statements import PAPER, comparison_lines, counted, likelihood_line, schedule_lines
 from iwae.reporting.study import Model, Study
 from iwae.specification import OBJECTIVES
 
@@ -14,7 +14,8 @@ Cells = list[tuple[Column, Callable[[pd.Series], str]]]  # a column, and a row's
 
 ORIENTATION = "not comparable with the paper; the paper's values are shown for orientation"
 _VARIANTS = {
-    "one-sample": "the authors' variant ({images} training images; the second layer's mean at one sampled h1)",
+    "one-sample": "the authors' variant (the first {images} training images, or all of fewer; "
+    "the second layer's mean at one sampled h1)",
     "definition": "the text's definition, over the whole training set",
 }
 
@@ -43,7 +44,7 @@ def _nll_table(rows: pd.DataFrame, models: Sequence[Model]) -> Table:
             line += [EMPTY if found.empty else cell(found.iloc[0]) for _, cell in values]
         body.append(line)
     title = f"Table 1: {rows.dataset.iloc[0]}, negative log-likelihood and active units"
-    return Table(title, schedule_lines(models, ORIENTATION), columns, body, _nll_notes(rows, models))
+    return Table(title, comparison_lines(models, ORIENTATION), columns, body, _nll_notes(rows, models))
 
 
 def _nll_cells(rows: pd.DataFrame) -> Cells:
@@ -120,7 +121,7 @@ def _paired_table(rows: pd.DataFrame, models: Sequence[Model]) -> Table:
     ]
     title = f"{rows.dataset.iloc[0]}: IWAE minus VAE at the same layers and k"
     return Table(
-        title, schedule_lines(models, ORIENTATION), [column for column, _ in cells], _body(pairs, cells), notes
+        title, comparison_lines(models, ORIENTATION), [column for column, _ in cells], _body(pairs, cells), notes
     )
 
 

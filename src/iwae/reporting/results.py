@@ -1,8 +1,8 @@
 """``results.csv``: one row for each model and quantity, read from the model folders of a study.
 
 Columns: study, dataset, layers, objective, k, seed, quantity, value, se, n, stages. ``se`` is the standard error over n
-images (nll, nll_train, ess) or over n Monte-Carlo draws (terms of the surgery) and is empty for counts; for active
-units n is the number of units. ``stages`` is the number of stages of the schedule that the model ran.
+images (nll, nll_train, ess) or over the n Monte-Carlo draws made (terms of the surgery) and is empty for counts; for
+active units n is the number of units. ``stages`` is the number of stages of the schedule that the model ran.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,8 @@ _Row = tuple[str, float, float | None, int | None]  # quantity, value, se, n
 def collect(results: Path, names: Sequence[str]) -> pd.DataFrame:
     """Read the quantities of the models `names` from the study folder `results`.
 
-    Every file that the steps training, likelihood, activity and surgery wrote is compared with its manifest.
+    Every file of every step in a model's manifest is compared with it, pictures included, although none of the
+    quantities is read from them: the figures show the pictures of some models only.
 
     Args:
         results: The study folder.
@@ -102,6 +103,7 @@ def _check_sections(folder: Path, content: dict[str, Any]) -> None:
     for section in _NEEDED:
         if section not in content:
             raise InputError(f"{folder / manifest.NAME} has no entry {section!r}: run that step for this model first.")
+    for section in (name for name in manifest.SECTIONS if name in content):
         for file in content[section]["files"]:
             manifest.checked_file(folder, section, file)
         if section != "training" and content[section]["weights"] != weights:
@@ -137,6 +139,8 @@ def _active_units(units: pd.DataFrame, layers: int) -> Iterator[_Row]:
 
 
 def _surgery(table: pd.DataFrame, samples: int) -> Iterator[_Row]:
-    whole = table[table.images == table.images.max()].set_index("term")
+    images = int(table.images.max())
+    draws = min(samples, images)  # each draw is from another image
+    whole = table[table.images == images].set_index("term")
     for term in SURGERY_TERMS:
-        yield term, float(whole.loc[term, "value"]), float(whole.loc[term, "se"]), samples
+        yield term, float(whole.loc[term, "value"]), float(whole.loc[term, "se"]), draws

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from iwae.protocol import PRESETS
-from iwae.reporting.study import Model
+from iwae.reporting.study import Model, nll_per_image
 from iwae.settings import SCHEDULE_STAGES, LikelihoodSettings, TrainingSettings
 
 PAPER = TrainingSettings()
@@ -23,10 +23,20 @@ def schedule(stages: int) -> str:
     return f"cut after {stages} of {SCHEDULE_STAGES} stages ({passes(stages)} of {passes(SCHEDULE_STAGES)} passes)"
 
 
-def follows_schedule(model: Model) -> bool:
-    """Whether the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size."""
-    settings = model.settings("training")
-    return all(settings[name] == getattr(PAPER, name) for name in ("stages", "train_images", "batch_size"))
+def is_comparable(model: Model) -> bool:
+    """Whether a model's nll may be compared with the paper's.
+
+    It may if the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size, and
+    nll is the paper's L_5000: with fewer samples the bound is lower. Fewer test images give the same nll with a larger
+    error, so they may differ; `likelihood_line` says so.
+    """
+    return not [*_departures(model), *_measurement_departures(model)]
+
+
+def comparison_lines(models: Sequence[Model], consequence: str = "not comparable with the paper") -> list[str]:
+    """`schedule_lines`, and one sentence for each way in which some models' nll is measured unlike the paper's."""
+    found = Counter(reason for model in models for reason in _measurement_departures(model))
+    return schedule_lines(models, consequence) + _sentences(found, models, consequence)
 
 
 def schedule_lines(models: Sequence[Model], consequence: str = "not comparable with the paper") -> list[str]:
@@ -39,6 +49,10 @@ def schedule_lines(models: Sequence[Model], consequence: str = "not comparable w
     departures = Counter(reason for model in models for reason in _departures(model))
     if not departures:
         return [f"Schedule as in the paper: {schedule(SCHEDULE_STAGES)}."]
+    return _sentences(departures, models, consequence)
+
+
+def _sentences(departures: Counter[str], models: Sequence[Model], consequence: str) -> list[str]:
     return [
         f"{reason[0].upper()}{reason[1:]}{_share(count, models)}: {consequence}."
         for reason, count in sorted(departures.items())
@@ -61,10 +75,17 @@ def _departures(model: Model) -> list[str]:
     return found
 
 
+def _measurement_departures(model: Model) -> list[str]:
+    samples = model.settings("likelihood")["samples"]
+    if samples == PAPER_LIKELIHOOD.samples:
+        return []
+    return [f"nll is measured by L_{samples} instead of L_{PAPER_LIKELIHOOD.samples}"]
+
+
 def likelihood_line(models: Sequence[Model]) -> str:
-    """How nll was measured, and the paper's way where it differs."""
-    settings = [model.settings("likelihood") for model in models]
-    samples, images = ({entry[name] for entry in settings} for name in ("samples", "test_images"))
+    """How nll was measured, over as many images as there were, and the paper's way where it differs."""
+    samples = {model.settings("likelihood")["samples"] for model in models}
+    images = {nll_per_image([model])[0].shape[1] for model in models}
     line = (
         f"nll: mean of -L_{_listed(samples)}, the bound of that many importance samples, over {_listed(images)} test "
         "images, in nats per image"

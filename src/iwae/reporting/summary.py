@@ -9,7 +9,7 @@ from typing import Any
 from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.reporting.figures import FIGURES
-from iwae.reporting.statements import counted, likelihood_line, protocols, schedule_lines
+from iwae.reporting.statements import comparison_lines, counted, likelihood_line, protocols
 from iwae.reporting.study import Model, Study
 from iwae.reporting.tables import TABLES
 from iwae.settings import SCHEDULE_STAGES
@@ -47,7 +47,7 @@ def write_summary(results: Path, figures: Path) -> None:
 def _statements(models: Sequence[Model]) -> list[str]:
     seeds = sorted({model.spec.seed for model in models})
     return [
-        f"**{' '.join(schedule_lines(models))}**",
+        f"**{' '.join(comparison_lines(models))}**",
         f"Protocol: {'; '.join(protocols(models))}.",
         f"{counted(len(models), 'model')}; {counted(len(seeds), 'seed')}: {', '.join(map(str, seeds))}.",
         likelihood_line(models),

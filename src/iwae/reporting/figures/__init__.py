@@ -1,7 +1,7 @@
 """The figures of a study: each as PDF and PNG, and as CSV with exactly the numbers that it plots.
 
 A figure is two functions: ``data``, from a study to a frame, and ``draw``, from that frame to a matplotlib figure,
-without reading or writing. Style is in ``matplotlibrc``, which matplotlib takes from the working directory.
+without reading or writing. `write_figure` takes the style from the repository's ``matplotlibrc``.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from iwae.errors import InputError
 from iwae.files import atomic_path
 from iwae.reporting.figures import activity, bound, images, learning, nll, surgery
+from iwae.reporting.figures.style import project_style
 from iwae.reporting.results import write_frame
 from iwae.reporting.study import Study
 
@@ -59,8 +60,9 @@ def write_figure(name: str, results: Path, figures: Path) -> None:
         raise InputError(f"figure {name!r} is unknown: use one of {', '.join(FIGURES)}.")
     recipe = FIGURES[name]
     frame = recipe.data(Study.open(results))
-    figure = recipe.draw(frame)
-    write_frame(Path(figures) / f"{name}.csv", frame)
-    for suffix, metadata in _METADATA.items():
-        with atomic_path(Path(figures) / f"{name}.{suffix}") as temporary:
-            figure.savefig(temporary, format=suffix, metadata=metadata)
+    with project_style():
+        figure = recipe.draw(frame)
+        write_frame(Path(figures) / f"{name}.csv", frame)
+        for suffix, metadata in _METADATA.items():
+            with atomic_path(Path(figures) / f"{name}.{suffix}") as temporary:
+                figure.savefig(temporary, format=suffix, metadata=metadata)

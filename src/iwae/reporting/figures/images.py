@@ -38,7 +38,7 @@ def samples_data(study: Study) -> pd.DataFrame:
 
 
 def reconstructions_data(study: Study) -> pd.DataFrame:
-    """Binarized test images and, for each model, the Bernoulli means given one sample of their code; 0 to 255."""
+    """Binarized test images and, for each model, the Bernoulli means given the mean of q(h1|x); 0 to 255."""
     parts = []
     for model in shown(study):
         arrays = model.arrays("pictures", "pictures.npz", ["inputs", "reconstructions"])

@@ -31,8 +31,8 @@ def data(study: Study) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """One panel for each number of layers; a row for each data set and length of schedule.
 
-    The paper's values are drawn where the paper's schedule was run. Elsewhere they lie many nats away and would press
-    our values into a line, so the legend says where they are.
+    The paper's values are drawn where ours are comparable. Elsewhere they may lie many nats away and would press our
+    values into a line, so the legend says where they are.
     """
     ks = sorted(set(frame.k))
     grid = facets(
@@ -90,4 +90,4 @@ def _left_out(frame: pd.DataFrame) -> str | None:
     if values.empty:
         return None
     span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max())))
-    return f"not the paper's schedule: its values, {span} nats, are not drawn"
+    return f"not comparable with the paper: its values, {span} nats, are not drawn"

@@ -1,8 +1,11 @@
 """What the figures share: names, panels on a page, and legends. Sizes and the cycle of colours are in matplotlibrc."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +19,7 @@ from iwae.reporting.statements import counted
 from iwae.settings import SCHEDULE_STAGES
 from iwae.specification import OBJECTIVES
 
+STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
 WIDTH = 7.2  # inches: the text width of a page
 NARROW = 5.0  # inches: for a single column of panels, and wide enough for a legend
 LEGEND = 0.6  # inches, below the panels
@@ -25,6 +29,23 @@ MODEL = ["dataset", "layers", "stages", "objective", "k"]  # the columns that na
 COLOURS = {"vae": "C0", "iwae": "C1"}
 DASHES: dict[str, Any] = {"vae": "", "iwae": (5, 2)}
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
+
+
+_log = logging.getLogger(__name__)
+
+
+def project_style() -> AbstractContextManager[None]:
+    """Draw and save in the style of the repository's ``matplotlibrc``, whatever the working directory.
+
+    Where the package is installed without the repository, matplotlib's choice of file stands, and a warning says so.
+    """
+    if STYLE.is_file():
+        return mpl.rc_context(fname=STYLE)
+    _log.warning(
+        "Figures are drawn in the style of %s: for this project's, set MATPLOTLIBRC to its repository's matplotlibrc.",
+        mpl.matplotlib_fname(),
+    )
+    return mpl.rc_context()
 
 
 def k_markers(ks: Iterable[int]) -> dict[int, str]:

@@ -1,5 +1,7 @@
 """The ELBO surgery: what the negative ELBO of each model is made of."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,10 +12,10 @@ from iwae.reporting.statements import counted
 from iwae.reporting.study import Study
 from iwae.settings import SCHEDULE_STAGES
 
-_PARTS = {
-    "mutual_information": ("mutual information I", {"facecolor": "C0", "edgecolor": "k"}),
-    "marginal_kl": ("marginal KL", {"facecolor": "C4", "edgecolor": "k", "hatch": "////"}),
-    "reconstruction": ("-reconstruction", {"facecolor": "0.88", "edgecolor": "k", "hatch": "...."}),
+_PARTS: dict[str, tuple[str, int, dict[str, Any]]] = {  # label, sign in -ELBO, look
+    "mutual_information": ("mutual information I", 1, {"facecolor": "C0", "edgecolor": "k"}),
+    "marginal_kl": ("marginal KL", 1, {"facecolor": "C4", "edgecolor": "k", "hatch": "////"}),
+    "reconstruction": ("-reconstruction", -1, {"facecolor": "0.88", "edgecolor": "k", "hatch": "...."}),
 }
 
 
@@ -27,7 +29,10 @@ def data(study: Study) -> pd.DataFrame:
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Left, bars that add up to -ELBO, the mutual information first, by its limit log N; right, what it lacks."""
+    """Left, bars that add up to -ELBO, the mutual information first, by its limit log N; right, what it lacks.
+
+    A part that Monte-Carlo error made negative runs back to the left and is labelled with its sign.
+    """
     keys = ["dataset", "layers", "objective", "k", "stages"]
     mixed = frame.stages.nunique() > 1
     models = [(key, rows.set_index("term")) for key, rows in frame.groupby(keys, sort=False)]
@@ -57,8 +62,8 @@ def draw(frame: pd.DataFrame) -> Figure:
 
 def _bar(axes: Axes, place: int, terms: pd.DataFrame) -> None:
     left = 0.0
-    for term, (label, look) in _PARTS.items():
-        width = abs(terms.loc[term, "value"])
+    for term, (label, sign, look) in _PARTS.items():
+        width = sign * terms.loc[term, "value"]
         axes.barh(place, width, 0.72, left, linewidth=0.5, label=label if place == 0 else None, **look)
         box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"}
         axes.text(left + width / 2, place, f"{width:.2f}", ha="center", va="center", fontsize="x-small", bbox=box)

@@ -1,0 +1,66 @@
+"""Figures as files: the same bytes again and from anywhere, mixed schedules, and what is refused."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.figures import FIGURES, style, write_figure
+from iwae.reporting.results import write_results
+from iwae.specification import ModelSpec, grid
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_is_written_and_is_the_same_bytes_again(cut, tmp_path, name):
+    for folder in ("first", "second"):
+        write_figure(name, cut, tmp_path / folder)
+    for suffix in ("pdf", "png", "csv"):
+        first, second = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("first", "second"))
+        assert first == second and len(first) > 500
+    assert sorted(path.name for path in (tmp_path / "first").iterdir()) == [
+        f"{name}.{s}" for s in ("csv", "pdf", "png")
+    ]
+
+
+def test_figures_are_the_same_bytes_from_any_directory(cut, tmp_path, monkeypatch):
+    write_figure("surgery", cut, tmp_path / "here")
+    (tmp_path / "matplotlibrc").write_text("font.size: 20\n")
+    monkeypatch.chdir(tmp_path)
+    with mpl.rc_context(fname="matplotlibrc"):  # as if matplotlib had been imported here
+        write_figure("surgery", cut, tmp_path / "there")
+        assert mpl.rcParams["font.size"] == 20
+    for suffix in ("pdf", "png"):
+        first, second = ((tmp_path / folder / f"surgery.{suffix}").read_bytes() for folder in ("here", "there"))
+        assert first == second
+
+
+def test_a_package_without_its_repository_says_which_style_it_takes(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(style, "STYLE", tmp_path / "matplotlibrc")
+    with style.project_style():
+        pass
+    (record,) = caplog.records
+    assert mpl.matplotlib_fname() in record.getMessage() and "set MATPLOTLIBRC" in record.getMessage()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_of_models_with_different_schedules(tmp_path, synthetic, name):
+    specs = grid(["mnist"], (1,), ("vae", "iwae"), (1, 5), (0,))
+    for spec in specs:
+        synthetic.model(tmp_path / "study", spec, stages=5 if spec.objective == "vae" else 2)
+    write_results(tmp_path / "study", [spec.name for spec in specs])
+    write_figure(name, tmp_path / "study", tmp_path / "figures")
+    assert plt.get_fignums() == []  # seaborn makes figures with pyplot, which must not keep them
+    assert "2 of 8 stages" in (tmp_path / "figures" / f"{name}.csv").read_text() or name not in ("samples", "weights")
+
+
+def test_bad_input_is_refused(tmp_path, synthetic):
+    with pytest.raises(InputError, match="figure 'pie' is unknown: use one of nll, activity"):
+        write_figure("pie", tmp_path, tmp_path)
+    with pytest.raises(InputError, match="results.csv is missing"):
+        write_figure("nll", tmp_path, tmp_path)
+    study = synthetic.study(tmp_path / "study", [ModelSpec("mnist", 1, "vae", 1, 0)], stages=2)
+    path = study / "mnist/l1-vae-k1/seed0/pictures.npz"
+    path.unlink()
+    with pytest.raises(InputError, match=f"{path} is missing"):
+        write_figure("samples", study, tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
