@@ -6,7 +6,7 @@ once. Nothing here knows Snakemake, and nothing imports torch: the workflow call
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,23 +62,22 @@ class Study:
         return name.replace("/", "_").replace("-", "_")
 
 
-def read_study(config: dict[str, Any], schema: dict[str, Any]) -> Study:
+def read_study(config: dict[str, Any], schema: dict[str, Any], images: Mapping[str, int]) -> Study:
     """The study that `config` describes.
 
     Args:
         config: The configuration, as YAML gives it.
         schema: The JSON schema it must follow.
+        images: How many images each data set has for training and validation together.
 
     Raises:
         InputError: The configuration has problems; the message tells all of them, one a line.
     """
     problems = json_schema.problems(config, schema)
-    sound = config.keys() - {line.split(":")[0].split(".")[0] for line in problems}
-    for group, build in _builders(config).items():
-        if group in sound:
-            problems += build()
-    if not problems and config["training"]["train_images"] is not None:
-        problems += _oversized(config)
+    broken = [line.split(":")[0] for line in problems]
+    for check, keys in _checks(images).items():
+        if not any(_overlap(key, place) for key in keys for place in broken):
+            problems += check(config)
     if problems:
         raise InputError(f"The configuration has {len(problems)} problem(s):\n" + "\n".join(f"  {p}" for p in problems))
     return _study(config)
@@ -132,14 +131,27 @@ def _measurement(name: str, group: dict[str, Any]) -> Settings:
     return MEASUREMENTS[name](**values)
 
 
-def _builders(config: dict[str, Any]) -> dict[str, Callable[[], list[str]]]:
-    """For each group of keys, what tells the problems that only the library's own records see."""
-    builders = {name: lambda name=name: _refusal(name, _measurement, name, config[name]) for name in MEASUREMENTS}
+def _checks(images: Mapping[str, int]) -> dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]]:
+    """What a schema cannot see: each check with the keys it reads; they are sound by the schema when it is called."""
+    counts = ("grid.datasets", "training.protocol", "training.overrides", "training.train_images")
     return {
-        "grid": lambda: _refusal("grid", _models, config["grid"]),
-        "training": lambda: _training_problems(config["training"]),
-        **builders,
+        (lambda config: _refusal("grid", _models, config["grid"])): ("grid",),
+        _override_problems: ("training.protocol", "training.overrides"),
+        (lambda config: _too_many_images(config, images)): counts,
+        (lambda config: _too_large(config, images, "training", "batch_size")): (*counts, "training.batch_size"),
+        (lambda config: _too_large(config, images, "surgery", "sizes")): (*counts, "surgery.sizes"),
+        _missing_folder: ("data.folder",),
+        **{_measurement_check(name): (name,) for name in MEASUREMENTS},
     }
+
+
+def _overlap(key: str, place: str) -> bool:
+    """Whether one of two dotted names is the other or a group that holds it."""
+    return f"{key}.".startswith(f"{place}.") or f"{place}.".startswith(f"{key}.")
+
+
+def _measurement_check(name: str) -> Callable[[dict[str, Any]], list[str]]:
+    return lambda config: _refusal(name, _measurement, name, config[name])
 
 
 def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
@@ -151,25 +163,50 @@ def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
     return []
 
 
-def _training_problems(group: dict[str, Any]) -> list[str]:
+def _override_problems(config: dict[str, Any]) -> Iterator[str]:
     """Each override is tried alone, so that one pass finds every impossible one."""
-    protocol, known, problems = preset(group["protocol"]), list(Protocol.__dataclass_fields__), []
-    for name, value in group["overrides"].items():
+    protocol, known = preset(config["training"]["protocol"]), list(Protocol.__dataclass_fields__)
+    for name, value in config["training"]["overrides"].items():
         place = f"training.overrides.{json_schema.shown(name)}"
         if name not in known:
-            problems.append(f"{place}: unknown field of the protocol{json_schema.suggestion(name, known)}")
+            yield f"{place}: unknown field of the protocol{json_schema.suggestion(name, known)}"
         elif isinstance(value, float) and not math.isfinite(value):
-            problems.append(f"{place}: {value} is impossible: it must be a finite number")
+            yield f"{place}: {value} is impossible: it must be a finite number"
         for line in _refusal(place, protocol.with_overrides, {name: value} if name in known else {}):
-            problems.append(line + json_schema.number_as_text(value))
-    return problems or _refusal("training", _training, group)
+            yield line + json_schema.number_as_text(value)
 
 
-def _oversized(config: dict[str, Any]) -> list[str]:
-    """Sizes of the surgery that are not below the number of training images."""
-    images = config["training"]["train_images"]
-    return [
-        f"surgery.sizes: {size} is impossible: it must be less than training.train_images, which is {images}"
-        for size in config["surgery"]["sizes"]
-        if size >= images
-    ]
+def _split(config: dict[str, Any], images: Mapping[str, int]) -> tuple[int, int]:
+    """Images of the smallest data set: how many are held out, and how many are left for training."""
+    training = config["training"]
+    held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
+    held_out = held_out if isinstance(held_out, int) else 0  # what is no number is told by `_override_problems`
+    return held_out, min(images[name] for name in config["grid"]["datasets"]) - held_out
+
+
+def _too_many_images(config: dict[str, Any], images: Mapping[str, int]) -> Iterator[str]:
+    """More images held out, or trained on, than there are."""
+    (held_out, left), asked = _split(config, images), config["training"]["train_images"]
+    if left < 1:
+        most = held_out + left - 1
+        yield f"training.overrides.held_out: {held_out} is impossible: it must be {most} or less, to leave one image"
+    elif asked is not None and asked > left:
+        yield f"training.train_images: {asked} is impossible: it must be {left} or less, what the protocol leaves"
+
+
+def _too_large(config: dict[str, Any], images: Mapping[str, int], group: str, key: str) -> Iterator[str]:
+    """A minibatch of more images than there are to train on, or surgery on as many, which is done anyway."""
+    asked, value = config["training"]["train_images"], config[group][key]
+    used = _split(config, images)[1] if asked is None else asked
+    most, bound = (used - 1, "less than") if key == "sizes" else (used, "at most")
+    source = "the number of training images" if asked is None else "training.train_images"
+    for number in value if isinstance(value, list) else [value]:
+        if number > most and used > 0:
+            yield f"{group}.{key}: {number} is impossible: it must be {bound} {source}, which is {used}"
+
+
+def _missing_folder(config: dict[str, Any]) -> list[str]:
+    folder = config["data"]["folder"]
+    if folder is None or os.path.isdir(folder):  # never raises, whatever the text
+        return []
+    return [f"data.folder: there is no folder {folder!r}: name the one with your copies, or write null to download"]

@@ -1,14 +1,15 @@
 """How a study stands: which of its results are finished, and which are still to be made.
 
 Decided by the manifests alone (`iwae.manifest`), never by time stamps. Finished results are left out of the workflow's
-rules, so nothing can make them again. Standard library only; reads, never writes.
+rules, so nothing can make them again. Their bytes are verified here, before the workflow touches anything: a job that
+finds damage fails, and Snakemake deletes what a failed job was to write. Standard library only; reads, never writes.
 """
 
 import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from iwae import manifest
 from iwae.configuration import Study
 from iwae.errors import InputError
+from iwae.settings import differences
 from iwae.specification import ModelSpec
 
 FILES = {
@@ -57,10 +59,12 @@ def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
     result = Standing({section: [] for section in manifest.SECTIONS})
     problems = []
     for model in study.models:
+        folder, checkpoint = Path(results) / model.name, Path(checkpoints) / f"{model.name}.safetensors"
         try:
-            _look(study, model, Path(results) / model.name, result)
+            _check_manifest(folder, checkpoint)
+            _look(study, model, folder, result)
             if (model.name, "training") in result.outdated:
-                _check_state(Path(results) / model.name, Path(checkpoints) / f"{model.name}.safetensors")
+                _check_state(folder, checkpoint)
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -87,6 +91,7 @@ def _look(study: Study, model: ModelSpec, folder: Path, result: Standing) -> Non
     for section in manifest.SECTIONS:
         asked = study.settings(section).as_dict()
         if trained and manifest.is_current(folder, section, asked):
+            _check_files(folder, section, content[section]["files"])
             continue
         result.unfinished[section].append(model)
         if trained and section in content:
@@ -113,6 +118,31 @@ def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
     return content
 
 
+def _check_manifest(folder: Path, checkpoint: Path) -> None:
+    """Refuse files without a manifest: nobody knows what they are, and training would write over them.
+
+    Where the training state is there the manifest is not lost: training was interrupted, or writes it in a moment.
+    """
+    if (folder / manifest.NAME).is_file() or checkpoint.is_file():
+        return
+    found = [name for names in FILES.values() for name in names if (folder / name).is_file()]
+    if found:
+        raise InputError(
+            f"{folder} holds {', '.join(found)} but has lost its {manifest.NAME}: restore it, or delete the folder to "
+            "train the model again."
+        )
+
+
+def _check_files(folder: Path, section: str, names: Iterable[str]) -> None:
+    """Refuse files of a finished step that are not what the manifest describes."""
+    remedy = "the folder to train the model again" if section == "training" else "the file to measure the model again"
+    for name in names:
+        try:
+            manifest.checked_file(folder, section, name)
+        except InputError as error:
+            raise InputError(f"{str(error).removesuffix('.')}; restore it, or delete {remedy}.") from error
+
+
 def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
     """Refuse to touch a trained model unless the same training is to be continued by further stages."""
     if found == asked:
@@ -122,10 +152,10 @@ def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any])
             "the model again."
         )
     longer = found.get("stages", 0) < asked["stages"]
-    differences = [line for line in _differences(found, asked) if not (longer and line.startswith("stages "))]
-    if differences:
+    others = [line for line in differences(found, asked) if not (longer and line.startswith("stages "))]
+    if others:
         raise InputError(
-            f"{folder} holds a model that was trained differently ({'; '.join(differences)}): choose another name for "
+            f"{folder} holds a model that was trained differently ({'; '.join(others)}): choose another name for "
             "`study`, or delete the folder."
         )
 
@@ -137,16 +167,6 @@ def _check_state(folder: Path, checkpoint: Path) -> None:
             f"{folder} was trained for fewer stages and cannot be continued, since its training state {checkpoint} is "
             "gone: choose another name for `study`, or delete the folder."
         )
-
-
-def _differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> Iterator[str]:
-    """``stages is 8, asked is 2`` for each setting that differs, nested groups with their names in front."""
-    for key in dict.fromkeys([*found, *asked]):
-        old, new = found.get(key), asked.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            yield f"{prefix}{key} is {old}, asked is {new}"
 
 
 def _hash(*parts: Any) -> str:

@@ -42,7 +42,7 @@ def install(monkeypatch, tried):
     def install(**outcomes):
         sources = {name: source(name, outcome) for name, outcome in outcomes.items()}
         hashes = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
-        toy = Dataset("Toy", hashes, sources, mnist_module.from_folder, None)
+        toy = Dataset("Toy", hashes, sources, mnist_module.from_folder, None, 3)
         monkeypatch.setitem(registry.DATASETS, "toy", toy)
 
     return install

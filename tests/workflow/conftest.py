@@ -14,6 +14,7 @@ from iwae.configuration import read_study
 from iwae.standing import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
+IMAGES = {"mnist": 60_000}
 TINY = {
     "study": "tiny",
     "device": "cpu",
@@ -49,7 +50,7 @@ def configuration():
 @pytest.fixture
 def tiny_study(configuration, schema):
     """The study `TINY` with some groups of keys changed."""
-    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay), schema)
+    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay), schema, IMAGES)
 
 
 def _finish(study, results, sections=manifest.SECTIONS, models=None):

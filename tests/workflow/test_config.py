@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from iwae import configuration as library
 from iwae.configuration import read_study
+from iwae.data import registry
 from iwae.errors import InputError
 from iwae.protocol import PRESETS, Protocol
 from iwae.settings import (
@@ -20,11 +21,12 @@ from iwae.settings import (
     SurgerySettings,
     TrainingSettings,
 )
-from iwae.specification import DATASETS, LAYERS, OBJECTIVES
+from iwae.specification import DATASETS, LAYERS, MOST_SEEDS, OBJECTIVES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+IMAGES = {name: dataset.train_images for name, dataset in registry.DATASETS.items()}
 KEYS = [(key,) for key in PAPER] + [
     (group, key) for group, keys in PAPER.items() if isinstance(keys, dict) for key in keys
 ]
@@ -49,14 +51,14 @@ def changed(path, value):
 def lines_of(config):
     """The problems of a configuration, one a line."""
     with pytest.raises(InputError) as refusal:
-        read_study(config, SCHEMA)
+        read_study(config, SCHEMA, IMAGES)
     heading, *lines = str(refusal.value).splitlines()
     assert heading == f"The configuration has {len(lines)} problem(s):"
     return [line.strip() for line in lines]
 
 
 def test_the_paper_study_has_the_settings_of_the_paper():
-    study = read_study(PAPER, SCHEMA)
+    study = read_study(PAPER, SCHEMA, IMAGES)
     assert len(study.models) == 2 * (1 + 2 + 2) * 3
     assert study.training == TrainingSettings()
     measured = (LikelihoodSettings(), ActivitySettings(), SurgerySettings(), PicturesSettings())
@@ -65,7 +67,7 @@ def test_the_paper_study_has_the_settings_of_the_paper():
 
 def test_every_overlay_in_config_is_accepted(configuration):
     for file in (ROOT / "config").glob("*.yaml"):
-        study = read_study(configuration(**yaml.safe_load(file.read_text())), SCHEMA)
+        study = read_study(configuration(**yaml.safe_load(file.read_text())), SCHEMA, IMAGES)
         assert study.name == file.stem, f"{file} would write into another study's folder"
 
 
@@ -88,6 +90,8 @@ def test_schema_knows_what_the_library_knows():
     assert tuple(grid["objectives"]["items"]["enum"]) == OBJECTIVES
     assert training["protocol"]["enum"] == list(PRESETS)
     assert training["stages"]["maximum"] == SCHEDULE_STAGES
+    assert grid["seeds"]["items"]["maximum"] == MOST_SEEDS - 1
+    assert training["seed"]["maximum"] == TrainingSettings.__dataclass_fields__["study_seed"].metadata["most"]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +117,12 @@ def test_schema_knows_what_the_library_knows():
         (("training", "stages"), 9, "training.stages: 9 is impossible: it must be 8 or less"),
         (("training", "checkpoint_minutes"), "1e-3", "write 1.0e-3 without quotes"),
         (("training", "batch_size"), "1e3", "write 1000 without quotes"),
-        (("training", "train_images"), 19, "training: train_images = 19 is impossible: one minibatch has 20"),
+        (("training", "train_images"), 19, "training.batch_size: 20 is impossible: it must be at most training.train_"),
+        (("training", "train_images"), 60_000, "training.train_images: 60000 is impossible: it must be 59600 or less"),
+        (("training", "batch_size"), 60_000, "training.batch_size: 60000 is impossible: it must be at most the"),
+        (("training", "overrides"), {"held_out": 60_000}, "held_out: 60000 is impossible: it must be 59999 or less"),
+        (("training", "seed"), 2**32, "training.seed: 4294967296 is impossible: it must be 4294967295 or less"),
+        (("grid", "seeds"), [2**31], "grid.seeds: 2147483648 is impossible: it must be 2147483647 or less"),
         (("training", "overrides"), {"adam_beta_1": 0.9}, 'did you mean "adam_beta1"?'),
         (("training", "overrides"), {"adam_epsilon": "1e-4"}, "write 1.0e-4 without quotes"),
         (("training", "overrides"), {"loss": "median"}, "training.overrides.loss: protocol field loss = 'median'"),
@@ -121,6 +130,8 @@ def test_schema_knows_what_the_library_knows():
         (("training", "overrides"), None, "training.overrides: an empty value must be a group of keys"),
         (("training", "train_images"), 5000, "surgery.sizes: 10000 is impossible: it must be less than"),
         (("surgery", "sizes"), 1000, "surgery.sizes: 1000 must be a list; write [1000]"),
+        (("surgery", "sizes"), [59_600], "surgery.sizes: 59600 is impossible: it must be less than the number of"),
+        (("data", "folder"), "no/such", "data.folder: there is no folder 'no/such'"),
         (("data", "path"), "my data", "data.path: 'my data' is impossible"),
         (("device",), "gpu", "device: 'gpu' is unknown: use one of auto, cpu, cuda"),
         (("threads",), True, "threads: True must be a whole number"),
@@ -149,9 +160,9 @@ def test_a_misspelt_key_is_named_with_the_right_one(path, data):
 def test_any_value_is_accepted_or_refused_by_its_key(path, value):
     config = changed(path, value)
     try:
-        study = read_study(config, SCHEMA)
+        study = read_study(config, SCHEMA, IMAGES)
     except InputError:
-        assert any(line.startswith((".".join(path), path[0])) for line in lines_of(config))
+        assert any(line.startswith(path[0]) or ".".join(path) in line for line in lines_of(config))
     else:
         assert all(type(model.k) is int and type(model.seed) is int for model in study.models)
         assert study.settings("training").as_dict() == study.training.as_dict()
@@ -169,11 +180,24 @@ def test_all_problems_are_told_at_once(paths):
         assert any(line.startswith(".".join(path)) for line in told) or (overrides and path[0] == "training")
 
 
+def test_a_problem_hides_no_other():
+    config = changed(("grid", "layers"), [3])
+    config["grid"]["seeds"] = [2**31]
+    config["training"] |= {"batch_size": 60_000, "seed": -1, "overrides": {"held_out": 500, "los": "sum"}}
+    config["surgery"] |= {"sizes": [59_500], "seed": "0"}
+    config["data"]["folder"] = "no/such"
+    told = {line.split(":")[0] for line in lines_of(config)}
+    assert told == {
+        *("grid.layers", "grid.seeds", "training.batch_size", "training.seed", "training.overrides.los"),
+        *("surgery.sizes", "surgery.seed", "data.folder"),
+    }
+
+
 @given(st.dictionaries(st.sampled_from(list(Protocol.__dataclass_fields__)) | st.text(max_size=4), junk, max_size=4))
 def test_overrides_are_accepted_only_if_the_protocol_takes_them(overrides):
     config = changed(("training", "overrides"), overrides)
     try:
-        study = read_study(config, SCHEMA)
+        study = read_study(config, SCHEMA, IMAGES)
     except InputError:
         assert all(line.startswith("training.overrides") for line in lines_of(config))
     else:
@@ -192,5 +216,5 @@ def test_the_device_is_found_without_torch(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("device", "cohorts"), [("cuda", 1), ("cpu", 30)])
 def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model(device, cohorts):
-    study = read_study(changed(("device",), device), SCHEMA)
+    study = read_study(changed(("device",), device), SCHEMA, IMAGES)
     assert len({study.cohort_of(model) for model in study.models}) == cohorts

