@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure the sections asked for and write the files of the device anew."""
     device = choose_device(options.device)
     configure(device, options.threads)
-    place = Place(device, options.threads, fastest_products(device))
+    place = Place(device, options.threads, fastest_products(device, 1000))
     place.configure()
     stem = place.device.type + ("-quick" if options.quick else "")
     rows = run_sections(

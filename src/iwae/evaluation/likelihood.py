@@ -22,7 +22,7 @@ from iwae.settings import LikelihoodSettings
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
 
-_ROWS = {"cpu": 1000, "cuda": 40_000}  # draws in one pass through the decoder: 1000 fit a core's caches
+ROWS = {"cpu": 1000, "cuda": 40_000}  # draws in one pass through the decoder: 1000 fit a core's caches
 _GROUP = 2**20  # log weights held at once, 8 MB
 _WORTH_COMPILING = 200_000  # draws; compiling takes as long as some of them
 
@@ -108,7 +108,7 @@ def evaluate(
         InputError: An image's log weights are not finite.
     """
     seeds = image_seeds(model.spec, settings.seed, f"likelihood/{split}", images.tolist())
-    draw = model_log_weights(model, x, seeds, settings.samples, device, _ROWS[device.type], progress)
+    draw = model_log_weights(model, x, seeds, settings.samples, device, ROWS[device.type], progress)
     bounds, ess = estimate(draw, len(x), settings.samples)
     # L_1 is the mean of all log weights: it is finite only if they all are.
     broken = np.flatnonzero(~np.isfinite(bounds).all(0))

@@ -24,7 +24,6 @@ from iwae.models import store
 from iwae.progress import progress_bar
 from iwae.settings import ActivitySettings, LikelihoodSettings, PicturesSettings, Settings, SurgerySettings
 
-
 def likelihood(folder: Path, data: Path, settings: LikelihoodSettings, device: str = "auto", threads: int = 1) -> None:
     """Estimate log p(x) of test and training images: ``likelihood.npz`` and ``likelihood.csv``.
 
@@ -123,7 +122,7 @@ class _Run:
         clock, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
         place = devices.choose_device(device)
         devices.configure(place, threads)
-        devices.use_products(devices.fastest_products(place))
+        devices.use_products(devices.fastest_products(place, likelihoods.ROWS[place.type]))
         model = store.load(folder, place)
         protocol = model.settings.protocol
         images = splits.load(model.spec.dataset, data, protocol.held_out, model.settings.train_images)

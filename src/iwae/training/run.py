@@ -123,15 +123,18 @@ class _Cohort:
     def _groups(self, specs: Sequence[ModelSpec]) -> list[dict[ModelSpec, ModelState]]:
         """The models with their states, grouped into stacks."""
         found = {spec: states.load(self._places.checkpoint(spec), self._key(spec)) for spec in specs}
-        # Measured once, kept in the state: a continued training multiplies as before, for the sake of its bits.
-        products = fastest_products(self._device) if None in found.values() else ""
         groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
         for spec, loaded in found.items():
-            state = loaded or states.fresh(spec, self._settings, self._images.train, self._device, products)
+            state = loaded or self._fresh(spec)
             require_exact(state.products)
             together = spec.stack if self._device.type == "cuda" else spec.name
             groups[together, state.updates][spec] = state
         return list(groups.values())
+
+    def _fresh(self, spec: ModelSpec) -> ModelState:
+        # Measured once and kept in the state: a continued training multiplies as before, for the sake of its bits.
+        products = fastest_products(self._device, self._settings.batch_size * spec.k)
+        return states.fresh(spec, self._settings, self._images.train, self._device, products)
 
     def _key(self, spec: ModelSpec) -> str:
         return states.settings_key(spec, self._settings, self._images.sha256, self._device.type)
