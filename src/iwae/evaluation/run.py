@@ -24,6 +24,7 @@ from iwae.models import store
 from iwae.progress import progress_bar
 from iwae.settings import ActivitySettings, LikelihoodSettings, PicturesSettings, Settings, SurgerySettings
 
+
 def likelihood(folder: Path, data: Path, settings: LikelihoodSettings, device: str = "auto", threads: int = 1) -> None:
     """Estimate log p(x) of test and training images: ``likelihood.npz`` and ``likelihood.csv``.
 
