@@ -129,7 +129,7 @@ def can_compile() -> bool:
     try:
         torch.compile(_probe, dynamic=False)(torch.zeros(8))
     except RuntimeError as error:
-        _log.warning("torch.compile does not work here, so all runs uncompiled, up to five times slower: %s", error)
+        _log.warning("torch.compile does not work here, so all runs uncompiled, up to six times slower: %s", error)
         return False
     return True
 
