@@ -18,7 +18,7 @@ OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile config/$(STUDY).yaml)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quick paper figures report benchmark test lint format lock clean
+.PHONY: help setup quick paper study figures report audit readme benchmark test lint format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,11 +49,20 @@ quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.ya
 paper: $(STAMP) ## the full replication, for a GPU: config.yaml
 	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1
 
+study: $(STAMP) ## any study: make study STUDY=cpu, as config/cpu.yaml describes it
+	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 $(OVERLAY)
+
 figures: $(STAMP) ## tables and figures of STUDY from its results; never trains
 	$(SNAKEMAKE) figures --cores $(CORES) $(OVERLAY)
 
 report: $(STAMP) ## one page, results/STUDY/report.html, with all tables and figures of STUDY
 	$(SNAKEMAKE) --report results/$(STUDY)/report.html $(OVERLAY)
+
+audit: $(STAMP) ## does each claim of the paper hold in STUDY, and is every file what it was: results/STUDY/audit.html
+	$(SNAKEMAKE) audit --cores 1 $(OVERLAY)
+
+readme: $(STAMP) ## maintainers: put the results of STUDY into README.md
+	$(BIN)/python -m iwae readme --results results/$(STUDY)
 
 benchmark: $(STAMP) ## measure the speed on this machine: benchmarks/results/
 	MPLBACKEND=Agg $(BIN)/python -m iwae benchmark

@@ -3,6 +3,7 @@
 #   snakemake --cores 8                                    all that is not finished (config.yaml: the paper study)
 #   snakemake --cores 2 --configfile config/quick.yaml     the same workflow, small
 #   snakemake figures --cores 8                            tables and figures of finished results; never trains
+#   snakemake audit --cores 2                              does each claim of the paper hold, is every file what it was
 #   snakemake --report report.html                         all of it on one page
 #
 # What is finished is told by the manifests in the model folders, never by time stamps: no rule below makes a file that
@@ -34,7 +35,7 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     input:
-        section_files(*SECTIONS),
+        section_files(*study.sections),
         REPORT_FILES,
 
 
@@ -55,7 +56,7 @@ rule train:
 
 rule evaluate:
     input:
-        section_files(*SECTIONS),
+        section_files(*study.sections),
 
 
 include: "workflow/rules/data.smk"

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from iwae.bounds import effective_sample_size, elbo, importance_bound, nested_bounds, training_bound
+from iwae.bounds import (
+    effective_sample_size,
+    elbo,
+    importance_bound,
+    mean_absolute_deviation,
+    nested_bounds,
+    training_bound,
+)
 
 ROUNDING = 1e-9  # of sums of float64 numbers below 1000
 SHAPES = st.tuples(st.sampled_from([1, 2, 6, 12]), st.integers(1, 5))
@@ -34,14 +41,20 @@ def test_bounds_of_known_weights(device):
 
 @given(log_weights())
 def test_nested_bounds_reach_from_the_elbo_to_the_importance_bound(log_w):
-    assert_close(nested_bounds(log_w, 1), elbo(log_w), atol=ROUNDING, rtol=0)
-    assert_close(nested_bounds(log_w, len(log_w)), importance_bound(log_w), atol=ROUNDING, rtol=0)
+    assert_close(nested_bounds(log_w, 1).mean(0), elbo(log_w), atol=ROUNDING, rtol=0)
+    assert_close(nested_bounds(log_w, len(log_w)), importance_bound(log_w)[None], atol=ROUNDING, rtol=0)
+
+
+def test_nested_bounds_are_those_of_consecutive_samples():
+    log_w = torch.tensor([[1.0, 8.0], [3.0, 8.0], [2.0, 4.0], [6.0, 12.0]], dtype=torch.float64).log()
+    expected = torch.tensor([[2.0, 8.0], [4.0, 8.0]], dtype=torch.float64).log()
+    assert_close(nested_bounds(log_w, 2), expected)
 
 
 @given(log_weights(st.tuples(st.just(12), st.integers(1, 5))), st.sampled_from([(1, 2), (2, 4), (2, 6), (3, 12)]))
 def test_bound_rises_with_k_for_every_image(log_w, sizes):
     smaller, larger = sizes  # the larger groups are unions of the smaller ones, so Jensen holds without expectations
-    assert (nested_bounds(log_w, smaller) <= nested_bounds(log_w, larger) + ROUNDING).all()
+    assert (nested_bounds(log_w, smaller).mean(0) <= nested_bounds(log_w, larger).mean(0) + ROUNDING).all()
 
 
 @given(log_weights(), st.floats(-500, 500))
@@ -83,3 +96,31 @@ def test_gradients_of_the_two_bounds_are_equal_and_softmax_weights():
 def test_nested_bounds_refuse_a_k_that_does_not_divide():
     with pytest.raises(ValueError, match="4 does not divide the 6 samples"):
         nested_bounds(torch.zeros(6, 2), 4)
+
+
+def test_deviation_of_known_estimates():
+    estimates = torch.tensor([[1.0, 5.0], [2.0, 5.0], [6.0, 5.0]], dtype=torch.float64)
+    assert_close(mean_absolute_deviation(estimates), torch.tensor([2.0, 0.0], dtype=torch.float64))  # of -2, -1, 3
+
+
+def test_deviation_of_gaussian_log_weights():
+    spread = torch.tensor([0.5, 2.0, 9.0], dtype=torch.float64)
+    draws = torch.randn(200_000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    log_w = spread * draws - spread.square() / 2  # log E w = 0
+    found = mean_absolute_deviation(nested_bounds(log_w, 1))
+    assert_close(found, spread * math.sqrt(2 / math.pi), atol=0, rtol=0.007)  # 4 errors of the mean of |draws|
+    assert (found <= 2 + 2 * spread.square() / 2).all()  # the paper's appendix B, with log p - L_1 = spread^2 / 2
+
+
+def test_deviation_from_few_groups_is_too_small_by_the_factor_told():
+    groups, repetitions = 20, 50_000
+    draws = torch.randn(groups, repetitions, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    found = mean_absolute_deviation(draws)
+    expected = math.sqrt(2 / math.pi) * math.sqrt(1 - 1 / groups)
+    assert abs(found.mean().item() - expected) < 4 * found.std().item() / repetitions**0.5
+
+
+@given(log_weights(st.tuples(st.just(12), st.integers(1, 5))), st.sampled_from([1, 2, 4]), st.floats(-500, 500))
+def test_a_common_factor_leaves_the_deviation(log_w, k, shift):
+    found, shifted = (mean_absolute_deviation(nested_bounds(values, k)) for values in (log_w, log_w + shift))
+    assert_close(shifted, found, atol=ROUNDING, rtol=0)

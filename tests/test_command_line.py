@@ -12,6 +12,7 @@ from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.evaluation import run as measuring
 from iwae.protocol import Protocol, preset
 from iwae.settings import SurgerySettings, TrainingSettings
+from iwae.specification import DATASETS
 from iwae.training import run as training
 
 VERBS = (
@@ -19,12 +20,15 @@ VERBS = (
     "train",
     "likelihood",
     "activity",
+    "chopped",
     "surgery",
     "pictures",
     "collect",
     "table",
     "figure",
     "summary",
+    "audit",
+    "readme",
     "benchmark",
 )
 NAME = "mnist/l1-iwae-k5/seed0"
@@ -108,7 +112,7 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
         (["likelihood", "--model", "m", "--samples", "0"], "samples = 0 is impossible: it must be 1 or more."),
         (["activity", "--model", "m", "--seed", "-1"], "seed = -1 is impossible: it must be 0 or more."),
         *(([verb, "--model", "m", "--device", "cpu"], MODEL_ERROR) for verb in MEASUREMENTS),
-        (["fetch", "--dataset", "cifar"], "data set 'cifar' is unknown: use one of mnist."),
+        (["fetch", "--dataset", "cifar"], f"data set 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
         (["table", "table1", "--results", "r"], "r/results.csv is missing: run the step 'collect' first."),
     ],
 )

@@ -16,8 +16,8 @@ PACKAGE = Path(iwae.__file__).parent
 # A part imports from itself and from parts of lower rank. Parts of one rank know nothing of each other.
 FOUNDATION = ("errors", "specification", "protocol", "settings", "files", "manifest", "device", "progress")
 RANKS = [FOUNDATION, ("data",), ("models",), ("bounds",), ("training", "evaluation"), ("reporting",), ("__main__",)]
-# The workflow's view of a study; it stands beside the computations and needs the foundation alone.
-WORKFLOW = ("schema", "configuration", "standing")
+# What a study asks for and how it stands: on the foundation alone, beside the computations. Workflow and reports ask.
+WORKFLOW = ("schema", "experiments", "configuration", "standing")
 HEAVY = ("snakemake", "pandas", "matplotlib", "seaborn", "torchvision")
 PLAIN = ("errors", "specification", "protocol", "settings", "files", "manifest", *WORKFLOW)
 IMPORT_ALL = """
@@ -72,7 +72,8 @@ def _allowed(part):
     if part in FOUNDATION:
         return {"", *FOUNDATION}
     rank = next(rank for rank, parts in enumerate(RANKS) if part in parts)
-    return {"", part, *(lower for parts in RANKS[:rank] for lower in parts)}
+    asks = WORKFLOW if part in ("reporting", "__main__") else ()
+    return {"", part, *asks, *(lower for parts in RANKS[:rank] for lower in parts)}
 
 
 def test_every_part_has_its_place():

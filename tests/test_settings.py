@@ -1,5 +1,5 @@
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 from iwae.errors import InputError
 from iwae.protocol import PRESETS, preset
 from iwae.settings import (
+    MEASUREMENTS,
     SCHEDULE_STAGES,
     ActivitySettings,
+    ChoppedSettings,
     LikelihoodSettings,
     PicturesSettings,
     SurgerySettings,
     TrainingSettings,
 )
+from iwae.specification import ModelSpec
 
-KINDS = (TrainingSettings, LikelihoodSettings, ActivitySettings, SurgerySettings, PicturesSettings)
+KINDS = (TrainingSettings, *MEASUREMENTS.values())
 LEAST = [
     (TrainingSettings, "stages", 1),
     (TrainingSettings, "batch_size", 1),
@@ -28,11 +31,16 @@ LEAST = [
     (ActivitySettings, "samples", 2),
     (ActivitySettings, "authors_images", 2),
     (ActivitySettings, "seed", 0),
+    (ChoppedSettings, "images", 2),
+    (ChoppedSettings, "samples", 1),
+    (ChoppedSettings, "seed", 0),
     (SurgerySettings, "samples", 2),
     (SurgerySettings, "seed", 0),
     (PicturesSettings, "samples", 1),
     (PicturesSettings, "reconstructions", 1),
     (PicturesSettings, "seed", 0),
+    (PicturesSettings, "posterior_images", 1),
+    (PicturesSettings, "posterior_points", 2),
 ]
 
 
@@ -123,3 +131,23 @@ def test_dictionary_names_every_field():
     for kind in KINDS:
         assert list(kind().as_dict()) == [field.name for field in fields(kind)]
     assert TrainingSettings().as_dict()["protocol"] == preset("authors-code").as_dict()
+
+
+def test_a_model_has_the_study_s_settings_but_for_its_data_set_and_variant():
+    study = TrainingSettings(stages=3)
+    plain = study.for_model(ModelSpec.parse("omniglot/l2-iwae-k5/seed0"))
+    assert plain == TrainingSettings(replace(study.protocol, held_out=1345), stages=3)
+    varied = study.for_model(ModelSpec.parse("mnist/l1-vae-k1-with-adam_beta1/seed0"))
+    assert varied.protocol == replace(study.protocol, held_out=400, adam_beta1=0.9)
+    other = study.for_model(ModelSpec.parse("mnist/l1-vae-k1-with-paper-text/seed0"))
+    assert other.protocol == preset("paper-text")
+
+
+def test_a_continued_model_has_a_state_for_each_length_of_the_schedule():
+    plain, continued = (ModelSpec.parse(f"mnist/l1-{kind}/seed0") for kind in ("iwae-k5", "iwae-k5-from-vae-k1"))
+    files = {TrainingSettings(stages=stages).state_file(spec) for stages in (2, 3) for spec in (plain, continued)}
+    assert files == {
+        "mnist/l1-iwae-k5/seed0.safetensors",
+        "mnist/l1-iwae-k5-from-vae-k1/seed0.stages2.safetensors",
+        "mnist/l1-iwae-k5-from-vae-k1/seed0.stages3.safetensors",
+    }

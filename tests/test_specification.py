@@ -5,10 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.specification import DATASETS, LAYERS, OBJECTIVES, ModelSpec, grid
+from iwae.specification import DATASETS, LAYERS, OBJECTIVES, PAPER_LATENTS, ModelSpec, grid
 
+VARIATIONS = st.one_of(
+    st.just(""),
+    st.integers(1, 10**4).filter(lambda units: units != PAPER_LATENTS).map("z{}".format),
+    st.integers(10**6 + 1, 10**7).map("from-iwae-k{}".format),  # another k than any of the models below
+    st.sampled_from(["with-paper-text", "with-adam_beta1"]),
+)
 SPECS = st.builds(
-    ModelSpec,
+    lambda layers, variation, **rest: ModelSpec(
+        layers=1 if variation[:1] in ("z", "f") else layers, variation=variation, **rest
+    ),
+    variation=VARIATIONS,
     dataset=st.sampled_from(DATASETS),
     layers=st.sampled_from(LAYERS),
     objective=st.sampled_from(OBJECTIVES),
@@ -33,7 +42,7 @@ def test_name_says_all(spec):
 
 @given(SPECS, SPECS)
 def test_models_share_a_stack_if_only_objective_and_seed_differ(one, other):
-    alike = (one.dataset, one.layers, one.k) == (other.dataset, other.layers, other.k)
+    alike = all(getattr(one, field) == getattr(other, field) for field in ("dataset", "layers", "k", "variation"))
     assert (one.stack == other.stack) == alike
 
 
@@ -64,7 +73,10 @@ def test_what_is_no_name_is_shown_how_to_write_one(name):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("cifar/l1-iwae-k5/seed0", "dataset 'cifar' is unknown: use one of mnist."),
+        (
+            "cifar/l1-iwae-k5/seed0",
+            "dataset 'cifar' is unknown: use one of mnist, omniglot, mnist-fixed, mnist-static.",
+        ),
         ("mnist/l0-iwae-k5/seed0", "layers 0 is unknown: use one of 1, 2."),
         ("mnist/l3-iwae-k5/seed0", "layers 3 is unknown: use one of 1, 2."),
         ("mnist/l1-wae-k5/seed0", "objective 'wae' is unknown: use one of vae, iwae."),
@@ -149,3 +161,40 @@ def test_random_seeds_differ_by_model_study_seed_and_purpose():
     purposes = ["training", "test", "surgery", *(f"likelihood/test/{image}" for image in range(20))]
     asked = list(itertools.product(models, range(3), purposes))
     assert len({model.random_seed(study_seed, purpose) for model, study_seed, purpose in asked}) == len(asked)
+
+
+def test_a_variation_says_what_is_different():
+    wide, continued, varied = (
+        ModelSpec.parse(f"mnist/l1-{kind}/seed3")
+        for kind in ("vae-k1-z100", "iwae-k50-from-vae-k1", "vae-k5-with-adam_beta1")
+    )
+    assert (wide.latents, wide.origin, wide.variant) == (100, None, None)
+    assert (continued.latents, continued.variant) == (None, None)
+    assert continued.origin == ModelSpec("mnist", 1, "vae", 1, 3)
+    assert (varied.latents, varied.origin, varied.variant) == (None, None, "adam_beta1")
+    assert (IWAE5.latents, IWAE5.origin, IWAE5.variant) == (None, None, None)
+
+
+@given(SPECS)
+def test_a_manifest_s_entry_gives_the_model_back(spec):
+    assert ModelSpec(**spec.as_dict()) == spec
+    assert ("variation" in spec.as_dict()) == bool(spec.variation)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("l1-vae-k1-zoo", "variation 'zoo' is unknown"),
+        ("l1-vae-k1-z0", "variation 'z0' is impossible: z needs 1 unit or more"),
+        ("l1-vae-k1-z50", "variation 'z50' is impossible: z needs 1 unit or more; the paper's 50 are"),
+        ("l2-vae-k1-z100", "variation 'z100' is impossible: it is for models with one stochastic layer."),
+        ("l2-iwae-k5-from-vae-k1", "variation 'from-vae-k1' is impossible: it is for models with one"),
+        ("l1-vae-k1-from-vae-k1", "variation 'from-vae-k1' is impossible: continue from another objective or k"),
+        ("l1-vae-k5-from-iwae-k1", "variation 'from-iwae-k1' is impossible: continue from another"),
+        ("l1-vae-k5-from-wae-k1", "objective 'wae' is unknown"),
+    ],
+)
+def test_an_impossible_variation_is_one_sentence(kind, sentence):
+    with pytest.raises(InputError) as caught:
+        ModelSpec.parse(f"mnist/{kind}/seed0")
+    assert str(caught.value).startswith(sentence)

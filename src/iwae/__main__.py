@@ -16,12 +16,13 @@ import iwae
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.protocol import PRESETS, preset
 from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.specification import DATASETS, ModelSpec
 
 SECTIONS = ("training", "evaluation", "surgery", "scaling", "cores")  # of the benchmark
 _HELP = {
     "likelihood": "estimate log p(x) of test and training images by L_k, with its curve over k",
     "activity": "measure the activity A_u of the latent units",
+    "chopped": "measure what log p(x) loses when the inactive units are removed",
     "surgery": "split the ELBO into reconstruction, index-code mutual information and marginal KL",
     "pictures": "draw samples and reconstructions",
 }
@@ -60,7 +61,7 @@ def _measure(options: argparse.Namespace) -> None:
 def _collect(options: argparse.Namespace) -> None:
     from iwae.reporting.results import write_results
 
-    write_results(options.results, options.models)
+    write_results(options.results, options.models, options.configuration)
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -79,6 +80,26 @@ def _summary(options: argparse.Namespace) -> None:
     from iwae.reporting.summary import write_summary
 
     write_summary(options.results, options.figures)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from iwae.reporting.audit import Recomputation, audit
+
+    fresh = Recomputation(options.images, options.data, options.device, options.threads) if options.recompute else None
+    problems = audit(options.results, _figures_of(options), fresh)
+    if problems:
+        raise InputError("\n".join([f"the audit found {len(problems)} problem(s):", *problems]))
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from iwae.reporting.readme import write_readme
+
+    write_readme(options.readme, options.results, _figures_of(options))
+
+
+def _figures_of(options: argparse.Namespace) -> Path:
+    """The folder of a study's figures: as given, or beside that of the results."""
+    return options.figures or options.results.resolve().parents[1] / "figures" / options.results.name
 
 
 def _benchmark(options: argparse.Namespace) -> None:
@@ -149,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     sub = verb("fetch", _fetch, "fetch a data set and check every byte of it")
-    sub.add_argument("--dataset", default="mnist", help="mnist (default)")
+    sub.add_argument("--dataset", default="mnist", help=f"{', '.join(DATASETS)} (default: mnist)")
     sub.add_argument("--output", type=Path, default=Path("data"), help="folder of the data sets (default: data)")
     sub.add_argument("--folder", type=Path, help="a folder that already holds the files")
 
@@ -175,6 +196,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("collect", _collect, "collect the models' results into one tidy results.csv")
     _add_study(sub)
     sub.add_argument("--models", nargs="+", required=True, help="names of the study's models")
+    sub.add_argument(
+        "--configuration", type=json.loads, help="the study's configuration as JSON, to be kept beside them"
+    )
     for name, run, text in (("table", _table, "write a table"), ("figure", _figure, "draw a figure")):
         sub = verb(name, run, f"{text} of a study")
         sub.add_argument("name", help=f"name of the {name}")
@@ -184,6 +208,18 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("summary", _summary, "write the study's README")
     _add_study(sub)
     sub.add_argument("--figures", type=Path, required=True, help="folder of the figures")
+
+    sub = verb("audit", _audit, "check a study's claims against the paper's and its files against their manifests")
+    sub.add_argument("results", type=Path, help="folder of the study, such as results/paper")
+    sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
+    sub.add_argument("--recompute", action="store_true", help="also measure the models afresh and compare")
+    sub.add_argument("--images", type=int, default=100, help="test images to measure afresh (default: 100)")
+    _add_compute(sub)
+
+    sub = verb("readme", _readme, "put a study's results into the repository's README")
+    _add_study(sub)
+    sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
+    sub.add_argument("--readme", type=Path, default=Path("README.md"), help="the file (default: README.md)")
 
     sub = verb("benchmark", _benchmark, "measure the speed of training and evaluation against plain eager code")
     sub.add_argument("--device", default="auto", help="auto, cpu or cuda (default: auto)")

@@ -13,7 +13,8 @@ from typing import Any
 
 from iwae import schema as json_schema
 from iwae.errors import InputError
-from iwae.protocol import Protocol, preset
+from iwae.experiments import experiment_models
+from iwae.protocol import AUTHORS_HELD_OUT, Protocol, preset
 from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.specification import ModelSpec, grid
 
@@ -26,9 +27,9 @@ class Study:
 
     Attributes:
         name: Names ``results/<name>`` and ``figures/<name>``.
-        models: The models of the grid, each once, in order.
-        training: How they are trained.
-        measurements: The settings of each step that measures a model, by the step's name.
+        models: The models of the grid and of the experiments, each once, in order.
+        training: How they are trained; `settings` gives it as one model has it.
+        measurements: The settings of each step that measures a model, by the step's name, without those turned off.
         protocol: The preset's name; `training` holds its fields, overrides included.
         overrides: Fields of the protocol that differ from the preset.
         checkpoint_minutes: Minutes between two saved states of training.
@@ -52,13 +53,28 @@ class Study:
     data: str
     data_folder: str | None
 
-    def settings(self, section: str) -> Settings:
-        """The settings of one section of a model's manifest."""
-        return self.training if section == "training" else self.measurements[section]
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections that a model's manifest must have for the study to be finished, in order."""
+        return ("training", *self.measurements)
+
+    def settings(self, section: str, model: ModelSpec) -> dict[str, Any]:
+        """The settings of one section of a model's manifest, as the manifest keeps them."""
+        if section == "training":
+            return self.training.for_model(model).as_dict()
+        settings = self.measurements[section].as_dict()
+        if section == "chopped":  # which units are removed follows from their activity
+            settings["activity"] = self.measurements["activity"].as_dict()
+        return settings
 
     def cohort_of(self, model: ModelSpec) -> str:
-        """The name that the models trained by one job share; fit for a rule's name."""
+        """The name that the models trained by one job share; fit for a rule's name.
+
+        Continued models are trained by jobs of their own, after the models that they are continued from.
+        """
         name = {"dataset": model.dataset, "stack": model.stack, "model": model.name}[self.cohort]
+        if model.origin and self.cohort == "dataset":
+            name += "_continued"
         return name.replace("/", "_").replace("-", "_")
 
 
@@ -80,7 +96,7 @@ def read_study(config: dict[str, Any], schema: dict[str, Any], images: Mapping[s
             problems += check(config)
     if problems:
         raise InputError(f"The configuration has {len(problems)} problem(s):\n" + "\n".join(f"  {p}" for p in problems))
-    return _study(config)
+    return study_of(config)
 
 
 def resolve_device(device: str) -> str:
@@ -91,16 +107,17 @@ def resolve_device(device: str) -> str:
     return "cuda" if not hidden and any(path.exists() for path in _NVIDIA_DRIVER) else "cpu"
 
 
-def _study(config: dict[str, Any]) -> Study:
+def study_of(config: dict[str, Any]) -> Study:
+    """The study that a configuration describes which `read_study` has accepted, such as a ``configuration.json``."""
     device, training = resolve_device(config["device"]), config["training"]
     cohort = config["cohort"]
     if cohort == "auto":  # a GPU gains from many models at once; a CPU core is busy with one
         cohort = "dataset" if device == "cuda" else "model"
     return Study(
         name=config["study"],
-        models=_models(config["grid"]),
+        models=_models(config),
         training=_training(training),
-        measurements={name: _measurement(name, config[name]) for name in MEASUREMENTS},
+        measurements={name: _measurement(name, config[name]) for name in MEASUREMENTS if config[name].get("run", True)},
         protocol=training["protocol"],
         overrides=training["overrides"],
         checkpoint_minutes=training["checkpoint_minutes"],
@@ -112,8 +129,13 @@ def _study(config: dict[str, Any]) -> Study:
     )
 
 
-def _models(group: dict[str, Any]) -> tuple[ModelSpec, ...]:
-    return tuple(grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"]))
+def _models(config: dict[str, Any]) -> tuple[ModelSpec, ...]:
+    group = config["grid"]
+    models = set(grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"]))
+    for name, experiment in config["experiments"].items():
+        if experiment["run"]:
+            models.update(experiment_models(name, experiment))
+    return tuple(sorted(models))
 
 
 def _training(group: dict[str, Any]) -> TrainingSettings:
@@ -127,15 +149,17 @@ def _training(group: dict[str, Any]) -> TrainingSettings:
 
 
 def _measurement(name: str, group: dict[str, Any]) -> Settings:
-    values = {key: tuple(sorted(value)) if isinstance(value, list) else value for key, value in group.items()}
+    values = {
+        key: tuple(sorted(value)) if isinstance(value, list) else value for key, value in group.items() if key != "run"
+    }
     return MEASUREMENTS[name](**values)
 
 
 def _checks(images: Mapping[str, int]) -> dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]]:
     """What a schema cannot see: each check with the keys it reads; they are sound by the schema when it is called."""
-    counts = ("grid.datasets", "training.protocol", "training.overrides", "training.train_images")
+    counts = ("grid.datasets", "experiments", "training.protocol", "training.overrides", "training.train_images")
     return {
-        (lambda config: _refusal("grid", _models, config["grid"])): ("grid",),
+        _experiment_problems: ("grid", "experiments", "training.protocol", "training.overrides"),
         _override_problems: ("training.protocol", "training.overrides"),
         (lambda config: _too_many_images(config, images)): counts,
         (lambda config: _too_large(config, images, "training", "batch_size")): (*counts, "training.batch_size"),
@@ -163,6 +187,16 @@ def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
     return []
 
 
+def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
+    """Each experiment is tried alone, whether it is to run or not; then the protocols of all their models."""
+    yield from _refusal("grid", _models, {**config, "experiments": {}})
+    protocol = preset(config["training"]["protocol"])
+    for name, experiment in config["experiments"].items():
+        yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
+    for variant in config["experiments"]["protocols"]["variants"]:
+        yield from _refusal("experiments.protocols.variants", protocol.with_variant, variant)
+
+
 def _override_problems(config: dict[str, Any]) -> Iterator[str]:
     """Each override is tried alone, so that one pass finds every impossible one."""
     protocol, known = preset(config["training"]["protocol"]), list(Protocol.__dataclass_fields__)
@@ -180,8 +214,12 @@ def _split(config: dict[str, Any], images: Mapping[str, int]) -> tuple[int, int]
     """Images of the smallest data set: how many are held out, and how many are left for training."""
     training = config["training"]
     held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
-    held_out = held_out if isinstance(held_out, int) else 0  # what is no number is told by `_override_problems`
-    return held_out, min(images[name] for name in config["grid"]["datasets"]) - held_out
+    wanted = [config["grid"], *(group for group in config["experiments"].values() if group["run"])]
+    datasets = {name for group in wanted for name in group["datasets"]}
+    # What is neither a number nor null is told by `_override_problems`.
+    kept = {name: held_out if isinstance(held_out, int) else AUTHORS_HELD_OUT[name] for name in datasets}
+    smallest = min(datasets, key=lambda name: images[name] - kept[name])
+    return kept[smallest], images[smallest] - kept[smallest]
 
 
 def _too_many_images(config: dict[str, Any], images: Mapping[str, int]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A model's manifest: what made each file in its folder, and the file's SHA-256.
 
 ``manifest.json`` has the entry ``model`` (the specification) and one section for each verb that wrote to the folder:
-``training``, ``likelihood``, ``activity``, ``surgery``, ``pictures``. A section holds
+``training``, ``likelihood``, ``activity``, ``chopped``, ``surgery``, ``pictures``. A section holds
 
 * ``settings``: all that determines the result (`iwae.settings`),
 * ``weights``: the SHA-256 of the ``model.safetensors`` that was measured (not in ``training``),
@@ -29,7 +29,7 @@ from iwae.specification import ModelSpec
 
 NAME = "manifest.json"
 WEIGHTS = "model.safetensors"
-SECTIONS = ("training", "likelihood", "activity", "surgery", "pictures")
+SECTIONS = ("training", "likelihood", "activity", "chopped", "surgery", "pictures")
 _PACKAGES = ("torch", "numpy", "safetensors", "tqdm")
 
 
@@ -71,7 +71,7 @@ def record(
     folder = Path(folder)
     with _locked(folder):
         content = read(folder) if (folder / NAME).is_file() else {}
-        if content and content["model"] != vars(model):
+        if content and ModelSpec(**content["model"]) != model:
             raise InputError(f"{folder / NAME} belongs to another model than {model.name}: restore the folder.")
         entry = {"settings": settings}
         if section != "training":
@@ -80,7 +80,7 @@ def record(
         entry["provenance"] = provenance
         sections = {name: content[name] for name in SECTIONS if name in content} | {section: entry}
         ordered = {name: sections[name] for name in SECTIONS if name in sections}
-        write_json(folder / NAME, {"model": vars(model), **ordered})
+        write_json(folder / NAME, {"model": model.as_dict(), **ordered})
 
 
 def is_current(folder: Path, section: str, settings: dict[str, Any]) -> bool:

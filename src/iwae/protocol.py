@@ -32,7 +32,8 @@ class Protocol:
         loss: The bound is the ``sum`` over the minibatch's images (code) or their ``mean``. It matters because
             epsilon and the initial second moment do not scale with the loss.
         learning_rates: ``rounded`` to two digits (code) or ``exact``, 0.001 * 10^(-i/7).
-        held_out: Training images at the end of the file that are kept for validation (code: 400 of 60,000).
+        held_out: Training images at the end of the file that are kept for validation; None for as many as the code
+            keeps of the data set (`AUTHORS_HELD_OUT`: 400 of MNIST's 60,000).
         shuffle: Whether each pass over the training images has an order of its own (code: no).
         binarization: Training pixels are drawn for ``every-minibatch`` (both) or ``once``.
         scale: A Gaussian's second head predicts the ``log-deviation`` (code) or the ``log-variance`` (text).
@@ -58,7 +59,7 @@ class Protocol:
     optimizer_state: Literal["carried", "reset"] = "carried"
     loss: Literal["sum", "mean"] = "sum"
     learning_rates: Literal["rounded", "exact"] = "rounded"
-    held_out: int = 400
+    held_out: int | None = None
     shuffle: bool = False
     binarization: Literal["every-minibatch", "once"] = "every-minibatch"
     scale: Literal["log-deviation", "log-variance"] = "log-deviation"
@@ -81,7 +82,7 @@ class Protocol:
             seed = getattr(self, name)
             if not 0 <= seed < 2**31:  # with a model's own seed added, still one that numpy takes
                 raise InputError(f"protocol field {name} = {seed} is impossible: it must be in [0, 2^31).")
-        if self.held_out < 0:
+        if self.held_out is not None and self.held_out < 0:
             raise InputError(f"protocol field held_out = {self.held_out} is impossible: it must be 0 or more.")
         for field in fields(self):
             if field.type is float:  # 0 and 0.0 are one setting, so they are written alike
@@ -94,6 +95,31 @@ class Protocol:
             if name not in known:
                 raise InputError(f"protocol field {name!r} is unknown: use one of {', '.join(known)}.")
         return replace(self, **overrides)
+
+    def with_variant(self, name: str | None) -> "Protocol":
+        """This protocol, but for one departure: the preset `name`, or the other preset's value of the field `name`.
+
+        The other preset is the first whose value differs. None is no departure.
+
+        Raises:
+            InputError: There is no such preset or field, or no preset has another value of it.
+        """
+        if name is None:
+            return self
+        if name in PRESETS:
+            return PRESETS[name]
+        if name not in self.as_dict():
+            raise InputError(
+                f"variant {name!r} of the protocol is unknown: use one of {', '.join([*PRESETS, *self.as_dict()])}."
+            )
+        others = [getattr(known, name) for known in PRESETS.values() if getattr(known, name) != getattr(self, name)]
+        if not others:
+            raise InputError(f"variant {name!r} of the protocol is impossible: all presets agree on this field.")
+        return replace(self, **{name: others[0]})
+
+    def for_dataset(self, dataset: str) -> "Protocol":
+        """This protocol with the number of held-out images filled in."""
+        return self if self.held_out is not None else replace(self, held_out=AUTHORS_HELD_OUT[dataset])
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, as manifests and checkpoints keep them."""
@@ -108,8 +134,13 @@ def _check(name: str, kind: Any, value: Any) -> None:
         return
     right = isinstance(value, (int, float) if kind is float else kind)
     if not right or (isinstance(value, bool) and kind is not bool):
-        raise InputError(f"protocol field {name} = {value!r} has the wrong type: it must be of type {kind.__name__}.")
+        title = getattr(kind, "__name__", "int")  # a union has no name; the one there is allows None beside numbers
+        raise InputError(f"protocol field {name} = {value!r} has the wrong type: it must be of type {title}.")
 
+
+# Images at the end of the training file that the authors' code keeps for validation and never uses. With the binarized
+# files that is Larochelle's validation set; our own binarization of MNIST is split like it.
+AUTHORS_HELD_OUT = {"mnist": 400, "omniglot": 1345, "mnist-fixed": 10_000, "mnist-static": 10_000}
 
 PRESETS = {
     "authors-code": Protocol(),

@@ -14,6 +14,7 @@ from typing import Any
 _KINDS = {
     "integer": "a whole number",
     "number": "a number",
+    "boolean": "true or false",
     "string": "text",
     "array": "a list",
     "object": "a group of keys",
@@ -85,9 +86,9 @@ def _sentence(keyword: str, value: Any, rule: Any, error: Any) -> str:
         kinds = [rule] if isinstance(rule, str) else rule
         hint = number_as_text(value, whole="integer" in kinds) if {"integer", "number"} & set(kinds) else ""
         if kinds == ["array"] and not isinstance(value, dict) and value is not None:
-            hint = f"; write [{value}]"
-        shown = "an empty value" if value is None else repr(value)
-        return f"{shown} must be {' or '.join(_KINDS[kind] for kind in kinds)}{hint}"
+            hint = f"; write [{shown(value)}]"
+        given = "an empty value" if value is None else repr(value)
+        return f"{given} must be {' or '.join(_KINDS[kind] for kind in kinds)}{hint}"
     if keyword == "enum":
         return f"{value!r} is unknown: use one of {', '.join(map(str, rule))}{suggestion(value, rule)}"
     if keyword == "minItems":

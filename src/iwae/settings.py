@@ -4,12 +4,14 @@ They are kept in a model's manifest. A result is current if, and only if, its se
 the workflow decides by them, never by time stamps, what is still to do. Standard library only.
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from iwae.errors import InputError
 from iwae.protocol import Protocol
+from iwae.specification import ModelSpec
 
+ACTIVE = 0.01  # a latent unit is active if its activity A_u is above this (paper, section 5)
 SCHEDULE_STAGES = 8  # stages i = 0..7 of 3^i passes each (paper, section 5)
 
 
@@ -56,6 +58,17 @@ class TrainingSettings(Settings):
         if self.train_images is not None and self.train_images < self.batch_size:
             raise InputError(f"train_images = {self.train_images} is impossible: one minibatch has {self.batch_size}.")
 
+    def state_file(self, spec: ModelSpec) -> str:
+        """The file of a model's training state, below the folder of a study's states.
+
+        A continued model begins where the schedule of another one ended, so it begins anew where that is extended.
+        """
+        return f"{spec.name}{f'.stages{self.stages}' if spec.origin else ''}.safetensors"
+
+    def for_model(self, spec: ModelSpec) -> "TrainingSettings":
+        """These settings of a study as one of its models has them: its data set's held-out images, its own protocol."""
+        return replace(self, protocol=self.protocol.with_variant(spec.variant).for_dataset(spec.dataset))
+
 
 @dataclass(frozen=True)
 class LikelihoodSettings(Settings):
@@ -86,6 +99,21 @@ class ActivitySettings(Settings):
 
     samples: int = field(default=100, metadata={"least": 2})
     authors_images: int = field(default=500, metadata={"least": 2})
+    seed: int = field(default=0, metadata={"least": 0})
+
+
+@dataclass(frozen=True)
+class ChoppedSettings(Settings):
+    """How the cost of removing the inactive units is measured.
+
+    Attributes:
+        images: Test images used, evenly spaced over the file.
+        samples: Importance samples for each image (paper: 5000).
+        seed: Seed of the importance samples, with the model's name; the same samples serve with and without the units.
+    """
+
+    images: int = field(default=1000, metadata={"least": 2})
+    samples: int = field(default=5000, metadata={"least": 1})
     seed: int = field(default=0, metadata={"least": 0})
 
 
@@ -121,11 +149,15 @@ class PicturesSettings(Settings):
         samples: Images drawn from the model (Bernoulli means).
         reconstructions: Test images, the first of the file, that are reconstructed.
         seed: Seed of the draws, with the model's name.
+        posterior_images: Training images, the first of the file, whose posterior is drawn where h1 has two units.
+        posterior_points: Points of the grid along each of the two axes.
     """
 
     samples: int = field(default=100, metadata={"least": 1})
     reconstructions: int = field(default=10, metadata={"least": 1})
     seed: int = field(default=0, metadata={"least": 0})
+    posterior_images: int = field(default=6, metadata={"least": 1})
+    posterior_points: int = field(default=100, metadata={"least": 2})
 
 
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
@@ -143,6 +175,7 @@ def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") 
 MEASUREMENTS: dict[str, type[Settings]] = {
     "likelihood": LikelihoodSettings,
     "activity": ActivitySettings,
+    "chopped": ChoppedSettings,
     "surgery": SurgerySettings,
     "pictures": PicturesSettings,
 }

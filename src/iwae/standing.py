@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ FILES = {
     "training": ("model.safetensors", "training.csv"),
     "likelihood": ("likelihood.npz", "likelihood.csv"),
     "activity": ("activity.csv",),
+    "chopped": ("chopped.npz", "chopped.csv"),
     "surgery": ("surgery.csv",),
     "pictures": ("pictures.npz",),
 }
@@ -56,17 +57,19 @@ def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
         InputError: A trained model in `results` is not the one that `study` asks for, or its folder is damaged; the
             message names the first such folders.
     """
-    result = Standing({section: [] for section in manifest.SECTIONS})
+    result = Standing({section: [] for section in study.sections})
     problems = []
     for model in study.models:
-        folder, checkpoint = Path(results) / model.name, Path(checkpoints) / f"{model.name}.safetensors"
+        folder, checkpoint = Path(results) / model.name, Path(checkpoints) / study.training.state_file(model)
         try:
             _check_manifest(folder, checkpoint)
             _look(study, model, folder, result)
             if (model.name, "training") in result.outdated:
-                _check_state(folder, checkpoint)
+                start = model.origin or model
+                _check_state(folder, Path(checkpoints) / study.training.state_file(start))
         except InputError as error:
             problems.append(str(error))
+    problems += _lost_origins(study, result, Path(results), Path(checkpoints))
     if problems:
         more = f"\n{len(problems) - 3} more folders have such problems." if len(problems) > 3 else ""
         raise InputError("\n".join(problems[:3]) + more)
@@ -76,20 +79,35 @@ def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
     return result
 
 
+def _lost_origins(study: Study, found: Standing, results: Path, checkpoints: Path) -> Iterator[str]:
+    """Complaints about models that are to be continued from others whose training state is gone."""
+    for model in found.unfinished["training"]:
+        start = model.origin
+        if start is None or start in found.unfinished["training"]:
+            continue
+        states = [checkpoints / study.training.state_file(needed) for needed in (model, start)]
+        if not any(path.is_file() for path in states):
+            yield (
+                f"{model.name} cannot be trained: it continues {results / start.name}, whose training state "
+                f"{states[1]} is gone; turn off experiments.warm_starts, or delete that folder to train it again."
+            )
+
+
 def _collected(path: Path) -> set[str]:
     """The names of the models in a ``results.csv``; none if there is no such file."""
     if not path.is_file():
         return set()
     with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    return {"{dataset}/l{layers}-{objective}-k{k}/seed{seed}".format_map(defaultdict(str, row)) for row in rows}
+        rows = [defaultdict(str, row) for row in csv.DictReader(stream)]
+    name = "{dataset}/l{layers}-{objective}-k{k}{variation}/seed{seed}"
+    return {name.format_map(row | {"variation": row["variation"] and f"-{row['variation']}"}) for row in rows}
 
 
 def _look(study: Study, model: ModelSpec, folder: Path, result: Standing) -> None:
     """Enter into `result` how one model stands."""
     content, trained = _content(model, folder), True
-    for section in manifest.SECTIONS:
-        asked = study.settings(section).as_dict()
+    for section in study.sections:
+        asked = study.settings(section, model)
         if trained and manifest.is_current(folder, section, asked):
             _check_files(folder, section, content[section]["files"])
             continue
@@ -108,7 +126,7 @@ def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     content = manifest.read(folder)
-    if content["model"] != vars(model):
+    if ModelSpec(**content["model"]) != model:
         raise InputError(f"{path} belongs to another model, {ModelSpec(**content['model']).name}: restore the folder.")
     for section in manifest.SECTIONS:
         entry = content.get(section, {"settings": {}, "files": {}, "weights": ""})

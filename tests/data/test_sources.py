@@ -1,9 +1,11 @@
 """Sources are tried on a small data set of two files; the real MNIST is fetched by the fixture `mnist`."""
 
+import dataclasses
 import gzip
 import hashlib
 import logging
 import socket
+import subprocess
 import sys
 import types
 
@@ -11,6 +13,7 @@ import pytest
 
 from iwae.data import mnist as mnist_module
 from iwae.data import registry
+from iwae.data.checks import by_sha256
 from iwae.data.dataset import Dataset
 from iwae.data.sources import fetch
 from iwae.errors import InputError
@@ -41,8 +44,8 @@ def install(monkeypatch, tried):
 
     def install(**outcomes):
         sources = {name: source(name, outcome) for name, outcome in outcomes.items()}
-        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
-        toy = Dataset("Toy", hashes, sources, mnist_module.from_folder, None, 3)
+        checks = {name: by_sha256(hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()}
+        toy = Dataset("Toy", "toy", checks, sources, None, 3)
         monkeypatch.setitem(registry.DATASETS, "toy", toy)
 
     return install
@@ -86,6 +89,23 @@ def test_nothing_is_written_unless_all_files_are_right(install, tmp_path):
     with pytest.raises(InputError):
         fetch("toy", tmp_path)
     assert not written(tmp_path / "toy")
+
+
+def test_what_a_source_gives_besides_is_not_written(install, tmp_path):
+    install(only={**CONTENTS, "labels": b"unused"})
+    fetch("toy", tmp_path)
+    assert written(tmp_path / "toy") == CONTENTS
+
+
+def test_data_sets_that_share_a_folder_share_its_files(install, monkeypatch, tried, tmp_path, caplog):
+    install(first=CONTENTS)
+    monkeypatch.setitem(registry.DATASETS, "twin", dataclasses.replace(registry.DATASETS["toy"], title="Twin"))
+    fetch("twin", tmp_path)
+    assert written(tmp_path / "toy") == CONTENTS
+    with caplog.at_level(logging.INFO):
+        fetch("toy", tmp_path)
+    assert tried == ["first"]
+    assert caplog.records[-1].getMessage() == f"Toy is already in {tmp_path / 'toy'}, SHA-256 verified"
 
 
 def test_failure_lists_each_source_and_what_to_do(install, tmp_path):
@@ -149,6 +169,23 @@ def test_programming_errors_are_not_taken_for_failures(install, tmp_path):
 def test_unknown_data_set_is_named(tmp_path):
     with pytest.raises(InputError, match="'cifar' is unknown: use one of mnist"):
         fetch("cifar", tmp_path)
+
+
+def test_every_data_set_has_its_place():
+    assert {name: dataset.folder for name, dataset in registry.DATASETS.items()} == {
+        "mnist": "mnist",
+        "omniglot": "omniglot",
+        "mnist-fixed": "mnist-fixed",
+        "mnist-static": "mnist",
+    }
+    assert [dataset.train_images for dataset in registry.DATASETS.values()] == [60_000, 24_345, 60_000, 60_000]
+    assert registry.DATASETS["mnist-static"].files == registry.DATASETS["mnist"].files == tuple(mnist_module.SHA256)
+
+
+def test_registry_needs_neither_torch_nor_scipy():
+    check = "import sys, iwae.data.registry; sys.exit(' '.join({'torch', 'scipy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
 
 
 def test_order_of_mnist_sources():

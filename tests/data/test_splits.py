@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.data import mnist as mnist_module
-from iwae.data.idx import read_images
+from iwae.data.idx import decode
 from iwae.data.splits import evenly_spaced, load
 from iwae.errors import InputError
 
@@ -13,7 +13,7 @@ from iwae.errors import InputError
 @pytest.mark.parametrize("held_out", [0, 400])
 def test_last_training_images_are_held_out(mnist, held_out):
     images = load("mnist", mnist, held_out)
-    pool = read_images(mnist / "mnist" / mnist_module.TRAIN)
+    pool = decode((mnist / "mnist" / mnist_module.TRAIN).read_bytes(), "training images").reshape(-1, 784)
     np.testing.assert_array_equal(images.train, pool[: 60_000 - held_out])
     np.testing.assert_array_equal(images.validation, pool[60_000 - held_out :])
     assert images.validation.shape == (held_out, 784)

@@ -1,10 +1,14 @@
-"""Small models with random parameters, and random binary images."""
+"""Small models with random parameters, in memory and in folders, and random images."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
+from iwae import manifest
+from iwae.data import splits
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.models.store import TrainedModel
@@ -15,16 +19,17 @@ from iwae.specification import ModelSpec
 
 @pytest.fixture(scope="session")
 def model_of(device):
-    """A function from a number of layers to an untrained model on the tests' device."""
+    """A function from an architecture to an untrained model on the tests' device."""
 
-    def build(layers: int) -> TrainedModel:
-        protocol = Protocol(initialization="independent")
+    def build(layers: int, scale: str = "log-deviation", latents: int | None = None) -> TrainedModel:
+        protocol = Protocol(initialization="independent", scale=scale)
+        spec = ModelSpec("mnist", layers, "iwae", 5, 0, f"z{latents}" if latents else "")
+        architecture = Architecture.of(spec, protocol)
         train = np.random.default_rng(0).integers(0, 256, (11, PIXELS), dtype=np.uint8)
-        parameters = initialize(Architecture(layers), protocol, 0, train)
+        parameters = initialize(architecture, protocol, 0, train)
         parameters["q1.mean.weight"] *= 0.7  # posteriors of different images overlap, but not wholly
         on_device = {name: value.to(device) for name, value in parameters.items()}
-        spec = ModelSpec("mnist", layers, "iwae", 5, 0)
-        return TrainedModel(spec, TrainingSettings(protocol), Architecture(layers), on_device)
+        return TrainedModel(spec, TrainingSettings(protocol), architecture, on_device)
 
     return build
 
@@ -48,3 +53,30 @@ def binary():
         return (generator.random((n, PIXELS)) < generator.uniform(0.05, 0.6, (n, 1))).astype(np.uint8)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def record_model():
+    """A function that writes a model to a folder, as training does."""
+
+    def record(folder: Path, model: TrainedModel) -> None:
+        save_file({name: value.cpu() for name, value in model.parameters.items()}, folder / manifest.WEIGHTS)
+        manifest.record(folder, model.spec, "training", model.settings.as_dict(), [manifest.WEIGHTS], {})
+
+    return record
+
+
+@pytest.fixture
+def images(monkeypatch):
+    """Nine training images and eleven test images, which every data set has from now on."""
+    pixels = np.random.default_rng(2).integers(0, 256, (20, PIXELS), dtype=np.uint8)
+    found = splits.Images(pixels[:9], pixels[9:9], pixels[9:], {"file": "hash"})
+    monkeypatch.setattr(splits, "load", lambda dataset, data, held_out, train_images: found)
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path, model_of, record_model, images):
+    """The folder of a model with two layers."""
+    record_model(tmp_path, model_of(2))
+    return tmp_path

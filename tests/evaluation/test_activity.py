@@ -32,6 +32,11 @@ def test_without_variance_nothing_is_subtracted():
     assert_close(found, torch.tensor([26 / 3], dtype=torch.float64))  # of -3, -1, 4
 
 
+def test_units_at_the_threshold_are_inactive():
+    assert activity.inactive(np.array([0.011, 0.01, -1e-4, 3.0, 0.0])).tolist() == [1, 2, 4]
+    assert activity.inactive(np.array([0.02])).tolist() == []
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 def test_first_layer_is_the_variance_of_the_posterior_means(model_of, binary, device, layers):
     model, x = model_of(layers), binary(20)

@@ -48,9 +48,10 @@ class LinearGaussian:
 def test_exact_posterior_gives_log_p_from_every_sample():
     torch.manual_seed(1)
     model = LinearGaussian()
-    bounds, ess = likelihood.estimate(model.draw(50), 6, 50)
+    bounds, deviations, ess = likelihood.estimate(model.draw(50), 6, 50)
     expected = model.marginal.log_prob(model.x).numpy()
     np.testing.assert_allclose(bounds, np.broadcast_to(expected, bounds.shape), atol=1e-10)
+    np.testing.assert_allclose(deviations[:2], 0, atol=1e-10)  # k = 1, 2
     np.testing.assert_allclose(ess, 50, rtol=1e-10)
 
 
@@ -58,7 +59,7 @@ def test_estimate_meets_the_exact_log_p_within_its_error():
     torch.manual_seed(1)
     model, samples = LinearGaussian(widened=1.5), 5000
     draw = model.draw(samples)
-    bounds, ess = likelihood.estimate(draw, 6, samples)
+    bounds, _, ess = likelihood.estimate(draw, 6, samples)
     exact = model.marginal.log_prob(model.x).numpy()
     # The delta method: the deviation of log mean w is that of w over its mean, and sum w^2 is known from the ess.
     error = np.sqrt(1 / ess - 1 / samples)
@@ -77,6 +78,16 @@ def test_images_in_groups_give_the_same_estimates(monkeypatch):
     monkeypatch.setattr(likelihood, "_GROUP", 400)
     for found, expected in zip(likelihood.estimate(draw, 6, 100), whole, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_deviations_are_those_of_the_groups_where_there_are_twenty():
+    torch.manual_seed(1)
+    draw = LinearGaussian(widened=2.0).draw(100)
+    log_w, found = draw(0, 6), likelihood.estimate(draw, 6, 100).deviations
+    for row, k in enumerate((1, 2, 5)):
+        each = log_w.reshape(100 // k, k, 6).exp().mean(1).log()
+        np.testing.assert_allclose(found[row], (each - each.mean(0)).abs().mean(0), rtol=1e-10)
+    assert np.isnan(found[3:]).all()  # k = 10 has ten groups
 
 
 @pytest.mark.parametrize(
@@ -145,7 +156,7 @@ def evaluated(model, x, images, device, samples=20, seed=0, split="test", progre
 def test_an_image_has_the_same_estimate_in_every_subset(model_of, binary, device):
     model, x = model_of(2), binary(9)
     every, some = evaluated(model, x, np.arange(9), device), evaluated(model, x, np.array([2, 7]), device)
-    np.testing.assert_allclose(some.bounds, every.bounds[:, [2, 7]], atol=SINGLE)
+    np.testing.assert_allclose(some.estimates.bounds, every.estimates.bounds[:, [2, 7]], atol=SINGLE)
     assert some.images.tolist() == [2, 7]
     assert some.images.dtype == np.int32
 
@@ -159,9 +170,10 @@ def test_estimates_are_those_of_the_images_own_draws(model_of, binary, device):
         model.architecture, model.parameters, torch.from_numpy(x).to(device).float(), noise
     ).double()
     np.testing.assert_allclose(found.log_likelihood, importance_bound(log_w).cpu(), atol=SINGLE)
-    np.testing.assert_allclose(found.bounds[0], log_w.mean(0).cpu(), atol=SINGLE)
-    assert (np.diff(found.bounds[[0, 1, 3, 4]], axis=0) >= 0).all()  # k = 1, 2, 10, 20: nested, so for every image
-    assert ((found.ess >= 1) & (found.ess <= samples)).all()
+    np.testing.assert_allclose(found.estimates.bounds[0], log_w.mean(0).cpu(), atol=SINGLE)
+    nested = found.estimates.bounds[[0, 1, 3, 4]]  # k = 1, 2, 10, 20: so L_k rises for every image
+    assert (np.diff(nested, axis=0) >= 0).all()
+    assert ((found.estimates.ess >= 1) & (found.estimates.ess <= samples)).all()
 
 
 def test_seed_and_split_enter_the_draws(model_of, binary, device):
@@ -174,10 +186,14 @@ def test_seed_and_split_enter_the_draws(model_of, binary, device):
 
 def test_rows_of_the_curve():
     bounds = np.array([[-4.0, -2.0, -3.0], [-3.0, -1.0, -2.0]])
-    record = likelihood.Likelihood(np.arange(3, dtype=np.int32), (1, 2), bounds, np.ones(3))
+    deviations = np.array([[1.0, 0.5, 0.0], [np.nan] * 3])
+    record = likelihood.Likelihood(
+        np.arange(3, dtype=np.int32), (1, 2), likelihood.Estimates(bounds, deviations, np.ones(3))
+    )
     first, last = record.curve("test")
-    assert first == {"split": "test", "k": 1, "bound": -3.0, "se_images": pytest.approx(3**-0.5), "images": 3}
-    assert (last["k"], last["bound"]) == (2, -2.0)
+    error = pytest.approx(3**-0.5)
+    assert first == {"split": "test", "k": 1, "bound": -3.0, "se_images": error, "images": 3, "deviation": 0.5}
+    assert (last["k"], last["bound"], last["deviation"]) == (2, -2.0, None)
 
 
 def test_progress_counts_every_image(model_of, binary, device):

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from iwae.errors import InputError
-from iwae.reporting.reference import paper, paper_row
-from iwae.reporting.results import COLUMNS, SURGERY_TERMS, collect, read_results, write_results
+from iwae.reporting.reference import paper, paper_range, paper_row
+from iwae.reporting.results import COLUMNS, SURGERY_TERMS, collect, read_configuration, read_results, write_results
 from iwae.reporting.study import Study
 from iwae.specification import ModelSpec
 
@@ -41,6 +41,12 @@ def test_collect_reads_every_quantity_of_a_model(one, synthetic):
     assert values["active_units_2"] == 5 and values["active_units_authors_2"] == 6
     assert values["elbo"] == pytest.approx(-synthetic.quality(ModelSpec.parse(NAME)) - 1)
     assert values["mutual_information"] + values["index_gap"] == pytest.approx(np.log(600))  # the largest N
+    with np.load(one / NAME / "chopped.npz") as arrays:
+        change = arrays["whole"].astype(float) - arrays["chopped"]
+    row = frame.set_index("quantity").loc["chopped_change"]
+    assert row["value"] == pytest.approx(change.mean()) and row.n == 25
+    assert row.se == pytest.approx(change.std(ddof=1) / 5)
+    assert row["value"] == pytest.approx(synthetic.unit * (100 - 18 + 50 - 6), abs=4e-4)
     assert values["updates"] == 30 * 3280 and values["wall_seconds"] == synthetic.provenance["wall_seconds"]
     counts = frame[frame.quantity.str.startswith("active_units")]
     assert set(frame[frame.quantity.isin(SURGERY_TERMS)].n) == {200}
@@ -66,7 +72,8 @@ def test_models_cut_at_different_stages_keep_their_stages(one, synthetic):
 
 
 @pytest.mark.parametrize(
-    "file", ["likelihood.csv", "likelihood.npz", "activity.csv", "surgery.csv", "training.csv", "pictures.npz"]
+    "file",
+    ["likelihood.csv", "likelihood.npz", "activity.csv", "chopped.npz", "surgery.csv", "training.csv", "pictures.npz"],
 )
 def test_a_missing_or_changed_file_is_named(one, file):
     path = one / NAME / file
@@ -87,9 +94,36 @@ def test_a_folder_of_another_model_is_refused(one):
 def test_an_absent_model_and_an_absent_step_are_named(one):
     with pytest.raises(InputError, match="l1-vae-k1/seed0 holds no model"):
         collect(one, ["mnist/l1-vae-k1/seed0"])
-    change_manifest(one, lambda content: content.pop("surgery"))
-    with pytest.raises(InputError, match="has no entry 'surgery'"):
+    change_manifest(one, lambda content: content.pop("activity"))
+    with pytest.raises(InputError, match="has no entry 'activity'"):
         collect(one, [NAME])
+
+
+def test_a_step_that_other_models_of_the_grid_have_is_missed(one, synthetic):
+    other = ModelSpec.parse("mnist/l1-vae-k1/seed0")
+    synthetic.model(one, other, sections=("surgery",))
+    with pytest.raises(InputError, match=f"{other.name}/manifest.json has no entry 'chopped'"):
+        collect(one, [NAME, other.name])
+
+
+def test_steps_that_no_model_has_are_left_out(tmp_path, synthetic):
+    synthetic.model(tmp_path, ModelSpec.parse(NAME), sections=())
+    found = set(collect(tmp_path, [NAME]).quantity)
+    assert "nll" in found and not found & {*SURGERY_TERMS, "chopped_change"}
+
+
+def test_variations_may_lack_steps_and_keep_their_names(one, synthetic):
+    name = "mnist/l1-iwae-k5-z2/seed0"
+    synthetic.model(one, ModelSpec.parse(name), sections=())
+    write_results(one, [NAME, name])
+    frame = read_results(one / "results.csv")
+    assert frame.groupby("layers").variation.unique().map(list).to_dict() == {1: ["z2"], 2: [""]}
+    study = Study.open(one)
+    assert [model.spec.name for model in study.models] == [name, NAME]
+    assert [model.spec.name for model in study.grid.models] == [NAME]
+    assert set(study.grid.results.layers) == {2}
+    assert study.value(study.models[0], "active_units_1") == 2
+    assert study.value(study.models[0], "active_units_2") != study.value(study.models[0], "active_units_2")  # NaN
 
 
 def test_measurements_of_other_weights_are_refused(one):
@@ -138,14 +172,19 @@ def test_results_that_are_not_about_the_models_there_are_refused(one):
 
 def test_reference_numbers():
     table = paper()
-    assert len(table) == 3 * 2 * 3 * 2 and not table.duplicated(["dataset", "layers", "k", "objective"]).any()
+    keys = ["dataset", "layers", "k", "objective", "variation"]
+    assert len(table) == 3 * 2 * 3 * 2 + 2 and not table.duplicated(keys).any()
     best = paper_row("mnist", 2, 50, "iwae")
     assert (best.nll, best.active_1, best.active_2) == (82.90, 26, 7)
     first = paper_row("mnist", 1, 1, "vae")
     assert (first.nll, first.active_1) == (86.76, 19) and pd.isna(first.active_2)
     assert paper_row("omniglot", 2, 1, "iwae").nll == 107.56
     assert paper_row("mnist-fixed", 1, 50, "vae").nll == 89.05
-    assert paper_row("mnist", 1, 7, "vae") is None
+    assert paper_row("mnist", 1, 7, "vae") is None and paper_row("mnist-static", 1, 1, "vae") is None
+    better, worse = paper_row("mnist", 1, 50, "iwae", "from-vae-k1"), paper_row("mnist", 1, 1, "vae", "from-iwae-k50")
+    assert (better.nll, better.active_1, better.source) == (84.88, 22, "Table 2")
+    assert (worse.nll, worse.active_1) == (86.02, 23)
+    assert paper_row("mnist", 1, 50, "iwae", "z2") is None
     assert (
         table.loc[table.layers == 1, "active_2"].isna().all() and table.loc[table.layers == 2, "active_2"].notna().all()
     )
@@ -155,3 +194,34 @@ def test_callers_cannot_change_the_reference():
     table = paper()
     table["nll"] = 0.0
     assert paper_row("mnist", 1, 1, "vae").nll == 86.76
+
+
+def test_ranges_of_the_paper_s_text():
+    ranges = {name: paper_range("generalization_gap", name) for name in ("mnist", "omniglot", "mnist-fixed")}
+    assert [(found.low, found.high) for found in ranges.values()] == [(0.62, 0.79), (2.39, 2.65), (3.5, 3.5)]
+    assert paper_range("generalization_gap", "mnist-static") is None
+    bounds = [paper_range("chopped_change", name) for name in ("mnist", "omniglot")]
+    assert [bound.high for bound in bounds] == [0.06, 0.06] and all(pd.isna(bound.low) for bound in bounds)
+
+
+def test_the_configuration_is_kept_and_says_which_steps_a_study_has(tmp_path, synthetic):
+    spec = ModelSpec.parse(NAME)
+    study = synthetic.study(tmp_path / "study", [spec])
+    written = synthetic.configuration("study", [spec])
+    assert read_configuration(study / "configuration.json") == json.loads(json.dumps(written))
+    assert "chopped" in Study.open(study).sections
+    write_results(study, [NAME], synthetic.configuration("study", [spec], sections=()))
+    assert "chopped" not in Study.open(study).sections  # although the folder still has it
+    (study / "configuration.json").unlink()
+    assert "chopped" in Study.open(study).sections
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"device": "cpu", "training": 3}'])
+def test_a_damaged_configuration_is_refused(one, content):
+    path = one / "configuration.json"
+    with pytest.raises(InputError, match=f"{path} is missing"):
+        read_configuration(path)
+    write_results(one, [NAME])
+    path.write_text(content)
+    with pytest.raises(InputError, match=f"{path} is "):
+        _ = Study.open(one).sections

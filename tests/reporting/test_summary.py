@@ -1,17 +1,21 @@
 """A study's README, and what the reports may import."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import jinja2
 import pytest
+import yaml
 
 from iwae.errors import InputError
 from iwae.reporting.figures import FIGURES, write_figure
+from iwae.reporting.seal import check
+from iwae.reporting.study import Study
 from iwae.reporting.summary import duration, write_summary
-from iwae.reporting.tables import TABLES, write_table
+from iwae.reporting.tables import TABLES, tables_of, write_table
 from iwae.specification import grid
 
 CAPTIONS = Path(__file__).parents[2] / "workflow/report"
@@ -22,7 +26,7 @@ def study(tmp_path_factory, synthetic):
     root = tmp_path_factory.mktemp("study")
     specs = grid(["mnist"], (1, 2), ("vae", "iwae"), (1, 5), (0,))
     folder = synthetic.study(root / "results/quick", specs, stages=2)
-    for name in TABLES:
+    for name in tables_of(Study.open(folder)):
         write_table(name, folder)
     write_figure("nll", folder, root / "figures/quick")
     write_summary(folder, root / "figures/quick")
@@ -58,25 +62,23 @@ def test_a_missing_table_is_named(tmp_path, synthetic):
 
 
 def test_every_report_has_a_caption_that_reads_its_numbers_from_the_configuration():
-    config = {
-        "study": "s",
-        "grid": {"seeds": [0]},
-        "training": {"stages": 2, "protocol": "p"},
-        "likelihood": {"samples": 4321, "test_images": 987},
-        "surgery": {"samples": 654},
-        "pictures": {"reconstructions": 3},
-    }
+    config = yaml.safe_load((CAPTIONS.parents[1] / "config.yaml").read_text())
+    config["likelihood"] |= {"samples": 4321, "test_images": 987}
+    config["surgery"] |= {"samples": 654}
+    config["chopped"] |= {"images": 321}
+    config["experiments"]["capacity"] |= {"latents": [17, 71]}
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
     captions = {}
     for name in {*TABLES, *FIGURES}:
         template = environment.from_string((CAPTIONS / f"{name}.rst").read_text())
         captions[name] = template.render(snakemake={"config": config})
+    assert "321 test images" in captions["inactive"] and "17, 71" in captions["capacity"]
     assert "4321" in captions["table1"] and "654" in captions["surgery"] and "987" in captions["nll"]
 
 
 def test_the_readme_says_which_bound_was_measured(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "rough", grid(["mnist"], (1,), ("vae",), (1,), (0,)), samples=10)
-    for name in TABLES:
+    for name in tables_of(Study.open(folder)):
         write_table(name, folder)
     write_summary(folder, tmp_path)
     text = (folder / "README.md").read_text()
@@ -95,3 +97,35 @@ def test_durations():
 def test_reports_do_not_import_torch():
     code = "import sys, iwae.reporting.summary; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_summary_seals_the_study(study):
+    assert check(study) == []
+    sums = (study / "SHA256SUMS").read_text()
+    assert "  README.md\n" in sums and "  ../../figures/quick/nll.png\n" in sums and "configuration.json" in sums
+
+
+def test_a_study_with_variations(varied, tmp_path):
+    folder, figures = tmp_path / "results/varied", tmp_path / "figures/varied"
+    shutil.copytree(varied, folder)
+    for name in tables_of(Study.open(folder)):
+        write_table(name, folder)
+    for name in ("capacity", "protocols"):
+        write_figure(name, folder, figures)
+    (figures / "pie.png").write_text("of no study")
+    write_summary(folder, figures)
+    text = (folder / "README.md").read_text()
+    assert "40 models, 30 of them variations of models of the grid; 2 seeds: 0, 1." in text
+    assert "Protocol: authors-code, and others." in text
+    for title in ("Table 2: mnist", "mnist: nll under other protocols", "mnist: active units and nll against"):
+        assert f"### {title}" in text
+    assert "capacity.png" in text and "protocols.png" in text and "pie.png" not in text and "posterior.png" not in text
+    assert "`mnist/l1-vae-k1-from-iwae-k50/seed1`" in text
+
+
+def test_without_a_step_the_readme_has_no_table_of_it(tmp_path, synthetic):
+    folder = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1,), (0,)), sections=("surgery", "pictures"))
+    for name in tables_of(Study.open(folder)):
+        write_table(name, folder)
+    write_summary(folder, tmp_path / "figures")
+    assert not (folder / "inactive.md").exists() and "inactive units" not in (folder / "README.md").read_text()

@@ -54,6 +54,51 @@ def test_without_held_out_images_there_is_no_validation_bound(images, device):
     assert all(state.curve[0]["validation_bound"] is None for state in states.values())
 
 
+@pytest.mark.parametrize("optimizer_state", ["carried", "reset"])
+def test_a_model_is_continued_from_another(images, device, optimizer_state):
+    """Table 2: the last stage once more. With the same objective and draws it is the next stage of one training."""
+    chosen, origin = settings(optimizer_state=optimizer_state), ModelSpec("mnist", 1, "vae", 1, 0)
+    spec = ModelSpec("mnist", 1, "iwae", 2, 0, "from-vae-k1")
+    states = {origin: training_states.fresh(origin, chosen, images.train, device)}
+    first = StackTraining(states, chosen, images, device)
+    trained = finish(first)[origin]
+    begun = training_states.continued(spec, chosen, trained, device, "default")
+    assert begun.steps == (32 if optimizer_state == "carried" else 0)
+    assert begun.updates == 0 and begun.curve == []
+    assert all(torch.equal(begun.parameters[name], value) for name, value in trained.parameters.items())
+    second = all(torch.equal(begun.second[name], value) for name, value in trained.second.items())
+    assert second == (optimizer_state == "carried")
+    before = {name: value.clone() for name, value in trained.parameters.items()}
+    (state,) = finish(StackTraining({spec: begun}, chosen, images, device)).values()
+    assert [row["stage"] for row in state.curve] == [1, 1, 1]
+    assert [row["updates"] for row in state.curve] == [8, 16, 24]
+    assert [row["learning_rate"] for row in state.curve] == [7.2e-4] * 3
+    assert all(torch.equal(before[name], value) for name, value in trained.parameters.items())
+
+
+def test_adam_counts_on_in_a_continued_model(images, device):
+    """Its first step uses the bias correction of the step after the origin's last, not that of a first step."""
+    spec = ModelSpec("mnist", 1, "iwae", 2, 0, "from-vae-k1")
+    numbers = []
+
+    class Recorded(StackTraining):
+        def start_block(self):
+            self.stack.block = lambda pixels, steps, batch: self
+            super().start_block()
+
+        def run(self, index, first_step, rate):
+            numbers.append(first_step)
+            return torch.zeros(len(index), 1)
+
+    state = training_states.fresh(spec, settings(), images.train, device)
+    state.steps = 100
+    training = Recorded({spec: state}, settings(), images, device)
+    for _ in range(2):
+        training.start_block()
+        training.finish_block()
+    assert numbers == [101, 109]
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 @pytest.mark.parametrize("optimizer_state", ["carried", "reset"])
 def test_an_extended_schedule_equals_a_longer_one(images, device, shuffle, optimizer_state):

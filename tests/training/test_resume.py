@@ -68,6 +68,30 @@ def test_a_schedule_is_extended_not_restarted(mnist, tmp_path, uninterrupted):
     assert uninterrupted[1][: len(first[1])] == first[1]
 
 
+def test_a_continued_model_begins_at_the_end_of_another(mnist, tmp_path):
+    """One command trains both; alone, the continued one needs the state of the other, complete."""
+    origin, model = "mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k2-from-vae-k1/seed0"
+
+    def run(folder, models, stages=1):
+        arguments = command(mnist, folder, stages)
+        arguments[arguments.index(MODEL) : arguments.index(MODEL) + 1] = models
+        done = subprocess.run(arguments, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    def weights(folder):
+        return sha256(folder / "results" / model / "model.safetensors")
+
+    status, output = run(tmp_path / "a", [model])
+    assert status == 2 and f"{origin} cannot be continued, since its training state" in output and "is gone" in output
+    assert run(tmp_path / "a", [model, origin])[0] == 0
+    assert run(tmp_path / "b", [origin])[0] == 0
+    assert run(tmp_path / "b", [model])[0] == 0
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    # A longer schedule of the origin is another beginning.
+    assert run(tmp_path / "b", [origin, model], stages=2)[0] == 0
+    assert weights(tmp_path / "a") != weights(tmp_path / "b")
+
+
 def test_two_processes_do_not_train_one_model(mnist, tmp_path):
     checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
     process = subprocess.Popen(command(mnist, tmp_path, stages=6), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

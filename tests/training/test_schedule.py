@@ -33,6 +33,16 @@ def test_a_stage_has_3_to_the_i_passes(stage):
     assert not schedule.ends_stage(positions[-1])
 
 
+def test_a_continued_training_is_the_last_stage_once_more():
+    # Table 2: 3^7 passes over 59,600 images at 1e-4.
+    schedule = Schedule(59_600 // 20, 8, first=7)
+    assert schedule.updates == 6_517_260
+    assert {schedule.stage_of(updates) for updates in (0, 1, schedule.updates - 1)} == {7}
+    assert schedule.stage_start(schedule.updates - 1) == 0
+    assert schedule.ends_stage(schedule.updates)
+    assert not schedule.ends_stage(schedule.updates - 2980)
+
+
 @given(steps=st.integers(1, 2000), stages=st.integers(1, 3))
 def test_blocks_end_with_each_pass_and_are_nearly_equal(steps, stages):
     schedule, updates, lengths = Schedule(steps, stages), 0, []

@@ -11,17 +11,21 @@ import yaml
 
 from iwae import manifest
 from iwae.configuration import read_study
+from iwae.data.registry import DATASETS
 from iwae.standing import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGES = {"mnist": 60_000}
+IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}
+EXPERIMENTS = ("warm_starts", "two_latents", "capacity", "other_datasets", "protocols")
 TINY = {
     "study": "tiny",
     "device": "cpu",
     "grid": {"layers": [1, 2], "k": [1, 2], "seeds": [0]},
+    "experiments": {name: {"run": False} for name in EXPERIMENTS},
     "training": {"stages": 1, "train_images": 200},
     "likelihood": {"samples": 10, "test_images": 20, "train_images": 20},
     "activity": {"samples": 5, "authors_images": 50},
+    "chopped": {"images": 10, "samples": 10},
     "surgery": {"samples": 50, "sizes": [50, 100]},
     "pictures": {"samples": 100, "reconstructions": 10},
 }
@@ -60,7 +64,7 @@ def _finish(study, results, sections=manifest.SECTIONS, models=None):
         for section in sections:
             for name in FILES[section]:
                 (folder / name).write_text(f"{section} of {model.name}\n")
-            manifest.record(folder, model, section, study.settings(section).as_dict(), FILES[section], {})
+            manifest.record(folder, model, section, study.settings(section, model), FILES[section], {})
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ import pytest
 
 from iwae.__main__ import _parser
 from iwae.files import write_text
+from iwae.reporting import contents
 
+TRAIN = "train_mnist_l1_iwae_k2"
 CHEAP = re.compile(r"(collect_results|tabulate_\w+|plot_\w+|summarize_study|all|figures|total|mark_outdated)$")
 
 
@@ -33,13 +35,14 @@ def write_reports(study, folder):
     figures.mkdir(parents=True)
     rows = [f"{study.name},{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in study.models]
     (results / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
-    for name in ("table1", "surgery"):
+    for name in contents.tables(study.models, study.sections):
         for kind in ("csv", "md", "html", "tex"):
             (results / f"{name}.{kind}").write_text(name)
-    for name in ("nll", "activity", "learning", "bound", "surgery", "samples", "reconstructions", "weights"):
+    for name in contents.figures(study.models, study.sections):
         for kind in ("pdf", "png", "csv"):
             (figures / f"{name}.{kind}").write_text(name)
-    (results / "README.md").write_text("tiny")
+    for name in ("README.md", "SHA256SUMS", "configuration.json"):
+        (results / name).write_text("tiny")
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_an_empty_directory_needs_everything_and_prints_commands_that_run(snakem
     planned = jobs(output)
     assert planned["fetch_mnist"] == planned["collect_results"] == planned["summarize_study"] == 1
     assert sum(count for name, count in planned.items() if name.startswith("train_mnist_")) == 6
-    for rule in ("evaluate_likelihood", "measure_activity", "compute_surgery", "draw_pictures"):
+    for rule in ("evaluate_likelihood", "measure_activity", "evaluate_chopped", "compute_surgery", "draw_pictures"):
         assert planned[rule] == 6
     commands = re.findall(r"exec (python -m iwae .*?(?<!\\)\n)", output, re.DOTALL)
     assert len(commands) == planned["total"] - 1  # all but the target itself
@@ -74,6 +77,31 @@ def test_on_a_gpu_one_job_trains_all_that_is_not_finished(snakemake, tiny_study,
     named = re.search(r"--models (.*) \\", output)[1].split()
     assert named == [model.name for model in study.models[4:]]
     assert "gpu=1" in output
+
+
+def test_what_is_continued_is_trained_after_what_it_is_continued_from(snakemake):
+    warm = {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}
+    for device, first in (("cpu", "train_mnist_l1_vae_k1_seed0"), ("cuda", "train_mnist")):
+        overlay = {"experiments": {"warm_starts": warm}, "device": device}
+        status, output = snakemake("-n", "train", overlay=overlay)
+        assert status == 0, output
+        continued = next(
+            name for name in jobs(output) if name in ("train_mnist_continued", f"{TRAIN}_from_vae_k1_seed0")
+        )
+        rules = re.findall(r"^rule (\w+):", output, re.MULTILINE)
+        assert rules.index(first) < rules.index(continued)
+
+
+def test_a_continued_model_needs_the_training_state_of_the_other(snakemake, clone):
+    overlay = {"experiments": {"warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}}}
+    status, output = snakemake("-n", overlay=overlay)
+    assert status == 1
+    assert "mnist/l1-iwae-k2-from-vae-k1/seed0 cannot be trained" in output
+    assert "whose training state checkpoints/tiny/mnist/l1-vae-k1/seed0.safetensors is gone" in output
+    write_text(clone / "checkpoints/tiny/mnist/l1-vae-k1/seed0.safetensors", "state")
+    status, output = snakemake("-n", overlay=overlay)
+    assert status == 0, output
+    assert {name for name in jobs(output) if name.startswith("train")} == {f"{TRAIN}_from_vae_k1_seed0"}
 
 
 @pytest.mark.parametrize("arguments", [["all"], ["figures"], ["all", "-F"], ["figures", "-F"]])

@@ -56,10 +56,10 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
     for model in longer.models:
         folder = tmp_path / model.name
         (folder / manifest.WEIGHTS).write_text("longer")
-        manifest.record(folder, model, "training", longer.training.as_dict(), FILES["training"], {})
+        manifest.record(folder, model, "training", longer.settings("training", model), FILES["training"], {})
     stands = standing(longer, tmp_path, tmp_path / "states")
     assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS[1:], 6)
-    assert len(stands.outdated) == 4 * 6
+    assert len(stands.outdated) == len(manifest.SECTIONS[1:]) * 6
 
 
 @pytest.mark.parametrize(

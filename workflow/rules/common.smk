@@ -12,7 +12,7 @@ try:
     from iwae.configuration import read_study
     from iwae.data.registry import DATASETS
     from iwae.errors import InputError
-    from iwae.manifest import SECTIONS
+    from iwae.reporting import contents
     from iwae.standing import FILES, standing
 except ImportError as error:
     raise WorkflowError(
@@ -48,22 +48,14 @@ NAMES = [model.name for model in study.models]
 MEASURED_BY = {
     "evaluate_likelihood": "likelihood",
     "measure_activity": "activity",
+    "evaluate_chopped": "chopped",
     "compute_surgery": "surgery",
     "draw_pictures": "pictures",
 }
 
-# Tables, and figures with the files of a model that each is drawn from, beside results.csv.
-TABLES = {"table1": "Table 1", "surgery": "ELBO surgery"}
-FIGURES_FROM = {
-    "nll": [],
-    "activity": ["activity.csv"],
-    "learning": ["training.csv"],
-    "bound": ["likelihood.csv"],
-    "surgery": ["surgery.csv"],
-    "samples": ["pictures.npz"],
-    "reconstructions": ["pictures.npz"],
-    "weights": ["model.safetensors"],
-}
+# Tables with their titles, and figures with the files of a model that each is drawn from, beside results.csv.
+TABLES = contents.tables(study.models, study.sections)
+FIGURES_FROM = contents.figures(study.models, study.sections)
 
 
 def model_files(*files):
@@ -82,7 +74,7 @@ def section_files(*sections):
 
 def data_files(dataset):
     """The files of a data set."""
-    return [f"{study.data}/{dataset}/{file}" for file in DATASETS[dataset].sha256]
+    return [f"{study.data}/{DATASETS[dataset].folder}/{file}" for file in DATASETS[dataset].files]
 
 
 def finished(files):
@@ -103,7 +95,7 @@ def finished(files):
 
 def unfinished(section):
     """A wildcard constraint: the models that lack a current result of this section, and no others."""
-    return "|".join(re.escape(model.name) for model in stands.unfinished[section]) or "(?!)"
+    return "|".join(re.escape(model.name) for model in stands.unfinished.get(section, [])) or "(?!)"
 
 
 def outdated(section):
@@ -125,10 +117,17 @@ def measured_data(wildcards):
     return data_files(wildcards.model.split("/")[0])
 
 
+def measured_before(section):
+    """Results that a measurement reads: what is inactive must be known before it can be removed."""
+    return ["<results>/{model}/activity.csv"] if section == "chopped" else []
+
+
 def settings_flags(section):
     """Flags of a measurement's command, one a line: every setting that determines its result."""
     flags = []
-    for name, value in study.settings(section).as_dict().items():
+    if section not in study.measurements:
+        return ""
+    for name, value in study.measurements[section].as_dict().items():
         values = value if isinstance(value, list) else [value]
         flags.append(" ".join([f"--{name.replace('_', '-')}", *map(str, values)]))
     return " \\\n                ".join(flags)
@@ -140,6 +139,12 @@ def cohorts():
     for model in stands.unfinished["training"]:
         result.setdefault(study.cohort_of(model), []).append(model)
     return result
+
+
+def origins(members):
+    """The weights of the models that these are continued from, where other jobs train them."""
+    names = {model.origin.name for model in members if model.origin and model.origin not in members}
+    return expand("<results>/{model}/model.safetensors", model=sorted(names))
 
 
 def training_options():
@@ -171,5 +176,5 @@ def closing_words():
 # What the targets ask for.
 TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "html", "tex"])
 FIGURE_FILES = expand("<figures>/{figure}.{kind}", figure=FIGURES_FROM, kind=["pdf", "png", "csv"])
-RESULT_FILES = ["<results>/results.csv", *outdated_marks("results", [""])]
-REPORT_FILES = [*RESULT_FILES, *TABLE_FILES, *FIGURE_FILES, "<results>/README.md"]
+RESULT_FILES = ["<results>/results.csv", "<results>/configuration.json", *outdated_marks("results", [""])]
+REPORT_FILES = [*RESULT_FILES, *TABLE_FILES, *FIGURE_FILES, "<results>/README.md", "<results>/SHA256SUMS"]

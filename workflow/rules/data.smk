@@ -1,9 +1,10 @@
-# The data sets: two files of images each, verified by their SHA-256.
+# The data sets: files of images, verified by their digest or content.
 #
 # in   nothing, or the user's own copies (data.folder)
-# out  <data.path>/<dataset>/...; files that are there have no rule, and every reader verifies them
+# out  <data.path>/<folder>/...; files that are there have no rule, and every reader verifies them
 
-for dataset in DATASETS:
+# A data set that reads the files of another one has its folder, and a folder is named after the data set whose own it is.
+for dataset in {known.folder: None for known in DATASETS.values()}:
     if not all(Path(file).exists() for file in data_files(dataset)):
 
         rule:

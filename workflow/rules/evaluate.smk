@@ -1,8 +1,8 @@
-# Measuring: four steps for each trained model, and each only for the models that lack its current result.
+# Measuring: five steps for each trained model, and each only for the models that lack its current result.
 #
 # in   <results>/<model>/model.safetensors and the data files
-# out  <results>/<model>/{likelihood.npz,likelihood.csv,activity.csv,surgery.csv,pictures.npz}; every step also enters
-#      itself into the model's manifest.json
+# out  <results>/<model>/{likelihood.npz,likelihood.csv,activity.csv,chopped.npz,chopped.csv,surgery.csv,pictures.npz};
+#      every step also enters itself into the model's manifest.json
 
 for name, section in MEASURED_BY.items():
 
@@ -12,6 +12,7 @@ for name, section in MEASURED_BY.items():
         input:
             model="<results>/{model}/model.safetensors",
             data=measured_data,
+            before=measured_before(section),
             outdated=outdated(section),
         output:
             [f"<results>/{{model}}/{file}" for file in FILES[section]],

@@ -1,15 +1,17 @@
-# From measured models to results.csv, tables, figures and the study's README.
+# From measured models to results.csv, tables, figures, the study's README and its audit.
 #
 # in   all files of all model folders
-# out  <results>/{results.csv,table1.*,surgery.*,README.md}, <figures>/<name>.{pdf,png,csv}
+# out  <results>/{results.csv,configuration.json,<table>.*,README.md,SHA256SUMS}, <figures>/<name>.{pdf,png,csv}; the
+#      audit, which is made anew whenever it is asked for, writes <results>/audit.{json,md,html}
 
 
 rule collect_results:
     input:
-        section_files(*SECTIONS),
+        section_files(*study.sections),
         outdated_marks("results", [""]),
     output:
         "<results>/results.csv",
+        "<results>/configuration.json",
     log:
         "<logs>/collect.log",
     benchmark:
@@ -18,11 +20,13 @@ rule collect_results:
     params:
         results=subpath(output[0], parent=True),
         models=NAMES,
+        configuration=json.dumps(config, sort_keys=True),
     shell:
         r"""
         exec python -m iwae --log {log} collect \
             --results {params.results} \
-            --models {params.models}
+            --models {params.models} \
+            --configuration {params.configuration:q}
         """
 
 
@@ -96,6 +100,7 @@ rule summarize_study:
         figures=FIGURE_FILES,
     output:
         "<results>/README.md",
+        "<results>/SHA256SUMS",
     log:
         "<logs>/summary.log",
     benchmark:
@@ -108,5 +113,22 @@ rule summarize_study:
         r"""
         exec python -m iwae --log {log} summary \
             --results {params.results} \
+            --figures {params.figures}
+        """
+
+
+# Without output, so that it always runs and what it found is kept when it fails.
+rule audit:
+    input:
+        finished(REPORT_FILES),
+    log:
+        "<logs>/audit.log",
+    localrule: True
+    params:
+        results=RESULTS,
+        figures=FIGURES,
+    shell:
+        r"""
+        exec python -m iwae --log {log} audit {params.results} \
             --figures {params.figures}
         """

@@ -19,6 +19,7 @@ for cohort, members in cohorts().items():
             f"train_{cohort}"
         input:
             data=data_files(members[0].dataset),
+            origins=origins(members),
             outdated=outdated_marks("training", [model.name for model in members]),
         output:
             expand(

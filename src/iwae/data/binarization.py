@@ -5,8 +5,14 @@ pixels with random bytes would give: white pixels would then be black once in 25
 binarization entropy 46.83 instead of 45.53 nats, which is another data set.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
+
+if TYPE_CHECKING:  # tensors bring their methods along, and the workflow imports this without torch
+    import torch
 
 _CHUNK = 1000  # images drawn at once: 6 MB of uniform numbers
 

@@ -1,4 +1,4 @@
-"""What a data set is to this library: named files with known contents, sources for them, and a reader."""
+"""What a data set is to this library: named files that can be checked, sources for them, and a reader."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-Source = Callable[[Path], dict[str, bytes]]
+from iwae.data.checks import Check
+from iwae.errors import InputError
+
+Source = Callable[[Path], Mapping[str, bytes]]
 """Returns the contents of a data set's files by name; it may use the empty temporary folder that it is given."""
 
 
@@ -16,17 +19,44 @@ class Dataset:
 
     Attributes:
         title: Its name in messages.
-        sha256: SHA-256 of each of its files, by the file's name below ``data/<dataset>/``.
+        folder: Name of the folder below the data folder that holds its files; data sets may share one.
+        checks: How each of its files is known to be the right one, by the file's name.
         sources: Where the files can be had without the user's help, in the order in which they are tried.
-        from_folder: Reads the files from a folder that the user names, in whatever packing is usual.
-        read: Reads the verified files in ``data/<dataset>/`` into the images (N, 784) ``uint8`` for training and held
-            out for validation, in the order in which they are split, and the test images.
+        read: Turns the verified contents of the files, by name, into the images (N, 784) ``uint8`` for training and
+            held out for validation, in the order in which they are split, and the test images.
         train_images: How many images it has for training and validation together.
     """
 
     title: str
-    sha256: Mapping[str, str]
+    folder: str
+    checks: Mapping[str, Check]
     sources: Mapping[str, Source]
-    from_folder: Source
-    read: Callable[[Path], tuple[np.ndarray, np.ndarray]]
+    read: Callable[[Mapping[str, bytes]], tuple[np.ndarray, np.ndarray]]
     train_images: int
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return tuple(self.checks)
+
+    @property
+    def evidence(self) -> str:
+        """What messages say was verified, such as ``SHA-256``."""
+        return " and ".join(sorted({check.kind for check in self.checks.values()}))
+
+    def contents(self, data: Path) -> dict[str, bytes]:
+        """The verified contents of its files in the data folder `data`, by name.
+
+        Raises:
+            InputError: A file is missing, or is not the right one.
+        """
+        return {file: self._verified_content(Path(data) / self.folder / file) for file in self.files}
+
+    def _verified_content(self, path: Path) -> bytes:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            reason = f"{path} cannot be read ({error.strerror}): fetch the data first, with python -m iwae fetch."
+            raise InputError(reason) from error
+        self.checks[path.name].verify(content, str(path))
+        return content

@@ -3,14 +3,11 @@
 The words are 2051 (the magic number of three-dimensional unsigned bytes), the number of images, of rows and of columns.
 """
 
-import hashlib
 import struct
-from pathlib import Path
 
 import numpy as np
 
 from iwae.errors import InputError
-from iwae.files import atomic_path
 
 _MAGIC = 0x00000803
 _HEADER = struct.Struct(">4I")
@@ -43,38 +40,3 @@ def decode(content: bytes, name: str) -> np.ndarray:
         raise InputError(f"{name} is damaged: it has {len(content)} bytes, its header promises {expected}.")
     # A copy, because arrays over `bytes` are read-only and torch warns of sharing their memory.
     return np.frombuffer(content, np.uint8, offset=_HEADER.size).reshape(shape).copy()
-
-
-def check_sha256(content: bytes, name: str, expected: str) -> None:
-    """Raise `InputError`, naming `name` and both hashes, unless the SHA-256 of `content` is `expected`."""
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise InputError(f"{name} is not the published file: its SHA-256 is {found}, it must be {expected}.")
-
-
-def read_images(path: Path, sha256: str | None = None) -> np.ndarray:
-    """The images in the IDX file at `path`, one a row: (n, rows * columns) ``uint8``.
-
-    Args:
-        path: The uncompressed file.
-        sha256: What its SHA-256 must be; None if any will do.
-
-    Raises:
-        InputError: The file is missing, damaged, or not the one that `sha256` describes.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        reason = f"{path} cannot be read ({error.strerror}): fetch the data first, with python -m iwae fetch."
-        raise InputError(reason) from error
-    if sha256 is not None:
-        check_sha256(content, str(path), sha256)
-    images = decode(content, str(path))
-    return images.reshape(images.shape[0], images.shape[1] * images.shape[2])
-
-
-def write_images(path: Path, images: np.ndarray) -> None:
-    """Write `images` (n, rows, columns) ``uint8`` to `path` as IDX, atomically."""
-    content = encode(images)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)

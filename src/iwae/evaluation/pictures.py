@@ -41,8 +41,9 @@ def draw(model: TrainedModel, x: np.ndarray, settings: PicturesSettings, device:
     samples = generate(model.architecture, model.parameters, [layer[:, 0] for layer in noise])
     inputs = x[: settings.reconstructions]
     means = reconstruct(model.architecture, model.parameters, torch.from_numpy(inputs).to(device).float())
-    return Pictures(_grey(samples), inputs * np.uint8(255), _grey(means))
+    return Pictures(grey(samples), inputs * np.uint8(255), grey(means))
 
 
-def _grey(means: Tensor) -> np.ndarray:
+def grey(means: Tensor) -> np.ndarray:
+    """Means of pixels in [0, 1] as grey levels 0..255, ``uint8``."""
     return (255 * means).round().to(torch.uint8).cpu().numpy()

@@ -11,8 +11,11 @@ computes x @ weight + bias, with ``{network}.{layer}.weight`` (in, out) and ``{n
 
 from dataclasses import dataclass
 
+from iwae.protocol import Protocol
+from iwae.specification import PAPER_LATENTS, ModelSpec
+
 PIXELS = 784
-_LATENTS = {1: (50,), 2: (100, 50)}
+_LATENTS = {1: (PAPER_LATENTS,), 2: (100, 50)}
 _HIDDEN = (200, 100)  # width of the tanh layers between x and h1, and between h1 and h2
 
 
@@ -23,15 +26,22 @@ class Architecture:
     Attributes:
         layers: Stochastic layers, 1 or 2.
         scale: Whether a Gaussian's second head predicts the ``log-deviation`` or the ``log-variance``.
+        units: Latent units of a model with one layer; None for the paper's 50.
     """
 
     layers: int
     scale: str = "log-deviation"
+    units: int | None = None
+
+    @classmethod
+    def of(cls, spec: ModelSpec, protocol: Protocol) -> "Architecture":
+        """The architecture of a model that is trained under `protocol`."""
+        return cls(spec.layers, protocol.scale, spec.latents)
 
     @property
     def latents(self) -> tuple[int, ...]:
         """Units of h1, and of h2 where there are two layers."""
-        return _LATENTS[self.layers]
+        return _LATENTS[self.layers] if self.units is None else (self.units,)
 
     @property
     def layer_shapes(self) -> dict[str, tuple[int, int]]:

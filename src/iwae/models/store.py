@@ -48,7 +48,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
         raise InputError(f"{path} is not a file of tensors ({error}): restore it or train the model again.") from error
     spec = ModelSpec(**content["model"])
     settings = _settings(content, Path(folder) / manifest.NAME)
-    architecture = Architecture(spec.layers, settings.protocol.scale)
+    architecture = Architecture.of(spec, settings.protocol)
     found = {name: tuple(tensor.shape) for name, tensor in parameters.items() if tensor.dtype == torch.float32}
     if found != architecture.parameter_shapes:
         wrong = sorted(set(found.items()) ^ set(architecture.parameter_shapes.items()))[0][0]

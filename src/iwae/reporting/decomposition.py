@@ -16,7 +16,7 @@ def surgery(study: Study) -> pd.DataFrame:
         Columns dataset, layers, objective, k, stages, schedule, seeds, images (N), log_images (log N, nats), term,
         value (nats per image), se_draws (standard error over Monte-Carlo draws), sd_seeds (over two or more seeds).
     """
-    terms = study.concat("surgery", "surgery.csv")
+    terms = study.grid.concat("surgery", "surgery.csv")
     groups = terms.groupby([*KEYS, "images", "term"], sort=False)
     frame = groups.agg(
         seeds=("seed", "nunique"),

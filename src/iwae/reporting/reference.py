@@ -1,7 +1,11 @@
-"""The paper's numbers (Burda, Grosse & Salakhutdinov, arXiv 1509.00519 v4), read from ``reference.csv``."""
+"""The paper's numbers (Burda, Grosse & Salakhutdinov, arXiv 1509.00519 v4).
+
+Its tables are read from ``reference.csv``, the ranges that its text gives from ``ranges.csv``.
+"""
 
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import pandas as pd
 
@@ -10,24 +14,49 @@ _TYPES = {"active_1": "Int64", "active_2": "Int64"}
 
 @cache
 def _table() -> pd.DataFrame:
-    with (files(__package__) / "reference.csv").open(encoding="utf-8") as stream:
-        return pd.read_csv(stream, dtype=_TYPES)
+    return _read("reference.csv", dtype=_TYPES).fillna({"variation": ""})
+
+
+@cache
+def _ranges() -> pd.DataFrame:
+    return _read("ranges.csv").fillna({"dataset": ""})
+
+
+def _read(name: str, **options: Any) -> pd.DataFrame:
+    with (files(__package__) / name).open(encoding="utf-8") as stream:
+        return pd.read_csv(stream, **options)
 
 
 def paper() -> pd.DataFrame:
-    """The paper's results: a row for each dataset, layers, k and objective.
+    """The paper's results: a row for each dataset, layers, k, objective and variation.
 
     Returns:
-        Columns dataset, layers, k, objective, nll (nats per test image), active_1 and active_2 (active units of each
-        stochastic layer; active_2 is empty for one layer) and source (the paper's table).
+        Columns dataset, layers, k, objective, variation (empty but for the continued models of Table 2), nll (nats per
+        test image), active_1 and active_2 (active units of each stochastic layer; active_2 is empty for one layer) and
+        source (the paper's table).
     """
     return _table().copy()
 
 
-def paper_row(dataset: str, layers: int, k: int, objective: str) -> pd.Series | None:
+def paper_row(dataset: str, layers: int, k: int, objective: str, variation: str = "") -> pd.Series | None:
     """The paper's row for one model, or None where the paper has none."""
     table = _table()
-    rows = table[
-        (table.dataset == dataset) & (table.layers == layers) & (table.k == k) & (table.objective == objective)
-    ]
+    keys = {"dataset": dataset, "layers": layers, "k": k, "objective": objective, "variation": variation}
+    rows = table[(table[list(keys)] == pd.Series(keys)).all(axis=1)]
+    return None if rows.empty else rows.iloc[0]
+
+
+def paper_range(quantity: str, dataset: str) -> pd.Series | None:
+    """What the paper's text says of a quantity of all its models, or None where it says nothing.
+
+    Args:
+        quantity: ``generalization_gap`` (nll of test minus training images) or ``chopped_change`` (size of the change
+            of nll when the inactive units are removed), in nats.
+        dataset: A data set; some ranges hold for all.
+
+    Returns:
+        low and high (low is empty for a bound; where both are equal the text says "about"), source.
+    """
+    table = _ranges()
+    rows = table[(table["quantity"] == quantity) & table.dataset.isin(["", dataset])]
     return None if rows.empty else rows.iloc[0]

@@ -1,10 +1,13 @@
 """``results.csv``: one row for each model and quantity, read from the model folders of a study.
 
-Columns: study, dataset, layers, objective, k, seed, quantity, value, se, n, stages. ``se`` is the standard error over n
-images (nll, nll_train, ess) or over the n Monte-Carlo draws made (terms of the surgery) and is empty for counts; for
-active units n is the number of units. ``stages`` is the number of stages of the schedule that the model ran.
+Columns: study, dataset, layers, objective, k, seed, variation, quantity, value, se, n, stages. ``variation`` is empty
+for the models of the grid. ``se`` is the standard error over n images (nll, nll_train, ess, chopped_change) or over the
+n Monte-Carlo draws made (terms of the surgery) and is empty for counts; for active units n is the number of units.
+``stages`` is the number of stages of the schedule that the model ran. chopped_change and the terms of the surgery are
+there where these steps were run.
 """
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,16 @@ import pandas as pd
 
 from iwae import manifest
 from iwae.errors import InputError
-from iwae.files import atomic_path
+from iwae.files import atomic_path, write_json
+from iwae.settings import ACTIVE
 from iwae.specification import ModelSpec
 
-IDENTITY = ["dataset", "layers", "objective", "k", "seed"]
+IDENTITY = ["dataset", "layers", "objective", "k", "seed", "variation"]
+CONFIGURATION = "configuration.json"
 COLUMNS = ["study", *IDENTITY, "quantity", "value", "se", "n", "stages"]
 SURGERY_TERMS = ("reconstruction", "mutual_information", "index_gap", "marginal_kl", "elbo")
-ACTIVE = 0.01  # a unit is active if A_u is above this (paper, section 5)
-_NEEDED = ("training", "likelihood", "activity", "surgery")
+_NEEDED = ("training", "likelihood", "activity")
+_EMPTY = {column: [""] for column in ("value", "se", "n")}  # elsewhere, empty is a text of no letters
 _Row = tuple[str, float, float | None, int | None]  # quantity, value, se, n
 
 
@@ -44,10 +49,12 @@ def collect(results: Path, names: Sequence[str]) -> pd.DataFrame:
     if not names:
         raise InputError("no models are named: give at least one, such as mnist/l1-iwae-k5/seed0.")
     rows: list[dict[str, Any]] = []
-    for name in names:
-        spec, folder = ModelSpec.parse(name), Path(results) / name
-        content = checked_manifest(folder, spec)
-        _check_sections(folder, content)
+    specs = [ModelSpec.parse(name) for name in names]
+    contents = {spec: checked_manifest(Path(results) / spec.name, spec) for spec in specs}
+    of_the_grid = {section for spec in specs if not spec.variation for section in contents[spec]}
+    for spec, content in contents.items():
+        folder = Path(results) / spec.name
+        _check_sections(folder, content, set(_NEEDED) if spec.variation else of_the_grid.union(_NEEDED))
         head = {"study": Path(results).name, **vars(spec)}
         stages = content["training"]["settings"]["stages"]
         for quantity, value, se, n in _quantities(folder, spec, content):
@@ -69,9 +76,35 @@ def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
     return content
 
 
-def write_results(results: Path, names: Sequence[str]) -> None:
-    """Write `collect`'s rows to ``results.csv`` in the study folder `results`."""
-    write_frame(Path(results) / "results.csv", collect(results, names))
+def write_results(results: Path, names: Sequence[str], configuration: dict[str, Any] | None = None) -> None:
+    """Write `collect`'s rows to ``results.csv`` in the study folder `results`.
+
+    Args:
+        results: The study folder.
+        names: Names of the study's models.
+        configuration: The configuration that asks for them, to be kept in ``configuration.json``; None if unknown.
+    """
+    frame = collect(results, names)
+    if configuration is not None:
+        write_json(Path(results) / CONFIGURATION, configuration)
+    write_frame(Path(results) / "results.csv", frame)
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Read a ``configuration.json``.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path} is missing: run the step 'collect' with the study's configuration.")
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({error}): run the step 'collect' again.") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged (it holds no settings): run the step 'collect' again.")
+    return content
 
 
 def write_frame(path: Path, frame: pd.DataFrame) -> None:
@@ -90,7 +123,7 @@ def read_results(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path} is missing: run the step 'collect' first.")
     try:
-        frame = pd.read_csv(path, dtype={"n": "Int64"})
+        frame = pd.read_csv(path, dtype={"n": "Int64", "variation": str}, keep_default_na=False, na_values=_EMPTY)
     except (ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path} cannot be read as results ({error}): run the step 'collect' again.") from error
     if list(frame.columns) != COLUMNS or frame.empty:
@@ -98,10 +131,10 @@ def read_results(path: Path) -> pd.DataFrame:
     return frame
 
 
-def _check_sections(folder: Path, content: dict[str, Any]) -> None:
+def _check_sections(folder: Path, content: dict[str, Any], needed: set[str]) -> None:
     weights = content.get("training", {}).get("files", {}).get(manifest.WEIGHTS)
-    for section in _NEEDED:
-        if section not in content:
+    for section in manifest.SECTIONS:
+        if section in needed and section not in content:
             raise InputError(f"{folder / manifest.NAME} has no entry {section!r}: run that step for this model first.")
     for section in (name for name in manifest.SECTIONS if name in content):
         for file in content[section]["files"]:
@@ -113,7 +146,10 @@ def _check_sections(folder: Path, content: dict[str, Any]) -> None:
 def _quantities(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Iterator[_Row]:
     yield from _likelihood(folder, content["likelihood"]["settings"]["samples"])
     yield from _active_units(pd.read_csv(folder / "activity.csv"), spec.layers)
-    yield from _surgery(pd.read_csv(folder / "surgery.csv"), content["surgery"]["settings"]["samples"])
+    if "chopped" in content:
+        yield _chopped(folder)
+    if "surgery" in content:
+        yield from _surgery(pd.read_csv(folder / "surgery.csv"), content["surgery"]["settings"]["samples"])
     yield "updates", float(pd.read_csv(folder / "training.csv").updates.iloc[-1]), None, None
     seconds = content["training"]["provenance"].get("wall_seconds")
     if seconds is not None:
@@ -136,6 +172,12 @@ def _active_units(units: pd.DataFrame, layers: int) -> Iterator[_Row]:
         for layer in range(1, layers + 1):
             activity = units.loc[units.layer == layer, column]
             yield f"{quantity}_{layer}", float((activity > ACTIVE).sum()), None, len(activity)
+
+
+def _chopped(folder: Path) -> _Row:
+    with np.load(folder / "chopped.npz") as arrays:
+        change = arrays["whole"].astype(np.float64) - arrays["chopped"]  # of nll, which is minus L_S
+    return "chopped_change", float(change.mean()), float(change.std(ddof=1) / np.sqrt(len(change))), len(change)
 
 
 def _surgery(table: pd.DataFrame, samples: int) -> Iterator[_Row]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iwae.protocol import PRESETS
 from iwae.reporting.study import Model, nll_per_image
@@ -9,6 +10,7 @@ from iwae.settings import SCHEDULE_STAGES, LikelihoodSettings, TrainingSettings
 
 PAPER = TrainingSettings()
 PAPER_LIKELIHOOD = LikelihoodSettings()
+PAPER_TEST_IMAGES = {"omniglot": 8_070}  # all there are; of the other data sets the likelihood's default
 
 
 def passes(stages: int) -> int:
@@ -23,19 +25,21 @@ def schedule(stages: int) -> str:
     return f"cut after {stages} of {SCHEDULE_STAGES} stages ({passes(stages)} of {passes(SCHEDULE_STAGES)} passes)"
 
 
-def is_comparable(model: Model) -> bool:
-    """Whether a model's nll may be compared with the paper's.
+def is_comparable(model: Model, section: str = "likelihood") -> bool:
+    """Whether a model's nll, as this section measured it, may be compared with the paper's.
 
     It may if the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size, and
     nll is the paper's L_5000: with fewer samples the bound is lower. Fewer test images give the same nll with a larger
     error, so they may differ; `likelihood_line` says so.
     """
-    return not [*_departures(model), *_measurement_departures(model)]
+    return not [*_departures(model), *_measurement_departures(model, section)]
 
 
-def comparison_lines(models: Sequence[Model], consequence: str = "not comparable with the paper") -> list[str]:
-    """`schedule_lines`, and one sentence for each way in which some models' nll is measured unlike the paper's."""
-    found = Counter(reason for model in models for reason in _measurement_departures(model))
+def comparison_lines(
+    models: Sequence[Model], consequence: str = "not comparable with the paper", section: str = "likelihood"
+) -> list[str]:
+    """`schedule_lines`, and one sentence for each way in which `section` measured some models' nll unlike the paper."""
+    found = Counter(reason for model in models for reason in _measurement_departures(model, section))
     return schedule_lines(models, consequence) + _sentences(found, models, consequence)
 
 
@@ -75,8 +79,8 @@ def _departures(model: Model) -> list[str]:
     return found
 
 
-def _measurement_departures(model: Model) -> list[str]:
-    samples = model.settings("likelihood")["samples"]
+def _measurement_departures(model: Model, section: str) -> list[str]:
+    samples = model.settings(section)["samples"]
     if samples == PAPER_LIKELIHOOD.samples:
         return []
     return [f"nll is measured by L_{samples} instead of L_{PAPER_LIKELIHOOD.samples}"]
@@ -85,31 +89,44 @@ def _measurement_departures(model: Model) -> list[str]:
 def likelihood_line(models: Sequence[Model]) -> str:
     """How nll was measured, over as many images as there were, and the paper's way where it differs."""
     samples = {model.settings("likelihood")["samples"] for model in models}
-    images = {nll_per_image([model])[0].shape[1] for model in models}
+    measured = {(model.spec.dataset, nll_per_image([model])[0].shape[1]) for model in models}
+    paper = {dataset: PAPER_TEST_IMAGES.get(dataset, PAPER_LIKELIHOOD.test_images) for dataset, _ in measured}
+    images = {number for _, number in measured}
     line = (
         f"nll: mean of -L_{_listed(samples)}, the bound of that many importance samples, over {_listed(images)} test "
         "images, in nats per image"
     )
-    if samples != {PAPER_LIKELIHOOD.samples} or images != {PAPER_LIKELIHOOD.test_images}:
-        line += f" (paper: {PAPER_LIKELIHOOD.samples} samples, {PAPER_LIKELIHOOD.test_images} images)"
+    if samples != {PAPER_LIKELIHOOD.samples} or measured != set(paper.items()):
+        line += f" (paper: {PAPER_LIKELIHOOD.samples} samples, {_listed(set(paper.values()))} images)"
     return line + "."
 
 
 def protocols(models: Sequence[Model]) -> list[str]:
     """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
-    named = Counter(_protocol(model.settings("training")["protocol"]) for model in models)
+    named = Counter(_protocol(model) for model in models)
     if len(named) == 1:
         return list(named)
     return [f"{name}{_share(count, models)}" for name, count in sorted(named.items())]
 
 
-def _protocol(fields: dict) -> str:
-    differences = {
-        name: [f"{key}={fields.get(key)}" for key, value in preset.as_dict().items() if fields.get(key) != value]
-        for name, preset in PRESETS.items()
-    }
+def _protocol(model: Model) -> str:
+    fields = model.settings("training")["protocol"]
+    differences = {}
+    for name, preset in PRESETS.items():
+        asked = TrainingSettings(preset).for_model(replace(model.spec, variation="")).as_dict()["protocol"]
+        differences[name] = [f"{key}={fields.get(key)}" for key, value in asked.items() if fields.get(key) != value]
     nearest = min(differences, key=lambda name: len(differences[name]))
     return f"{nearest} with {', '.join(differences[nearest])}" if differences[nearest] else nearest
+
+
+def protocol_changes(base: Model, model: Model) -> list[str]:
+    """Each field of the protocol that differs between two models: ``adam_beta1: 0.99 -> 0.9``."""
+    before, after = (one.settings("training")["protocol"] for one in (base, model))
+    return [
+        f"{name}: {before.get(name)} -> {after.get(name)}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name)
+    ]
 
 
 def activity_variant(models: Sequence[Model]) -> str:

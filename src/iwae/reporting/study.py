@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from iwae import manifest
+from iwae.configuration import study_of
 from iwae.errors import InputError
-from iwae.reporting.results import IDENTITY, checked_manifest, read_results
+from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
 from iwae.specification import OBJECTIVES, ModelSpec
 
 ROUNDING = 1e-3  # nats: per-image values are float32, their mean in results.csv may have been taken before rounding
@@ -87,11 +88,38 @@ class Study:
             models.append(model)
         return cls(folder, results, tuple(sorted(models, key=_order)))
 
-    def value(self, model: Model, quantity: str) -> float:
-        """A quantity of one model in ``results.csv``; NaN where it has none."""
+    @property
+    def grid(self) -> "Study":
+        """The study with the models of its grid alone, which the paper's tables are about: no variations."""
+        models = tuple(model for model in self.models if not model.spec.variation)
+        return Study(self.folder, self.results[self.results.variation == ""], models)
+
+    @property
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """The specifications of the models."""
+        return tuple(model.spec for model in self.models)
+
+    @cached_property
+    def sections(self) -> tuple[str, ...]:
+        """The steps that are run on every model: what the configuration asks for, if it is known, else what was run."""
+        path = self.folder / CONFIGURATION
+        if path.is_file():
+            try:
+                return study_of(read_configuration(path)).sections
+            except (KeyError, TypeError, AttributeError) as error:
+                raise InputError(f"{path} is not a study's configuration ({error!r}): run 'collect' again.") from error
+        return tuple(name for name in manifest.SECTIONS if all(name in model.manifest for model in self.models))
+
+    def row(self, model: Model, quantity: str) -> pd.Series | None:
+        """The row of one quantity of one model in ``results.csv``; None where there is none."""
         rows = self.results
         chosen = rows[(rows[IDENTITY] == pd.Series(vars(model.spec))).all(axis=1) & (rows.quantity == quantity)]
-        return float(chosen["value"].iloc[0]) if len(chosen) else float("nan")
+        return chosen.iloc[0] if len(chosen) else None
+
+    def value(self, model: Model, quantity: str) -> float:
+        """A quantity of one model in ``results.csv``; NaN where it has none."""
+        row = self.row(model, quantity)
+        return float("nan") if row is None else float(row["value"])
 
     def concat(self, section: str, file: str) -> pd.DataFrame:
         """A CSV file of every model, one below the other, with the columns that name the model and its stages."""
@@ -104,28 +132,32 @@ class Study:
         return pd.concat(parts, ignore_index=True)
 
 
-def nll_per_image(models: Iterable[Model]) -> tuple[np.ndarray, np.ndarray]:
-    """The test images' nll of several models, in nats.
+def nll_per_image(models: Iterable[Model], split: str = "test") -> tuple[np.ndarray, np.ndarray]:
+    """The nll of each image under several models, in nats.
+
+    Args:
+        models: The models, at least one.
+        split: ``test`` or ``train``.
 
     Returns:
         nll (models, images), float64, and the images' indices (images,).
 
     Raises:
-        InputError: The models were not measured on the same test images.
+        InputError: The models were not measured on the same images.
     """
     values, images = [], []
     for model in models:
-        arrays = model.arrays("likelihood", "likelihood.npz", ("test", "test_images"))
-        values.append(-arrays["test"].astype(np.float64))
-        images.append(arrays["test_images"])
+        arrays = model.arrays("likelihood", "likelihood.npz", (split, f"{split}_images"))
+        values.append(-arrays[split].astype(np.float64))
+        images.append(arrays[f"{split}_images"])
         if not np.array_equal(images[0], images[-1]):
-            raise InputError(f"{model.folder} was measured on other test images: use one setting for a whole study.")
+            raise InputError(f"{model.folder} was measured on other {split} images: use one setting for a whole study.")
     return np.stack(values), images[0]
 
 
 def _order(model: Model) -> tuple:
     spec = model.spec
-    return spec.dataset, spec.layers, OBJECTIVES.index(spec.objective), spec.k, spec.seed
+    return spec.dataset, spec.layers, OBJECTIVES.index(spec.objective), spec.k, spec.variation, spec.seed
 
 
 def _same_nll(model: Model, rows: pd.DataFrame) -> bool:

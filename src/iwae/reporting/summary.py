@@ -8,10 +8,13 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.files import write_text
-from iwae.reporting.figures import FIGURES
+from iwae.reporting import contents
+from iwae.reporting.figures import figures_of
+from iwae.reporting.seal import NAME as SEAL
+from iwae.reporting.seal import seal
 from iwae.reporting.statements import comparison_lines, counted, likelihood_line, protocols
 from iwae.reporting.study import Model, Study
-from iwae.reporting.tables import TABLES
+from iwae.reporting.tables import tables_of
 from iwae.settings import SCHEDULE_STAGES
 
 _CODE = ("git_commit", "source_sha256", "python", "torch", "numpy", "safetensors")
@@ -19,6 +22,8 @@ _CODE = ("git_commit", "source_sha256", "python", "torch", "numpy", "safetensors
 
 def write_summary(results: Path, figures: Path) -> None:
     """Write ``results/README.md``: what was done, the tables, and those of the figures that are in `figures`.
+
+    After that the study is complete, so its files are sealed (`iwae.reporting.seal`).
 
     Args:
         results: The study folder, with ``results.csv`` and all tables.
@@ -35,21 +40,25 @@ def write_summary(results: Path, figures: Path) -> None:
         "Every number is in `results.csv`, one row for each model and quantity.",
         "## What was done\n\n" + "\n".join(f"- {line}" for line in _statements(study.models)),
         "## Tables",
-        *(_table(results, name) for name in TABLES),
+        *(_table(results, name) for name in tables_of(study)),
         "## Figures",
-        *_figures(results, figures),
+        *_figures(study, figures),
         "## Models\n\n" + _models(study),
         "## Where the numbers come from\n\n" + "\n".join(f"- {line}" for line in _provenance(study.models)),
     ]
     write_text(results / "README.md", "\n\n".join(part.strip() for part in parts) + "\n")
+    seal(results, figures)
 
 
 def _statements(models: Sequence[Model]) -> list[str]:
     seeds = sorted({model.spec.seed for model in models})
+    varied = sum(bool(model.spec.variation) for model in models)
+    others = f", {varied} of them variations of models of the grid" if varied else ""
+    usual = [model for model in models if model.spec.variant is None]
     return [
         f"**{' '.join(comparison_lines(models))}**",
-        f"Protocol: {'; '.join(protocols(models))}.",
-        f"{counted(len(models), 'model')}; {counted(len(seeds), 'seed')}: {', '.join(map(str, seeds))}.",
+        f"Protocol: {'; '.join(protocols(usual or models))}{'' if len(usual) == len(models) else ', and others'}.",
+        f"{counted(len(models), 'model')}{others}; {counted(len(seeds), 'seed')}: {', '.join(map(str, seeds))}.",
         likelihood_line(models),
     ]
 
@@ -62,12 +71,13 @@ def _table(results: Path, name: str) -> str:
     return f"{path.read_text(encoding='utf-8').strip()}\n\nThe same as {links}."
 
 
-def _figures(results: Path, figures: Path) -> list[str]:
-    folder = Path(os.path.relpath(figures, results)).as_posix()
+def _figures(study: Study, figures: Path) -> list[str]:
+    folder = Path(os.path.relpath(figures, study.folder)).as_posix()
+    titles = {name: contents.FIGURES[name].title for name in figures_of(study)}
     return [
-        f"### {recipe.title}\n\n![{recipe.title}]({folder}/{name}.png)\n\n"
+        f"### {title}\n\n![{title}]({folder}/{name}.png)\n\n"
         f"[PDF]({folder}/{name}.pdf), [the plotted numbers]({folder}/{name}.csv)"
-        for name, recipe in FIGURES.items()
+        for name, title in titles.items()
         if (figures / f"{name}.png").is_file()
     ]
 
@@ -75,17 +85,16 @@ def _figures(results: Path, figures: Path) -> list[str]:
 def _models(study: Study) -> str:
     heads = ("model", "stages", "updates", "wall time", "models in the job", "nll", "se_images")
     lines = [f"| {' | '.join(heads)} |", f"| :-- |{' --: |' * (len(heads) - 1)}"]
-    rows = study.results.set_index(["dataset", "layers", "objective", "k", "seed", "quantity"])
     for model in study.models:
-        nll = rows.loc[(*vars(model.spec).values(), "nll")]
+        nll = study.row(model, "nll")
         cells = (
             f"[`{model.spec.name}`]({model.spec.name}/manifest.json)",
             f"{model.stages} of {SCHEDULE_STAGES}",
             f"{study.value(model, 'updates'):.0f}",
             duration(study.value(model, "wall_seconds")),
             str(len(_trained(model).get("stack", [model.spec.name]))),
-            f"{nll.value:.2f}",
-            f"{nll.se:.2f}",
+            f"{nll['value']:.2f}",
+            f"{nll['se']:.2f}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     note = "Models that were trained in one job share its wall time."
@@ -103,6 +112,7 @@ def _provenance(models: Sequence[Model]) -> list[str]:
     for key in _CODE:
         lines.append(f"{key}: {_counts(_trained(model).get(key) for model in models)}")
     lines.append("Each model's `manifest.json` has its settings and the SHA-256 of each of its files.")
+    lines.append(f"`{SEAL}` has the SHA-256 of every file of the study, figures included: `sha256sum --check {SEAL}`.")
     return lines
 
 

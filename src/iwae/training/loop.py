@@ -40,9 +40,10 @@ class StackTraining:
         self._states, self._settings, self._device = states, settings, device
         self.specs, self.updates = list(states), next(iter(states.values())).updates
         self._protocol = settings.protocol
-        self.schedule = Schedule(len(images.train) // settings.batch_size, settings.stages)
+        continued = settings.stages - 1 if self.specs[0].origin else 0  # the last stage once more
+        self.schedule = Schedule(len(images.train) // settings.batch_size, settings.stages, first=continued)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        architecture = Architecture(self.specs[0].layers, self._protocol.scale)
+        architecture = Architecture.of(self.specs[0], self._protocol)
         train = images.train
         if self._protocol.binarization == "once":
             train = 255 * binarize(train, settings.study_seed)
@@ -97,8 +98,9 @@ class StackTraining:
 
     def start_block(self) -> None:
         """Set the next block of updates going."""
-        begin, schedule, start = time.monotonic(), self.schedule, 0
-        use_products(next(iter(self._states.values())).products)
+        begin, schedule, state = time.monotonic(), self.schedule, next(iter(self._states.values()))
+        start = -state.steps
+        use_products(state.products)
         with self._on_stream():
             if self._protocol.optimizer_state == "reset":
                 start = schedule.stage_start(self.updates)

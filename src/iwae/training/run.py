@@ -24,6 +24,7 @@ from iwae.specification import ModelSpec
 from iwae.training import state as states
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
+from iwae.training.schedule import Schedule
 from iwae.training.state import ModelState
 
 _log = logging.getLogger(__name__)
@@ -44,9 +45,9 @@ class Places:
     results: Path
     checkpoints: Path
 
-    def checkpoint(self, spec: ModelSpec) -> Path:
+    def checkpoint(self, spec: ModelSpec, settings: TrainingSettings) -> Path:
         """The file of a model's training state."""
-        return self.checkpoints / f"{spec.name}.safetensors"
+        return self.checkpoints / settings.state_file(spec)
 
 
 def train(
@@ -60,12 +61,13 @@ def train(
     """Train models and write their folders, going on from their checkpoints where there are any.
 
     On CUDA the models of one stack that stand at the same update are trained together, and all stacks side by side. On
-    the CPU the models are trained one by one: there the moments of several would only crowd the cache.
+    the CPU the models are trained one by one: there the moments of several would only crowd the cache. Models that are
+    continued from others come last.
 
     Args:
         specs: The models.
         places: Where to read and write.
-        settings: What to train them with.
+        settings: What to train them with, as the study has it (`TrainingSettings.for_model`).
         device_name: ``cpu``, ``cuda`` or ``auto``.
         threads: CPU threads.
         checkpoint_minutes: Longest time between two writings of the training states.
@@ -78,14 +80,18 @@ def train(
     device = choose_device(device_name)
     configure(device, threads)
     wanted = _unfinished(specs, places, settings)
-    for dataset in sorted({spec.dataset for spec in wanted}):
-        images = load(dataset, places.data, settings.protocol.held_out, settings.train_images)
+    groups: dict[tuple[str, int], list[ModelSpec]] = defaultdict(list)
+    for spec in wanted:
+        groups[spec.dataset, settings.for_model(spec).protocol.held_out].append(spec)
+    for (dataset, held_out), members in sorted(groups.items()):
+        images = load(dataset, places.data, held_out, settings.train_images)
         if len(images.train) < settings.batch_size:
             raise InputError(
                 f"batch_size = {settings.batch_size} is impossible: there are {len(images.train)} training images."
             )
         cohort = _Cohort(places, settings, images, device, threads)
-        cohort.train([spec for spec in wanted if spec.dataset == dataset], checkpoint_minutes)
+        for continued in (False, True):
+            cohort.train([spec for spec in members if bool(spec.origin) == continued], checkpoint_minutes)
 
 
 class _Cohort:
@@ -107,9 +113,10 @@ class _Cohort:
         """Train the models and write each one's folder as soon as it is trained."""
         with ExitStack() as locks:
             for spec in specs:
-                locks.enter_context(_locked(self._places.checkpoint(spec)))
+                locks.enter_context(_locked(self._places.checkpoint(spec, self._settings)))
             trainings = [
-                StackTraining(group, self._settings, self._images, self._device) for group in self._groups(specs)
+                StackTraining(group, self._settings.for_model(next(iter(group))), self._images, self._device)
+                for group in self._groups(specs)
             ]
             on_gpu = self._device.type == "cuda"
             run_side_by_side(
@@ -122,30 +129,46 @@ class _Cohort:
 
     def _groups(self, specs: Sequence[ModelSpec]) -> list[dict[ModelSpec, ModelState]]:
         """The models with their states, grouped into stacks."""
-        found = {spec: states.load(self._places.checkpoint(spec), self._key(spec)) for spec in specs}
         groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
-        for spec, loaded in found.items():
-            state = loaded or self._fresh(spec)
+        for spec in specs:
+            state = self._load(spec) or self._fresh(spec)
             require_exact(state.products)
             together = spec.stack if self._device.type == "cuda" else spec.name
-            groups[together, state.updates][spec] = state
+            groups[together, state.updates, state.steps][spec] = state
         return list(groups.values())
+
+    def _load(self, spec: ModelSpec) -> ModelState | None:
+        return states.load(self._places.checkpoint(spec, self._settings), self._key(spec))
 
     def _fresh(self, spec: ModelSpec) -> ModelState:
         # Measured once and kept in the state: a continued training multiplies as before, for the sake of its bits.
         products = fastest_products(self._device, self._settings.batch_size * spec.k)
-        return states.fresh(spec, self._settings, self._images.train, self._device, products)
+        settings = self._settings.for_model(spec)
+        if spec.origin is None:
+            return states.fresh(spec, settings, self._images.train, self._device, products)
+        return states.continued(spec, settings, self._trained(spec.origin), self._device, products)
+
+    def _trained(self, origin: ModelSpec) -> ModelState:
+        """The final state of a model that another one is continued from."""
+        state, path = self._load(origin), self._places.checkpoint(origin, self._settings)
+        schedule = Schedule(len(self._images.train) // self._settings.batch_size, self._settings.stages)
+        if state is None or state.updates != schedule.updates:
+            reason = "is gone" if state is None else f"stands at update {state.updates:,} of {schedule.updates:,}"
+            raise InputError(
+                f"{origin.name} cannot be continued, since its training state {path} {reason}: train it to its end."
+            )
+        return state
 
     def _key(self, spec: ModelSpec) -> str:
-        return states.settings_key(spec, self._settings, self._images.sha256, self._device.type)
+        return states.settings_key(spec, self._settings.for_model(spec), self._images.sha256, self._device.type)
 
     def _save(self, training: StackTraining) -> None:
         for spec, state in training.states().items():
-            states.save(self._places.checkpoint(spec), self._key(spec), state)
+            states.save(self._places.checkpoint(spec, self._settings), self._key(spec), state)
 
     def _write(self, training: StackTraining) -> None:
         """Write the folders of the models of a stack."""
-        settings, stack = self._settings.as_dict(), [spec.name for spec in training.specs]
+        stack = [spec.name for spec in training.specs]
         for spec, state in training.states().items():
             folder = self._places.results / spec.name
             with atomic_path(folder / manifest.WEIGHTS) as temporary:
@@ -153,26 +176,31 @@ class _Cohort:
             write_rows(folder / "training.csv", state.curve)
             work = {"wall_seconds": round(state.seconds, 1), "updates": state.updates, "products": state.products}
             provenance = {**self._provenance, **work, "stack": stack}
+            settings = self._settings.for_model(spec).as_dict()
             manifest.record(folder, spec, "training", settings, [manifest.WEIGHTS, "training.csv"], provenance)
             _log.info("%s is trained: %s", spec.name, folder)
 
 
 def _unfinished(specs: Sequence[ModelSpec], places: Places, settings: TrainingSettings) -> list[ModelSpec]:
     """The models that are not trained yet, each once; a model of other settings is not overwritten."""
-    wanted, asked = [], settings.as_dict()
+    wanted = []
     for spec in dict.fromkeys(specs):
-        folder = places.results / spec.name
+        folder, asked = places.results / spec.name, settings.for_model(spec).as_dict()
         if manifest.is_current(folder, "training", asked):
             _log.info("%s is trained already: %s", spec.name, folder)
             continue
         wanted.append(spec)
         if (folder / manifest.NAME).is_file():
-            _check_continuation(folder, manifest.read(folder)["training"]["settings"], asked, places.checkpoint(spec))
+            checkpoint = places.checkpoint(spec.origin or spec, settings)
+            _check_continuation(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
     return wanted
 
 
 def _check_continuation(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
-    """Refuse to overwrite a trained model, unless its training is to be continued and can be."""
+    """Refuse to overwrite a trained model, unless its training is to be continued and can be.
+
+    `checkpoint` is the state that it goes on from: its own, or that of the model it was continued from.
+    """
     others = [line for line in differences(found, asked) if not line.startswith("stages ")]
     if others or found["stages"] > asked["stages"]:
         listed = "; ".join(others or differences(found, asked))

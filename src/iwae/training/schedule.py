@@ -29,15 +29,21 @@ class Schedule:
     Attributes:
         steps_per_pass: Updates in one pass over the training images; a rest smaller than a minibatch is left out.
         stages: Stages 0..stages-1 are run.
+        first: The first of them; not 0 where the training of another model is continued (paper, Table 2: the last stage
+            once more). Updates and passes count from its start.
     """
 
     steps_per_pass: int
     stages: int
+    first: int = 0
 
     @property
     def updates(self) -> int:
         """Updates of the whole schedule."""
-        return passes_before(self.stages) * self.steps_per_pass
+        return self._passes_before(self.stages) * self.steps_per_pass
+
+    def _passes_before(self, stage: int) -> int:
+        return passes_before(stage) - passes_before(self.first)
 
     def pass_of(self, updates: int) -> int:
         """Index of the pass, from 0 over all stages, that the next update belongs to."""
@@ -45,14 +51,14 @@ class Schedule:
 
     def stage_of(self, updates: int) -> int:
         """Index of the stage that the next update belongs to."""
-        stage = 0
-        while passes_before(stage + 1) <= self.pass_of(updates):
+        stage = self.first
+        while self._passes_before(stage + 1) <= self.pass_of(updates):
             stage += 1
         return stage
 
     def stage_start(self, updates: int) -> int:
         """Updates made before the stage that the next update belongs to."""
-        return passes_before(self.stage_of(updates)) * self.steps_per_pass
+        return self._passes_before(self.stage_of(updates)) * self.steps_per_pass
 
     def ends_pass(self, updates: int) -> bool:
         """Whether a pass is complete after this many updates."""

@@ -21,6 +21,7 @@ from iwae.specification import ModelSpec
 from iwae.training.adam import initial_second_moment
 
 _GROUPS = ("parameters", "first", "second")
+_SCALARS = ("updates", "steps", "bound_sum", "products", "seconds", "pass_seconds", "curve")
 
 
 @dataclass
@@ -33,6 +34,7 @@ class ModelState:
         second: Second moments by parameter.
         generator: State of the generator of its draws, uint8, on the CPU.
         updates: Updates made so far.
+        steps: Adam's steps before them, made by the model that this one was continued from.
         bound_sum: Sum of the minibatches' bounds since the pass began, in nats.
         products: How the CPU multiplies matrices (`iwae.device.fastest_products`): another way rounds otherwise.
         seconds: Wall time of training so far.
@@ -45,6 +47,7 @@ class ModelState:
     second: dict[str, Tensor]
     generator: Tensor
     updates: int = 0
+    steps: int = 0
     bound_sum: float = 0.0
     products: str = "default"
     seconds: float = 0.0
@@ -61,24 +64,52 @@ def fresh(
 ) -> ModelState:
     """A model's state before its first update; `train` are the training images, uint8 (N, 784)."""
     protocol = settings.protocol
-    parameters = initialize(Architecture(spec.layers, protocol.scale), protocol, spec.seed, train)
-    generator = torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, "training"))
+    parameters = initialize(Architecture.of(spec, protocol), protocol, spec.seed, train)
     return ModelState(
         parameters=parameters,
         first={name: torch.zeros_like(value) for name, value in parameters.items()},
         second={name: initial_second_moment(protocol, value) for name, value in parameters.items()},
-        generator=generator_state(generator),
+        generator=_seeded(spec, settings, device),
         products=products,
     )
+
+
+def continued(
+    spec: ModelSpec, settings: TrainingSettings, origin: ModelState, device: torch.device | str, products: str
+) -> ModelState:
+    """A model's state before its first update, where it goes on from the trained model `origin` (paper, Table 2).
+
+    Adam's moments and steps are carried over, as in the authors' code, unless the protocol resets them at each stage.
+    """
+    state = ModelState(
+        parameters=dict(origin.parameters),
+        first=dict(origin.first),
+        second=dict(origin.second),
+        generator=_seeded(spec, settings, device),
+        steps=origin.steps + origin.updates,
+        products=products,
+    )
+    if settings.protocol.optimizer_state == "reset":
+        state.steps = 0
+        state.first = {name: torch.zeros_like(value) for name, value in state.parameters.items()}
+        state.second = {
+            name: initial_second_moment(settings.protocol, value) for name, value in state.parameters.items()
+        }
+    return state
+
+
+def _seeded(spec: ModelSpec, settings: TrainingSettings, device: torch.device | str) -> Tensor:
+    """The state of a generator seeded for a model's training."""
+    return generator_state(torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, "training")))
 
 
 def settings_key(spec: ModelSpec, settings: TrainingSettings, data: dict[str, str], device: str) -> str:
     """What a state belongs to: model, settings but for the number of stages, data and kind of device.
 
-    The number of stages is left out so that a schedule can be extended; the device is in because the generators of
-    CPU and CUDA are different ones.
+    The number of stages is left out so that a schedule can be extended, unless the model begins where the schedule of
+    another one ended; the device is in because the generators of CPU and CUDA are different ones.
     """
-    fixed = {**settings.as_dict(), "stages": None}
+    fixed = {**settings.as_dict(), "stages": settings.stages if spec.origin else None}
     content = json.dumps([spec.name, fixed, data, device], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -88,9 +119,7 @@ def save(path: Path, key: str, state: ModelState) -> None:
     tensors = {
         f"{group}.{name}": tensor.contiguous() for group in _GROUPS for name, tensor in getattr(state, group).items()
     }
-    scalars = {
-        name: getattr(state, name) for name in ("updates", "bound_sum", "products", "seconds", "pass_seconds", "curve")
-    }
+    scalars = {name: getattr(state, name) for name in _SCALARS}
     with atomic_path(path) as temporary:
         save_file(
             {**tensors, "generator": state.generator}, temporary, metadata={"key": key, "scalars": json.dumps(scalars)}

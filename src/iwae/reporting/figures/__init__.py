@@ -11,38 +11,41 @@ from typing import NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from iwae.errors import InputError
 from iwae.files import atomic_path
-from iwae.reporting.figures import activity, bound, images, learning, nll, surgery
+from iwae.reporting import contents
+from iwae.reporting.figures import activity, bound, capacity, images, learning, nll, posterior, protocols, surgery
 from iwae.reporting.figures.style import project_style
 from iwae.reporting.results import write_frame
 from iwae.reporting.study import Study
 
 
 class Recipe(NamedTuple):
-    """How a figure is made, and what it shows in one sentence."""
+    """How a figure is made; `contents.FIGURES` has its title."""
 
     data: Callable[[Study], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
-    title: str
 
 
 FIGURES = {
-    "nll": Recipe(nll.data, nll.draw, "nll against the number k of importance samples in training"),
-    "activity": Recipe(activity.data, activity.draw, "Histogram of the activity A_u of the latent units"),
-    "learning": Recipe(learning.data, learning.draw, "Training and validation bound during training"),
-    "bound": Recipe(bound.data, bound.draw, "The bound on log p(x) against the number of samples in its evaluation"),
-    "surgery": Recipe(surgery.data, surgery.draw, "The parts of the negative ELBO of each model"),
-    "samples": Recipe(images.samples_data, images.draw_samples, "Images drawn from the models (Bernoulli means)"),
-    "reconstructions": Recipe(
-        images.reconstructions_data, images.draw_reconstructions, "Test images and their reconstructions"
-    ),
-    "weights": Recipe(
-        images.weights_data, images.draw_weights, "Last-layer weights of the decoder's most used hidden units"
-    ),
+    "nll": Recipe(nll.data, nll.draw),
+    "activity": Recipe(activity.data, activity.draw),
+    "learning": Recipe(learning.data, learning.draw),
+    "bound": Recipe(bound.data, bound.draw),
+    "surgery": Recipe(surgery.data, surgery.draw),
+    "capacity": Recipe(capacity.data, capacity.draw),
+    "protocols": Recipe(protocols.data, protocols.draw),
+    "samples": Recipe(images.samples_data, images.draw_samples),
+    "reconstructions": Recipe(images.reconstructions_data, images.draw_reconstructions),
+    "posterior": Recipe(posterior.data, posterior.draw),
+    "weights": Recipe(images.weights_data, images.draw_weights),
 }
 # No dates and no program versions: the same numbers give the same bytes.
 _METADATA = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
+
+
+def figures_of(study: Study) -> list[str]:
+    """The names of the figures that a study has."""
+    return list(contents.figures(study.specs, study.sections))
 
 
 def write_figure(name: str, results: Path, figures: Path) -> None:
@@ -54,12 +57,14 @@ def write_figure(name: str, results: Path, figures: Path) -> None:
         figures: The folder for the study's figures.
 
     Raises:
-        InputError: The name is unknown, or a file of the study is missing or not as its manifest describes it.
+        InputError: The name is unknown, the study lacks what the figure shows, or a file of the study is missing or not
+            as its manifest describes it.
     """
-    if name not in FIGURES:
-        raise InputError(f"figure {name!r} is unknown: use one of {', '.join(FIGURES)}.")
+    contents.require_known("figure", name)
+    study = Study.open(results)
+    contents.require("figure", name, study.specs, study.sections)
     recipe = FIGURES[name]
-    frame = recipe.data(Study.open(results))
+    frame = recipe.data(study)
     with project_style():
         figure = recipe.draw(frame)
         write_frame(Path(figures) / f"{name}.csv", frame)

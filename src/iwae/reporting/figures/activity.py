@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iwae.reporting.figures.style import MODEL, facets, finished, seeds_words
-from iwae.reporting.results import ACTIVE
 from iwae.reporting.statements import activity_variant
 from iwae.reporting.study import Study
+from iwae.settings import ACTIVE
 
 LEAST = 1e-6  # of the axis
 STEP = 0.25  # width of a bin, decades; a bin's edge lies at the threshold
@@ -22,6 +22,7 @@ def data(study: Study) -> pd.DataFrame:
 
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.
     """
+    study = study.grid
     column = "activity_authors" if activity_variant(study.models) == "one-sample" else "activity"
     frame = study.concat("activity", "activity.csv").rename(columns={"layer": "unit_layer"})
     frame = frame.assign(variant=column, value=frame[column].clip(lower=LEAST))

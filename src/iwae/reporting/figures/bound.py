@@ -22,7 +22,7 @@ from iwae.reporting.study import Study
 def data(study: Study) -> pd.DataFrame:
     """L_samples of each model on the test images, nats per image; k is the model's own k in training."""
     parts = []
-    for model in study.models:
+    for model in study.grid.models:
         table = model.table("likelihood", "likelihood.csv").rename(columns={"k": "samples"})
         table = table[table.split == "test"].assign(**vars(model.spec), stages=model.stages)
         parts.append(table[[*MODEL, "seed", "samples", "images", "bound"]])

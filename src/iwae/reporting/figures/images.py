@@ -24,7 +24,7 @@ LAST_LAYER = "px.logits.weight"  # (200, 784): a row for each unit of the decode
 def shown(study: Study) -> list[Model]:
     """The models whose pictures are shown: of each data set, layers and objective the largest k, its first seed."""
     chosen: dict[tuple[str, int, str], Model] = {}
-    for model in sorted(study.models, key=lambda model: (-model.spec.k, model.spec.seed)):
+    for model in sorted(study.grid.models, key=lambda model: (-model.spec.k, model.spec.seed)):
         chosen.setdefault((model.spec.dataset, model.spec.layers, model.spec.objective), model)
     return sorted(
         chosen.values(), key=lambda model: (model.spec.dataset, model.spec.layers, model.spec.objective != "vae")
@@ -33,29 +33,31 @@ def shown(study: Study) -> list[Model]:
 
 def samples_data(study: Study) -> pd.DataFrame:
     """Bernoulli means, 0 to 255, of images drawn from the models."""
-    arrays = [(model, model.arrays("pictures", "pictures.npz", ["samples"])["samples"]) for model in shown(study)]
-    return pd.concat([_frame(_title(model), images[:SAMPLES]) for model, images in arrays], ignore_index=True)
+    models = shown(study)
+    arrays = [model.arrays("pictures", "pictures.npz", ["samples"])["samples"][:SAMPLES] for model in models]
+    return pd.concat(map(_frame, titles(models), arrays), ignore_index=True)
 
 
 def reconstructions_data(study: Study) -> pd.DataFrame:
     """Binarized test images and, for each model, the Bernoulli means given the mean of q(h1|x); 0 to 255."""
-    parts = []
-    for model in shown(study):
+    models, parts = shown(study), {}
+    several = len({model.spec.dataset for model in models}) > 1
+    for model, title in zip(models, titles(models), strict=True):
         arrays = model.arrays("pictures", "pictures.npz", ["inputs", "reconstructions"])
-        if not parts:
-            parts.append(_frame("test image", arrays["inputs"]))
-        parts.append(_frame(_title(model), arrays["reconstructions"]))
-    return pd.concat(parts, ignore_index=True)
+        first = f"{model.spec.dataset}\ntest image" if several else "test image"
+        parts.setdefault(first, _frame(first, arrays["inputs"]))
+        parts[title] = _frame(title, arrays["reconstructions"])
+    return pd.concat(parts.values(), ignore_index=True)
 
 
 def weights_data(study: Study) -> pd.DataFrame:
     """The decoder's last-layer weights of its most used hidden units: the rows of largest norm, largest first."""
-    parts = []
-    for model in shown(study):
+    models, parts = shown(study), []
+    for model, title in zip(models, titles(models), strict=True):
         weight = load_file(manifest.checked_file(model.folder, "training", manifest.WEIGHTS))[LAST_LAYER]
         norms = np.linalg.norm(weight.astype(np.float64), axis=1)
         units = np.argsort(-norms, kind="stable")[:WEIGHTS]
-        frame = _frame(_title(model), weight[units].astype(np.float64).round(4))
+        frame = _frame(title, weight[units].astype(np.float64).round(4))
         frame.insert(2, "unit", units)
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
@@ -69,9 +71,15 @@ def _frame(panel: str, images: np.ndarray) -> pd.DataFrame:
     return frame
 
 
-def _title(model: Model) -> str:
-    title = f"{counted(model.spec.layers, 'layer')}, {model.label}"
-    return title if model.stages == SCHEDULE_STAGES else f"{title}\n{model.stages} of {SCHEDULE_STAGES} stages"
+def titles(models: Sequence[Model]) -> list[str]:
+    """A title for each model, on several lines: the data set where there are several, what it is, what it ran."""
+    several = len({model.spec.dataset for model in models}) > 1
+    return ["\n".join(filter(None, (model.spec.dataset * several, *_title(model)))) for model in models]
+
+
+def _title(model: Model) -> tuple[str, str]:
+    cut = "" if model.stages == SCHEDULE_STAGES else f"{model.stages} of {SCHEDULE_STAGES} stages"
+    return f"{counted(model.spec.layers, 'layer')}, {model.label}", cut
 
 
 def draw_samples(frame: pd.DataFrame) -> Figure:
@@ -92,22 +100,22 @@ def draw_reconstructions(frame: pd.DataFrame) -> Figure:
     figure.set_layout_engine("constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for axis, panel in zip(axes, panels, strict=True):
-        _show(axis, _pixels(frame, panel), count, lambda image: (0, 255))
+        show(axis, _pixels(frame, panel), count)
         axis.set_ylabel(panel, rotation=0, ha="right", va="center")
     return figure
 
 
 def _squares(frame: pd.DataFrame, limits: Callable[[np.ndarray], Sequence[float]]) -> Figure:
     panels = list(dict.fromkeys(frame.panel))
-    columns = 2 if len(panels) > 1 else 1
+    columns = min(len(panels), 2 if len(panels) <= 4 else 4)
     rows = -(-len(panels) // columns)
-    side = 3.0  # inches
-    figure = Figure(figsize=(side * columns, (side + 0.25) * rows))
+    side = 3.0 if columns <= 2 else WIDTH / columns  # inches
+    figure = Figure(figsize=(side * columns, (side + 0.13 * (1 + panels[0].count("\n")) + 0.12) * rows))
     figure.set_layout_engine("constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, panel in zip(axes, panels, strict=False):
         images = _pixels(frame, panel)
-        _show(axis, images, int(np.ceil(np.sqrt(len(images)))), limits)
+        show(axis, images, int(np.ceil(np.sqrt(len(images)))), limits)
         axis.set_title(panel)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
@@ -119,7 +127,12 @@ def _pixels(frame: pd.DataFrame, panel: str) -> np.ndarray:
     return frame.loc[frame.panel == panel, PIXELS].to_numpy(dtype=np.float64).reshape(-1, EDGE, EDGE)
 
 
-def _show(axes: Axes, images: np.ndarray, columns: int, limits: Callable[[np.ndarray], Sequence[float]]) -> None:
+def show(
+    axes: Axes,
+    images: np.ndarray,
+    columns: int,
+    limits: Callable[[np.ndarray], Sequence[float]] = lambda image: (0, 255),
+) -> None:
     """Tile `images`, `columns` in a row, one pixel of white between them; `limits` gives an image's black and white."""
     rows = -(-len(images) // columns)
     canvas = np.ones((rows * (EDGE + 1) - 1, columns * (EDGE + 1) - 1))

@@ -16,7 +16,7 @@ _BOUNDS = {f"{split}_bound": split for split in _DASHES}
 
 def data(study: Study) -> pd.DataFrame:
     """The bounds of each model, nats per image, after some of the passes; the folders hold every pass."""
-    curves = study.concat("training", "training.csv")
+    curves = study.grid.concat("training", "training.csv")
     drawn = set(_ends(curves))
     for last in curves.groupby("stages")["pass"].max():
         drawn |= {int(number) for number in np.geomspace(1, last, POINTS).round()}
@@ -43,6 +43,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         rows=["dataset", "layers", "stages"],
         columns=["objective"],
         height=2.1,
+        facet_kws={"sharey": "row"},
         kind="line",
         x="pass",
         y="bound",
@@ -65,11 +66,15 @@ def _name(k: int, split: str) -> str:
 
 
 def _keep_to_stages(grid: sns.FacetGrid, frame: pd.DataFrame, ends: list[int]) -> None:
-    """Set the limits, which all panels share, and leave markers at the ends of stages only."""
+    """Set the limits, in y those of a data set for all its panels, and leave markers at the ends of stages only."""
     if len(ends) > 2:
-        low, high = frame.loc[frame["pass"] >= ends[1], "bound"].agg(["min", "max"])
-        margin = 0.05 * (high - low)
-        grid.set(xlim=(ends[1] / 1.3, ends[-1] * 1.2), ylim=(low - margin, high + margin))
+        grid.set(xlim=(ends[1] / 1.3, ends[-1] * 1.2))
+        for (row, column, _), panel in grid.facet_data():
+            shown = frame[frame.dataset.isin(panel.dataset) & (frame["pass"] >= ends[1])]
+            if len(shown):
+                low, high = shown.bound.agg(["min", "max"])
+                margin = 0.05 * (high - low)
+                grid.axes[row, column].set_ylim(low - margin, high + margin)
     for axes in grid.axes.flat:
         for line in axes.get_lines():
             line.set_markevery(np.isin(line.get_xdata(), ends))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from iwae.reporting.comparison import table1
+from iwae.reporting.comparison import comparison
 from iwae.reporting.figures.style import COLOURS, DASHES, GREY, RANGE, facets, finished, logarithmic, most_seeds
 from iwae.reporting.study import Study, nll_per_image
 
@@ -20,10 +20,10 @@ def data(study: Study) -> pd.DataFrame:
     """The nll of each model; of each kind of model, the error over images of its mean, and the paper's nll."""
     models = [
         (model.spec.name.rsplit("/", 1)[0], model.stages, model.spec.seed, nll_per_image([model])[0].mean())
-        for model in study.models
+        for model in study.grid.models
     ]
     seeds = pd.DataFrame(models, columns=["model", "stages", "seed", "nll"])
-    frame = table1(study).drop(columns="nll").merge(seeds, on=["model", "stages"])
+    frame = comparison(study).drop(columns="nll").merge(seeds, on=["model", "stages"])
     columns = ["dataset", "stages", "layers", "objective", "k", "images", "comparable"]
     return frame[[*columns, "seed", "nll", "se_images", "paper_nll"]]
 

@@ -34,7 +34,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     A part that Monte-Carlo error made negative runs back to the left and is labelled with its sign.
     """
     keys = ["dataset", "layers", "objective", "k", "stages"]
-    mixed = frame.stages.nunique() > 1
+    mixed, several = frame.stages.nunique() > 1, frame.dataset.nunique() > 1
     models = [(key, rows.set_index("term")) for key, rows in frame.groupby(keys, sort=False)]
     figure = Figure(figsize=(WIDTH, 0.26 * len(models) + 1.3))
     figure.set_layout_engine("constrained")
@@ -44,7 +44,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         _bar(bars, place, terms)
         gap = terms.loc["index_gap"]
         gaps.errorbar(gap.value, place, xerr=gap.se_draws, marker="o", color="k", markersize=3.5, elinewidth=0.8)
-        names.append(_name(*key, mixed))
+        name = _name(*key[1:], mixed)
+        names.append(f"{key[0]}, {name}" if several else name)
     for images, rows in frame.groupby("images"):
         bars.axvline(rows.log_images.iloc[0], color="k", linestyle="--", label=f"log N, N = {images}")
     if not mixed and frame.stages.iloc[0] != SCHEDULE_STAGES:
@@ -70,6 +71,6 @@ def _bar(axes: Axes, place: int, terms: pd.DataFrame) -> None:
         left += width
 
 
-def _name(dataset: str, layers: int, objective: str, k: int, stages: int, mixed: bool) -> str:
+def _name(layers: int, objective: str, k: int, stages: int, mixed: bool) -> str:
     name = f"{counted(layers, 'layer')}, {objective.upper()} k={k}"
     return name if stages == SCHEDULE_STAGES or not mixed else f"{name} ({stages} of {SCHEDULE_STAGES} stages)"

@@ -1,0 +1,92 @@
+"""What the inactive units are worth: log p(x) of test images with them and without them (paper, section 5).
+
+A removed unit keeps its place: given anything, q and p make it standard Gaussian noise, and no network reads it. Its
+terms in log p(h) - log q(h|x) are then equal, and what is left are the log weights of a network without it. The units
+that stay see the same noise in both models, so the difference of the two estimates has a small error.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from iwae.evaluation import likelihood
+from iwae.models.model import Parameters
+from iwae.models.store import TrainedModel
+from iwae.settings import ChoppedSettings
+
+
+class Chopped(NamedTuple):
+    """Estimates of log p(x) of n test images from the same samples, in nats.
+
+    Attributes:
+        images: Indices of the images in the test set, (n,) ``int32``.
+        whole: L_S with all units, (n,) ``float32``.
+        chopped: L_S without the removed ones, (n,) ``float32``.
+    """
+
+    images: np.ndarray
+    whole: np.ndarray
+    chopped: np.ndarray
+
+
+def measure(
+    model: TrainedModel,
+    x: np.ndarray,
+    images: np.ndarray,
+    removed: Sequence[np.ndarray],
+    settings: ChoppedSettings,
+    device: torch.device,
+    progress: Callable[[int], object] = lambda images: None,
+) -> Chopped:
+    """Estimate log p(x) of test images with all units and without some.
+
+    The draws are those of `likelihood.evaluate`, so with its samples and seed `whole` is what it finds.
+
+    Args:
+        model: The model, on `device`.
+        x: Binary test images, (n, 784) ``uint8``.
+        images: Their indices in the test set, (n,).
+        removed: Indices of the units to remove, layer by layer from h1 up.
+        settings: Reads ``samples`` and ``seed``.
+        device: Where to compute.
+        progress: Called with the number of images done since its last call; each is done twice.
+
+    Raises:
+        InputError: An image's log weights are not finite.
+    """
+    models = (model, replace(model, parameters=without(model.parameters, removed)))
+    whole, chopped = (
+        likelihood.evaluate(each, x, images, settings, "test", device, progress).log_likelihood for each in models
+    )
+    return Chopped(images.astype(np.int32), whole.astype(np.float32), chopped.astype(np.float32))
+
+
+def without(parameters: Parameters, removed: Sequence[np.ndarray]) -> dict[str, Tensor]:
+    """The parameters of a model of the same shape in which some units are noise that nothing reads.
+
+    Args:
+        parameters: The model's parameters, which stay as they are.
+        removed: Indices of the units to remove, layer by layer from h1 up.
+    """
+    chopped = dict(parameters)
+    for level, units in enumerate(removed, start=1):
+        if not len(units):
+            continue
+        # Zero heads predict mean 0 and log-deviation 0, whichever scale the second head has.
+        for head in (f"{network}{level}.{head}" for network in "qp" for head in ("mean", "scale")):
+            _clear(chopped, f"{head}.weight", -1, units)
+            _clear(chopped, f"{head}.bias", -1, units)
+        for reader in (f"q{level + 1}", f"p{level - 1}" if level > 1 else "px"):
+            _clear(chopped, f"{reader}.hidden1.weight", 0, units)
+    return chopped
+
+
+def _clear(parameters: dict[str, Tensor], name: str, axis: int, units: np.ndarray) -> None:
+    """Put a copy with zeros at `units` in the place of a parameter, if the model has it."""
+    if name in parameters:
+        index = torch.from_numpy(units).to(parameters[name].device)
+        parameters[name] = parameters[name].index_fill(axis, index, 0)

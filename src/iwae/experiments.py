@@ -1,0 +1,37 @@
+"""The paper's experiments beside its main grid: which models each of them trains, and which it compares them with."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from iwae.errors import InputError
+from iwae.specification import ModelSpec
+
+
+def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSpec]:
+    """The models of one experiment, those included that it compares its own with.
+
+    Args:
+        name: ``warm_starts``, ``two_latents``, ``capacity``, ``other_datasets`` or ``protocols``.
+        experiment: Its group of the configuration.
+
+    Raises:
+        InputError: There is no such model.
+    """
+    for dataset, seed, kind in itertools.product(experiment["datasets"], experiment["seeds"], experiment["models"]):
+        model = ModelSpec.parse(f"{dataset}/l1-{kind}/seed{seed}")
+        if name == "warm_starts":
+            if model.origin is None:
+                raise InputError(f"{kind!r} is not a continued model: write it like iwae-k50-from-vae-k1.")
+            yield from (model.origin, model)
+        elif model.variation:
+            raise InputError(f"{kind!r} is impossible here: write an objective and k, like iwae-k50.")
+        elif name == "other_datasets":
+            yield model
+        elif name == "two_latents":
+            yield replace(model, variation="z2")
+        elif name == "capacity":
+            yield from (model, *(replace(model, variation=f"z{units}") for units in experiment["latents"]))
+        else:
+            yield from (model, *(replace(model, variation=f"with-{variant}") for variant in experiment["variants"]))

@@ -1,0 +1,110 @@
+"""The audit of a study: which of the paper's claims it reproduces, and whether every number of it can be traced.
+
+* `claims` reads ``claims.yaml``; `rules` and `checks` turn a claim into effects or exact checks, `quantities` and
+  `evidence` read them from the models' files, `statistics` tests them, `verdicts` decides;
+* `integrity` compares files with manifests, configuration and data, `rebuild` makes tables and the like again,
+  `recompute` measures models afresh: it alone loads torch, and only if it is asked for;
+* `content` and `pages` are what is written: ``audit.json``, ``audit.md``, ``audit.html``.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from iwae.errors import InputError
+from iwae.files import write_json, write_text
+from iwae.reporting import seal
+from iwae.reporting.audit import integrity, rebuild
+from iwae.reporting.audit.claims import read_claims
+from iwae.reporting.audit.content import Inspection, content
+from iwae.reporting.audit.evidence import Evidence
+from iwae.reporting.audit.options import Recomputation
+from iwae.reporting.audit.pages import pages
+from iwae.reporting.audit.unreadable import UNREADABLE, reason
+from iwae.reporting.audit.verdicts import Verdict, judge, unreadable
+from iwae.reporting.study import Study
+from iwae.reporting.tables import TABLES
+
+__all__ = ["Recomputation", "audit"]
+_log = logging.getLogger(__name__)
+
+
+def audit(results: Path, figures: Path, recomputation: Recomputation | None = None) -> list[str]:
+    """Audit a study: write ``audit.json``, ``audit.md`` and ``audit.html`` to its folder.
+
+    Args:
+        results: The study folder.
+        figures: The folder of its figures.
+        recomputation: How to measure the models afresh; None not to.
+
+    Returns:
+        The problems with the study's files, a sentence for each; none if it is whole. Verdicts are no problems.
+
+    Raises:
+        InputError: There is no such study, or the models cannot be measured here.
+    """
+    results, figures = Path(results), Path(figures)
+    if not results.is_dir():
+        raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
+    inspections = inspect(results, figures)
+    if recomputation:
+        from iwae.reporting.audit.recompute import recompute
+
+        inspections.append(recompute(results, recomputation))
+    verdicts = _verdicts(results)
+    found = content(results.name, verdicts, inspections)
+    write_json(results / "audit.json", found)
+    for kind, text in pages(found).items():
+        write_text(results / f"audit.{kind}", text)
+    counts = ", ".join(f"{name} {count}" for name, count in found["verdicts"].items())
+    _log.info("%s: %s; problems: %d", results / "audit.html", counts, found["problems"])
+    return [problem for inspection in inspections for problem in inspection.problems]
+
+
+def inspect(results: Path, figures: Path) -> list[Inspection]:
+    """What is wrong with a study's files, part by part."""
+    inspections = [_inspected(f"Seal, {seal.NAME}", "every file with its SHA-256 there.", lambda: seal.check(results))]
+    try:
+        study = integrity.configured(results)
+    except InputError as error:
+        lost = "nothing, since the configuration cannot be read."
+        return [*inspections, Inspection("Models, tables and figures", lost, (str(error),))]
+    names = [spec.name for spec in study.models]
+    return [
+        *inspections,
+        _inspected(
+            "Models",
+            f"the files of {len(names)} models with their manifests, the manifests with the configuration, the "
+            "protocol, the published data and each other, and means with the values of each image.",
+            lambda: integrity.model_problems(results, study),
+        ),
+        _inspected(
+            "Unknown files",
+            "every file with what the configuration asks for.",
+            lambda: integrity.unknown_files(results, study.models, list(TABLES)),
+        ),
+        _inspected(
+            "Numbers",
+            "results.csv, tables, the numbers of figures and the README with what the models' files give when all is "
+            "made again.",
+            lambda: rebuild.problems(results, figures, names),
+        ),
+    ]
+
+
+def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> Inspection:
+    problems: list[str] = []
+    try:
+        problems.extend(find())
+    except UNREADABLE as error:
+        problems.append(f"{title} could not be compared to the end: {reason(error)}")
+    return Inspection(title, compared, tuple(problems))
+
+
+def _verdicts(results: Path) -> list[Verdict]:
+    claims = read_claims()
+    try:
+        evidence = Evidence(Study.open(results), claims.images)
+    except UNREADABLE as error:
+        return unreadable(claims.claims, f"The study cannot be read: {reason(error)}")
+    return judge(claims.claims, evidence)

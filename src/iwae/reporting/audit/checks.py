@@ -1,0 +1,77 @@
+"""Rules that are exact: each claim is an identity or an inequality that a model's files satisfy or do not."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from iwae.reporting.audit.claims import Claim
+from iwae.reporting.audit.evidence import Evidence
+from iwae.reporting.study import Model
+
+ROUNDING = 1e-6  # nats: of means that were summed in another order
+
+
+@dataclass(frozen=True)
+class Check:
+    """Whether one model satisfies a claim.
+
+    Attributes:
+        model: The model.
+        holds: Whether it does; None where the files do not tell.
+        shown: What was found, in a few words.
+    """
+
+    model: Model
+    holds: bool | None
+    shown: str
+
+
+def one_algorithm(evidence: Evidence, claim: Claim) -> Iterator[Check]:
+    """At k = 1 there is one model, called VAE, and none called IWAE."""
+    for model in _models(evidence, claim):
+        if model.spec.k == 1 and not model.spec.variation:
+            alone = model.spec.objective == "vae"
+            yield Check(model, alone, "stands in both columns" if alone else "a second model of the same algorithm")
+
+
+def bound_rises(evidence: Evidence, claim: Claim) -> Iterator[Check]:
+    """L_k along the curve of the test images."""
+    for model in _models(evidence, claim):
+        curve = _curve(model)
+        steps = curve.bound.diff().iloc[1:]
+        if steps.empty:
+            yield Check(model, None, "measured at one k only")
+            continue
+        worst = steps.idxmin()
+        shown = f"smallest step {steps[worst]:+.4f} nats, to k = {curve.k[worst]}; L_{curve.k.iloc[-1]} - L_"
+        shown += f"{curve.k.iloc[0]} = {curve.bound.iloc[-1] - curve.bound.iloc[0]:.2f} nats"
+        yield Check(model, bool(steps[worst] >= -ROUNDING), shown)
+
+
+def deviation_bounded(evidence: Evidence, claim: Claim) -> Iterator[Check]:
+    """The mean absolute deviation against 2 + 2 (L_S - L_k), S the largest k measured."""
+    for model in _models(evidence, claim):
+        curve = _curve(model)
+        known = curve.deviation.notna() if "deviation" in curve else pd.Series(False, curve.index)
+        if not known.any():
+            yield Check(model, None, "the deviation was not measured")
+            continue
+        limit = 2 + 2 * (curve.bound.iloc[-1] - curve.bound)
+        worst = (curve.deviation / limit)[known].idxmax()
+        shown = f"largest at k = {curve.k[worst]}: {curve.deviation[worst]:.3f} nats of at most {limit[worst]:.3f}"
+        yield Check(model, bool((curve.deviation <= limit)[known].all()), shown)
+
+
+CHECKS: dict[str, Callable[[Evidence, Claim], Iterator[Check]]] = {
+    check.__name__: check for check in (one_algorithm, bound_rises, deviation_bounded)
+}
+
+
+def _models(evidence: Evidence, claim: Claim) -> list[Model]:
+    return [model for model in evidence.study.models if model.spec.dataset == claim.dataset]
+
+
+def _curve(model: Model) -> pd.DataFrame:
+    table = model.table("likelihood", "likelihood.csv")
+    return table[table.split == "test"].sort_values("k").reset_index(drop=True)

@@ -1,0 +1,130 @@
+"""An audit as plain data, as ``audit.json`` holds it and the pages show it: the same study gives the same bytes."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from iwae import manifest
+from iwae.reporting.audit.checks import Check
+from iwae.reporting.audit.evidence import Finding
+from iwae.reporting.audit.quantities import QUANTITIES
+from iwae.reporting.audit.statistics import LEVEL
+from iwae.reporting.audit.verdicts import REFUTED, REPRODUCED, UNDECIDED, Verdict
+
+_METHOD = (
+    "An effect is a value, a difference or another weighted sum of means over seeds. Its variance is that over seeds, "
+    "pooled over the models of the data set's grid (with seeds as blocks where models are compared with each other), "
+    "plus that over images, of sums paired over images where models share them. A number of the paper's is for a whole "
+    "split: where ours is too, the images, being the same, add no error (se_images is shown all the same).",
+    "A claim is reproduced if one-sided t-tests show that all its effects lie where it says, not reproduced if they "
+    "show that one lies elsewhere, and else undecided. Over the {tested} claims that could be tested, the chance that "
+    "any is wrongly called reproduced is at most {level:.0%}, and likewise not reproduced (Holm's correction).",
+    "Claims are tested where all models ran the paper's whole schedule, were measured as in the paper, and have two "
+    "seeds or more. Elsewhere the values are shown, and whether they point the same way. Exact claims, about "
+    "identities and inequalities, are checked model by model, whatever the schedule.",
+    "se is the whole error of an effect, by which it is tested. z is how far ours lies on the claimed side of the "
+    "bound, in units of se_images; it says nothing of other seeds.",
+)
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One part of the integrity checks.
+
+    Attributes:
+        title: What was compared with what, in a few words.
+        compared: How much was compared, a sentence.
+        problems: A sentence for each problem, with the file in it.
+    """
+
+    title: str
+    compared: str
+    problems: tuple[str, ...]
+
+
+def content(study: str, verdicts: Sequence[Verdict], inspections: Sequence[Inspection]) -> dict[str, Any]:
+    """The audit of a study as JSON keeps it; what is not a number is null."""
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    why = Counter(", ".join(verdict.why) for verdict in verdicts if verdict.verdict == UNDECIDED)
+    tested = sum(verdict.p is not None for verdict in verdicts)
+    return {
+        "study": study,
+        "level": LEVEL,
+        "tested": tested,
+        "method": [paragraph.format(tested=tested, level=LEVEL) for paragraph in _METHOD],
+        "verdicts": {name: counts[name] for name in (REPRODUCED, REFUTED, UNDECIDED)},
+        "undecided": dict(sorted(why.items())),
+        "problems": sum(len(inspection.problems) for inspection in inspections),
+        "inspections": [
+            {"title": each.title, "compared": each.compared, "problems": list(each.problems)} for each in inspections
+        ],
+        "claims": [_claim(verdict) for verdict in verdicts],
+    }
+
+
+def _claim(verdict: Verdict) -> dict[str, Any]:
+    claim = verdict.claim
+    return {
+        "id": claim.id,
+        "claim": claim.text,
+        "dataset": claim.dataset,
+        "model": None if claim.kind is None else claim.kind.name,
+        "place": claim.place,
+        "quantity": claim.quantity,
+        "rule": claim.rule,
+        "parameters": dict(claim.parameters),
+        "test": claim.test,
+        "verdict": verdict.verdict,
+        "why": list(verdict.why),
+        "p": _number(verdict.p),
+        "p_adjusted": _number(verdict.adjusted),
+        "p_against": _number(verdict.p_against),
+        "p_against_adjusted": _number(verdict.adjusted_against),
+        "power": verdict.power,
+        "notes": list(verdict.notes),
+        "effects": [_effect(finding) for finding in verdict.findings],
+        "checks": [_check(check) for check in verdict.checks],
+    }
+
+
+def _effect(finding: Finding) -> dict[str, Any]:
+    contrast, estimate = finding.contrast, finding.estimate
+    files = QUANTITIES[contrast.quantity].files
+    return {
+        "label": contrast.label,
+        "quantity": contrast.quantity,
+        "unit": QUANTITIES[contrast.quantity].unit,
+        "ours": _number(finding.value),
+        "se_images": _number(finding.se_images),
+        "sd_seeds": _number(finding.sd_seeds),
+        "se": None if estimate is None else _number(estimate.se),
+        "dof": None if estimate is None else _number(estimate.dof),
+        "z_images": _number(_z(finding)),
+        "paper": _number(contrast.paper),
+        "low": _number(contrast.region.low),
+        "high": _number(contrast.region.high),
+        "points_the_same_way": finding.points,
+        "seeds": list(finding.seeds),
+        "missing": [kind.name for kind in finding.missing],
+        "evidence": [f"{model.spec.name}/{file}" for model in finding.models for file in (*files, manifest.NAME)],
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    name = check.model.spec.name
+    evidence = [f"{name}/{file}" for file in ("likelihood.csv", manifest.NAME)]
+    return {"model": name, "holds": check.holds, "shown": check.shown, "evidence": evidence}
+
+
+def _z(finding: Finding) -> float | None:
+    """How many standard errors over images the value lies inside its one bound; None for two bounds or no error."""
+    low, high = finding.contrast.region
+    if math.isfinite(low) == math.isfinite(high) or not finding.se_images > 0:
+        return None
+    return (finding.value - low if math.isfinite(low) else high - finding.value) / finding.se_images
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,220 @@
+"""What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from iwae.reporting.audit.quantities import QUANTITIES, Measured, Sample
+from iwae.reporting.audit.statistics import Estimate, Region, Variance, add, spread_over_seeds
+from iwae.reporting.statements import is_comparable
+from iwae.reporting.study import Model, Study
+
+
+class Kind(NamedTuple):
+    """A kind of model: all that names one but its seed."""
+
+    dataset: str
+    layers: int
+    objective: str
+    k: int
+    variation: str = ""
+
+    @property
+    def name(self) -> str:
+        """As in a model's name, without the seed."""
+        words = (f"l{self.layers}-{self.objective}-k{self.k}", self.variation)
+        return f"{self.dataset}/{'-'.join(filter(None, words))}"
+
+
+class Contrast(NamedTuple):
+    """An effect that a claim is about: a weighted sum of one quantity over kinds of models, and where it must lie.
+
+    Attributes:
+        label: What is compared, in words.
+        quantity: One of `QUANTITIES`.
+        weights: The weight of each kind.
+        region: Where the claim says that the sum lies.
+        paper: The paper's value of the sum, None if it gives none.
+        same_images: Whether the sum is held against a number of the paper's, which is for the same test images: then
+            images are a part of a finite whole, and no error is left where all of them were measured.
+    """
+
+    label: str
+    quantity: str
+    weights: Mapping[Kind, float]
+    region: Region
+    paper: float | None = None
+    same_images: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the study says of a contrast.
+
+    Attributes:
+        contrast: The contrast.
+        seeds: The seeds that all its kinds have; perhaps none.
+        models: The models of those seeds.
+        missing: Kinds that the study has no model of, or not this quantity.
+        comparable: Whether all models may be compared with the paper's.
+        value: Mean over seeds; NaN where there is none.
+        se_images: Its standard error over images, nats; NaN for quantities that are not means over images.
+        sd_seeds: Standard deviation over the seeds of the sum; NaN for fewer than two.
+        estimate: The value with its whole error; None where the spread over seeds is not known.
+    """
+
+    contrast: Contrast
+    seeds: tuple[int, ...] = ()
+    models: tuple[Model, ...] = ()
+    missing: tuple[Kind, ...] = ()
+    comparable: bool = False
+    value: float = np.nan
+    se_images: float = np.nan
+    sd_seeds: float = np.nan
+    estimate: Estimate | None = None
+
+    @property
+    def points(self) -> bool | None:
+        """Whether the value lies where the claim says; None without a value."""
+        low, high = self.contrast.region
+        return None if np.isnan(self.value) else bool(low < self.value < high)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study, asked for contrasts.
+
+    Attributes:
+        study: The study.
+        whole: How many images each split of each data set has.
+    """
+
+    study: Study
+    whole: Mapping[str, Mapping[str, int]]
+    _measured: dict[tuple[str, str], Measured | None] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def kinds(self) -> dict[Kind, dict[int, Model]]:
+        """The models of the study by kind and seed."""
+        found: dict[Kind, dict[int, Model]] = {}
+        for model in self.study.models:
+            spec = model.spec
+            kind = Kind(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
+            found.setdefault(kind, {})[spec.seed] = model
+        return found
+
+    def measured(self, quantity: str, model: Model) -> Measured | None:
+        """A quantity of one model; None if it was not measured."""
+        key = quantity, model.spec.name
+        if key not in self._measured:
+            self._measured[key] = QUANTITIES[quantity].read(self.study, model)
+        return self._measured[key]
+
+    def find(self, contrast: Contrast) -> Finding:
+        """What the study says of `contrast`."""
+        found = {
+            kind: {
+                seed: model
+                for seed, model in self.kinds.get(kind, {}).items()
+                if self.measured(contrast.quantity, model) is not None
+            }
+            for kind in contrast.weights
+        }
+        missing = tuple(kind for kind, models in found.items() if not models)
+        seeds = tuple(sorted(set.intersection(*(set(models) for models in found.values()))))
+        if missing or not seeds:
+            return Finding(contrast, missing=missing)
+        models = {kind: [found[kind][seed] for seed in seeds] for kind in found}
+        flat = tuple(model for group in models.values() for model in group)
+        section = QUANTITIES[contrast.quantity].section
+        by_seed = self._sum(contrast, models)
+        variance = self._image_variance(contrast, models)
+        left = self._image_variance(contrast, models, finite=True) if contrast.same_images else variance
+        return Finding(
+            contrast,
+            seeds,
+            flat,
+            comparable=all(is_comparable(model, section) for model in flat),
+            value=float(by_seed.mean()),
+            se_images=np.nan if variance is None else variance.value**0.5,
+            sd_seeds=float(by_seed.std(ddof=1)) if len(seeds) > 1 else np.nan,
+            estimate=self._estimate(contrast, by_seed, left),
+        )
+
+    def _values(self, quantity: str, models: list[Model]) -> list[Measured]:
+        return [found for model in models if (found := self.measured(quantity, model)) is not None]
+
+    def _sum(self, contrast: Contrast, models: Mapping[Kind, list[Model]]) -> np.ndarray:
+        """The weighted sum for each seed."""
+        return sum(
+            weight * np.array([found.value for found in self._values(contrast.quantity, models[kind])])
+            for kind, weight in contrast.weights.items()
+        )
+
+    def _image_variance(
+        self, contrast: Contrast, models: Mapping[Kind, list[Model]], finite: bool = False
+    ) -> Variance | None:
+        """The variance of the sum that comes from the choice of images; None where it has no meaning.
+
+        Where all models were measured on the same images it is that of the sums of each image. `finite`: the images are
+        a part of their split, whose mean is meant.
+        """
+        measured = {kind: self._values(contrast.quantity, group) for kind, group in models.items()}
+        everything = [found for group in measured.values() for found in group]
+        if not everything[0].samples:
+            return None
+        if len({kind.dataset for kind in measured}) == 1 and all(each.pairs_with(everything[0]) for each in everything):
+            sums = sum(
+                weight * np.mean([found.per_image for found in measured[kind]], axis=0)
+                for kind, weight in contrast.weights.items()
+            )
+            factor = self._left_out(next(iter(measured)), everything[0].samples[0]) if finite else 1.0
+            return Variance(factor * float(sums.var(ddof=1)) / len(sums), len(sums) - 1)
+        # The seeds of a kind share their images, so averaging over seeds takes nothing off.
+        parts = [
+            Variance(weight**2 * (self._left_out(kind, sample) if finite else 1.0) * sample.variance, sample.images - 1)
+            for kind, weight in contrast.weights.items()
+            for sample in measured[kind][0].samples
+        ]
+        return add(*parts)
+
+    def _left_out(self, kind: Kind, sample: Sample) -> float:
+        """The share of a split's images that were not measured, 1 where their number is not known.
+
+        By this factor the variance of the mean over some of them, as an estimate of that over all, is the smaller.
+        """
+        whole = self.whole.get(kind.dataset, {}).get(sample.split)
+        return max(0.0, 1 - sample.images / whole) if whole else 1.0
+
+    def _estimate(self, contrast: Contrast, by_seed: np.ndarray, images: Variance | None) -> Estimate | None:
+        variance = self._seed_variance(contrast)
+        if variance is None:
+            return None
+        weights = sum(weight**2 for weight in contrast.weights.values()) / len(by_seed)
+        parts = [Variance(variance.value * weights, variance.dof), *([images] if images else [])]
+        total = add(*parts)
+        return Estimate(float(by_seed.mean()), total.value**0.5, total.dof)
+
+    def _seed_variance(self, contrast: Contrast) -> Variance | None:
+        """The variance over seeds of one model's value, pooled over the kinds of the contrast's data sets' grids."""
+        datasets = {kind.dataset for kind in contrast.weights}
+        pool = {kind for kind in self.kinds if kind.dataset in datasets and not kind.variation}
+        comparable = {
+            all(is_comparable(model) for model in self.kinds[kind].values())
+            for kind in contrast.weights
+            if kind in self.kinds
+        }
+        values = {
+            (kind, seed): found.value
+            for kind in sorted(pool | set(contrast.weights))
+            for seed, model in self.kinds.get(kind, {}).items()
+            if is_comparable(model) in comparable and (found := self.measured(contrast.quantity, model))
+        }
+        pooled = spread_over_seeds(values, blocks=abs(sum(contrast.weights.values())) < 1e-9)
+        if pooled is None:
+            return None
+        floor = QUANTITIES[contrast.quantity].step ** 2 / 12
+        return Variance(max(pooled.value, floor), pooled.dof)

@@ -1,0 +1,146 @@
+"""Whether a study's files are what its manifests, its configuration and its data sets say they are.
+
+Every problem is one sentence that names the file. What is made from the models' files, tables and the like, is made
+again and compared by `rebuild`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from iwae import configuration, manifest
+from iwae.data import mnist
+from iwae.data.registry import dataset_named
+from iwae.errors import InputError
+from iwae.files import sha256
+from iwae.reporting.audit.unreadable import UNREADABLE, reason
+from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
+from iwae.reporting.seal import NAME as SEAL
+from iwae.settings import differences
+from iwae.specification import ModelSpec
+from iwae.standing import FILES
+
+AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
+TABLE_KINDS = ("csv", "md", "html", "tex")
+ROUNDING = 1e-4  # nats: per-image values are kept in float32, their mean was taken before
+_OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", SEAL, *AUDIT_FILES}
+_SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
+
+
+def configured(results: Path) -> configuration.Study:
+    """The study as ``configuration.json`` in `results` describes it.
+
+    Raises:
+        InputError: The file is missing or damaged, or describes another study.
+    """
+    path = results / CONFIGURATION
+    try:
+        study = configuration.study_of(read_configuration(path))
+    except UNREADABLE as error:
+        raise InputError(f"{path} is not a study's configuration: {reason(error)}") from error
+    if study.name != results.name:
+        raise InputError(f"{path} describes the study {study.name!r}, and stands in the folder of {results.name!r}.")
+    return study
+
+
+def model_problems(results: Path, study: configuration.Study) -> Iterator[str]:
+    """What is wrong with the folders of the models that the configuration asks for."""
+    for spec in study.models:
+        try:
+            yield from _folder_problems(results / spec.name, spec, study)
+        except UNREADABLE as error:
+            yield f"{results / spec.name / manifest.NAME}: {reason(error)}"
+    yield from _data_agreement(results, study.models)
+
+
+def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.Study) -> Iterator[str]:
+    path = folder / manifest.NAME
+    if not folder.is_dir():
+        yield f"{folder} is missing: the configuration asks for this model."
+        return
+    content = checked_manifest(folder, spec)
+    for section in study.sections:
+        if section not in content:
+            yield f"{path} has no entry {section!r}, which the configuration asks for."
+            continue
+        asked = study.settings(section, spec)
+        for line in differences(content[section]["settings"], asked):
+            yield f"{path} disagrees with {CONFIGURATION}: in {section!r}, {line}."
+        yield from _file_problems(folder, section, content)
+        yield from _data_problems(path, section, content[section]["provenance"].get("data_sha256", {}), spec.dataset)
+    known = {name for section in manifest.SECTIONS for name in content.get(section, {}).get("files", {})}
+    for found in sorted(folder.iterdir()):
+        if found.name not in known | {manifest.NAME} and not found.name.startswith("."):
+            yield f"{found} is unknown: {path.name} does not list it."
+    yield from _mean_problems(folder, content)
+
+
+def _file_problems(folder: Path, section: str, content: dict[str, Any]) -> Iterator[str]:
+    entry, weights = content[section], content["training"]["files"].get(manifest.WEIGHTS)
+    if section != "training" and entry["weights"] != weights:
+        yield f"{folder / manifest.NAME}: the step {section!r} measured other weights than {manifest.WEIGHTS}."
+    for name in FILES[section]:
+        if name not in entry["files"]:
+            yield f"{folder / manifest.NAME} does not list {name}, which the step {section!r} writes."
+    for name, expected in entry["files"].items():
+        path = folder / name
+        if not path.is_file():
+            yield f"{path} is missing: {manifest.NAME} lists it."
+        elif sha256(path) != expected:
+            yield f"{path} is not the file that {manifest.NAME} describes: its SHA-256 differs."
+
+
+def _data_problems(path: Path, section: str, recorded: dict[str, str], dataset: str) -> Iterator[str]:
+    known = dataset_named(dataset).files
+    if sorted(recorded) != sorted(known):
+        found = ", ".join(recorded) or "no data files"
+        yield f"{path}: {section!r} was made from {found}; {dataset} consists of {', '.join(known)}."
+    for name, expected in _SHA256.get(dataset, {}).items():
+        if recorded.get(name, expected) != expected:
+            yield f"{path}: {section!r} was made from another {name} than the published one, by its SHA-256."
+
+
+def _data_agreement(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
+    """Models of a data set whose files were not the same as those of the first model."""
+    first: dict[str, tuple[ModelSpec, Any]] = {}
+    for spec in models:
+        try:
+            content = manifest.read(results / spec.name)
+            used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
+        except UNREADABLE:
+            continue  # told by `model_problems`
+        reference, expected = first.setdefault(spec.dataset, (spec, used[0]))
+        if any(hashes and hashes != expected for hashes in used):
+            yield f"{results / spec.name / manifest.NAME}: its data files are not those of {reference.name}."
+
+
+def _mean_problems(folder: Path, content: dict[str, Any]) -> Iterator[str]:
+    """Whether the means in ``likelihood.csv`` are those of the per-image values in ``likelihood.npz``."""
+    samples = content["likelihood"]["settings"]["samples"]
+    curve = pd.read_csv(folder / "likelihood.csv")
+    last = curve[curve.k == samples].set_index("split")
+    with np.load(folder / "likelihood.npz") as arrays:
+        for split in ("test", "train"):
+            values = arrays[split].astype(np.float64)
+            found = {"bound": values.mean(), "se_images": values.std(ddof=1) / np.sqrt(len(values))}
+            for column, value in found.items():
+                if not abs(last.loc[split, column] - value) < ROUNDING:
+                    yield (
+                        f"{folder / 'likelihood.csv'}: {column} of {split} at k = {samples} is "
+                        f"{last.loc[split, column]:.6f}, by likelihood.npz it is {value:.6f}."
+                    )
+
+
+def unknown_files(results: Path, models: Sequence[ModelSpec], tables: Sequence[str]) -> Iterator[str]:
+    """Files below `results` that belong to no model of the study, and are none of those that it writes beside them."""
+    names = {spec.name for spec in models}
+    known = {f"{table}.{kind}" for table in tables for kind in TABLE_KINDS} | _OTHERS
+    for path in sorted(results.rglob("*")):
+        parts = path.relative_to(results).parts
+        if not path.is_file() or any(part.startswith(".") for part in parts):
+            continue
+        if "/".join(parts[:3]) not in names and parts[0] not in (known if len(parts) == 1 else ()):
+            yield f"{path} is unknown: it belongs to no model of {CONFIGURATION}, and is no table."

@@ -1,0 +1,52 @@
+"""The audit for people: ``audit.md`` and ``audit.html``, both from the content of ``audit.json``."""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+from iwae.reporting.formats import EMPTY
+
+_PAGES = {"md": False, "html": True}  # each with whether its text is escaped for HTML
+
+
+def pages(content: dict[str, Any]) -> dict[str, str]:
+    """The pages by their file's suffix: ``md`` and ``html``."""
+    return {kind: _environment(kind).get_template(f"audit.{kind}.jinja").render(content) for kind in _PAGES}
+
+
+@cache
+def _environment(kind: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=_PAGES[kind],
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Callable[..., str]] = {"number": _number, "region": _region, "way": _way}
+    environment.filters.update(filters)
+    return environment
+
+
+def _template(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return EMPTY if value is None else f"{value:.{digits}g}"
+
+
+def _region(effect: dict[str, Any]) -> str:
+    """Where the claim says that an effect lies: ``above 0``, ``86.51 to 87.01``."""
+    low, high = (None if effect[bound] is None else f"{effect[bound]:.6g}" for bound in ("low", "high"))
+    if low is None:
+        return f"below {high}"
+    return f"above {low}" if high is None else f"{low} to {high}"
+
+
+def _way(points: bool | None) -> str:
+    return EMPTY if points is None else "yes" if points else "no"

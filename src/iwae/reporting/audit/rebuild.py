@@ -1,0 +1,155 @@
+"""Everything that is made from the models' files, made again from them and compared: no number is typed or left over.
+
+It is made in a temporary folder beside links to the models, so that nothing of the study is written. Of figures the
+plotted numbers are made again; their pictures depend on fonts and on matplotlib's version, and are known by the seal.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from iwae.reporting.audit.integrity import TABLE_KINDS
+from iwae.reporting.audit.unreadable import UNREADABLE, reason
+from iwae.reporting.figures import FIGURES, figures_of
+from iwae.reporting.results import CONFIGURATION, IDENTITY, collect, write_frame
+from iwae.reporting.study import Study
+from iwae.reporting.summary import write_summary
+from iwae.reporting.tables import tables_of, write_table
+
+TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum in another order
+_CONTEXT = 30  # characters shown on either side of a difference
+PICTURES = ("pdf", "png")
+
+
+def problems(results: Path, figures: Path, names: Sequence[str]) -> Iterator[str]:
+    """What differs from what the models' files give: a sentence for each file, with its first difference.
+
+    Args:
+        results: The study folder.
+        figures: The folder of its figures.
+        names: The names of the study's models.
+    """
+    with _mirror(results, figures) as (copy, figures_copy):
+        try:
+            write_frame(copy / "results.csv", collect(results, names))
+            study = Study.open(copy)
+        except UNREADABLE as error:
+            yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
+            return
+        yield from _guarded(results / "results.csv", copy / "results.csv", (*IDENTITY, "quantity"))
+        for name in tables_of(study):
+            yield from _table(name, results, copy)
+        for name in figures_of(study):
+            yield from _figure(name, study, figures, copy)
+        yield from _readme(results, copy, figures_copy)
+
+
+@contextmanager
+def _mirror(results: Path, figures: Path) -> Iterator[tuple[Path, Path]]:
+    """Temporary folders that lie to each other as `results` and `figures` do: one to write to, one a link."""
+    way = os.path.relpath(figures, results)
+    with tempfile.TemporaryDirectory(prefix="iwae-audit-") as temporary:
+        depth = Path(way).parts.count("..")
+        copy = Path(temporary, *(["d"] * depth), results.name)
+        copy.mkdir(parents=True)
+        for entry in results.resolve().iterdir():
+            if entry.is_dir() or entry.name == CONFIGURATION:
+                (copy / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
+        figures_copy = Path(os.path.normpath(copy / way))
+        figures_copy.parent.mkdir(parents=True, exist_ok=True)
+        figures_copy.symlink_to(figures.resolve(), target_is_directory=True)
+        yield copy, figures_copy
+
+
+def _table(name: str, results: Path, copy: Path) -> Iterator[str]:
+    try:
+        write_table(name, copy)
+    except UNREADABLE as error:
+        yield f"{results / name}.csv cannot be made again: {reason(error)}"
+        return
+    for kind in TABLE_KINDS:
+        yield from _guarded(results / f"{name}.{kind}", copy / f"{name}.{kind}")
+
+
+def _figure(name: str, study: Study, figures: Path, copy: Path) -> Iterator[str]:
+    for kind in PICTURES:
+        if not (figures / f"{name}.{kind}").is_file():
+            yield f"{figures / name}.{kind} is missing."
+    fresh = copy / f"{name}.figure.csv"
+    try:
+        write_frame(fresh, FIGURES[name].data(study))
+    except UNREADABLE as error:
+        yield f"{figures / name}.csv cannot be made again: {reason(error)}"
+        return
+    yield from _guarded(figures / f"{name}.csv", fresh)
+
+
+def _readme(results: Path, copy: Path, figures: Path) -> Iterator[str]:
+    try:
+        write_summary(copy, figures)
+    except UNREADABLE as error:
+        yield f"{results / 'README.md'} cannot be made again: {reason(error)}"
+        return
+    yield from _guarded(results / "README.md", copy / "README.md")
+
+
+def _guarded(path: Path, fresh: Path, keys: Sequence[str] = ()) -> Iterator[str]:
+    """The first difference of a file from what was made again, or why they cannot be compared.
+
+    Where rows are in no order of their own, `keys` are columns that tell them apart.
+    """
+    if not path.is_file():
+        yield f"{path} is missing."
+        return
+    try:
+        is_frame = path.suffix == ".csv"
+        difference = _frame_difference(path, fresh, keys) if is_frame else _text_difference(path, fresh)
+    except UNREADABLE as error:
+        difference = f"cannot be read ({reason(error)})"
+    if difference:
+        yield f"{path}: {difference}."
+
+
+def _frame_difference(path: Path, fresh: Path, keys: Sequence[str] = ()) -> str:
+    """The first cell of two CSV files that differs, in words; empty if none does."""
+    found, right = (pd.read_csv(file, dtype=str, keep_default_na=False) for file in (path, fresh))
+    if list(found.columns) != list(right.columns):
+        return f"the columns are {', '.join(found.columns)}, made again {', '.join(right.columns)}"
+    if len(found) != len(right):
+        return f"there are {len(found)} rows, made again {len(right)}"
+    if keys:
+        found, right = (frame.sort_values(list(keys), kind="stable") for frame in (found, right))
+    for column in found.columns:
+        unlike = np.flatnonzero(found[column].to_numpy() != right[column].to_numpy())
+        for row in unlike:
+            if not _close(found[column].iloc[row], right[column].iloc[row]):
+                return (
+                    f"row {found.index[row] + 1}, column {column} is {found[column].iloc[row]!r}, "
+                    f"made again from the models' files it is {right[column].iloc[row]!r}"
+                )
+    return ""
+
+
+def _close(one: str, other: str) -> bool:
+    """Whether two cells are the same number but for rounding."""
+    try:
+        first, second = float(one), float(other)
+    except ValueError:
+        return False
+    return abs(first - second) <= TOLERANCE * max(1.0, abs(second))
+
+
+def _text_difference(path: Path, fresh: Path) -> str:
+    """Where two texts first differ, in words; empty if they do not."""
+    found, right = (file.read_text(encoding="utf-8") for file in (path, fresh))
+    if found == right:
+        return ""
+    start = len(os.path.commonprefix([found, right]))
+    line = found.count("\n", 0, start) + 1
+    shown = [text[max(0, start - _CONTEXT) : start + _CONTEXT] for text in (found, right)]
+    return f"line {line} reads {shown[0]!r}, made again from the models' files {shown[1]!r}"

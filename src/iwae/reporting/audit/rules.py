@@ -1,0 +1,194 @@
+"""Rules that are statistical: each says which effects a claim is about, as contrasts, all of which must hold.
+
+A function takes the evidence and the claim, and the claim's parameters by name. The effect of a
+claim "A is above B" is the value of A minus that of B; of nll less is better.
+"""
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from iwae.models.architecture import Architecture
+from iwae.reporting.audit.claims import Claim, paper_kinds
+from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
+from iwae.reporting.audit.statistics import Region
+from iwae.reporting.reference import paper_range as text_range
+from iwae.reporting.reference import paper_row
+from iwae.specification import OBJECTIVES, PAPER_LATENTS
+
+_ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
+
+
+def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
+    """The kind's own value, within `margin` of the paper's; active units layer by layer.
+
+    At k = 1 the paper has a column for each objective: where they differ, ours must agree with both.
+    """
+    quantities = ["nll"] if claim.quantity == "nll" else [f"active_units_{i + 1}" for i in range(claim.kind.layers)]
+    for quantity in quantities:
+        numbers = {_paper_value(claim.kind._replace(objective=name), quantity) for name in _columns(claim.kind)}
+        for number in sorted(numbers - {None}):
+            region = Region(number - margin, number + margin)
+            yield Contrast(quantity, quantity, {claim.kind: 1.0}, region, number, same_images=True)
+
+
+def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[Contrast]:
+    """The quantity at each k minus that at the next larger k, above zero."""
+    for layers in _layers(claim.dataset):
+        kinds = [_kind(claim.dataset, layers, objective, k) for k in _ks(claim.dataset)]
+        for smaller, larger in itertools.pairwise(kinds):
+            label = f"{_words(smaller)} minus {_words(larger)}"
+            yield _contrast(claim, label, {smaller: 1.0, larger: -1.0}, _ABOVE)
+
+
+def gains_less(evidence: Evidence, claim: Claim, share: float) -> Iterator[Contrast]:
+    """The VAE's gain over k = 1 minus `share` of the IWAE's, below zero."""
+    for layers, k in itertools.product(_layers(claim.dataset), _ks(claim.dataset)[1:]):
+        one, vae, iwae = (_kind(claim.dataset, layers, *pair) for pair in (("vae", 1), ("vae", k), ("iwae", k)))
+        label = f"gain of {_words(vae)} minus {share} times the gain of {_words(iwae)}"
+        yield _contrast(claim, label, {one: 1.0 - share, vae: -1.0, iwae: share}, _BELOW)
+
+
+def falls_with_layers(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
+    """The quantity with one layer minus that with two, above zero."""
+    for kind in _grid(claim.dataset):
+        if kind.layers == 1:
+            deeper = kind._replace(layers=2)
+            label = f"{_words(kind)} minus {_words(deeper)}"
+            yield _contrast(claim, label, {kind: 1.0, deeper: -1.0}, _ABOVE)
+
+
+def iwae_above_vae(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
+    """The quantity of the IWAE minus that of the VAE of the same k > 1, above zero."""
+    for layers, k in itertools.product(_layers(claim.dataset), _ks(claim.dataset)[1:]):
+        iwae, vae = (_kind(claim.dataset, layers, objective, k) for objective in ("iwae", "vae"))
+        yield _contrast(claim, f"{_words(iwae)} minus {_words(vae)}", {iwae: 1.0, vae: -1.0}, _ABOVE)
+
+
+def every_model(
+    evidence: Evidence,
+    claim: Claim,
+    high: float,
+    layers: Collection[int] = (1, 2),
+    objectives: Collection[str] = OBJECTIVES,
+) -> Iterator[Contrast]:
+    """The quantity of each model of the grid, below `high`."""
+    for kind in _grid(claim.dataset):
+        if kind.layers in layers and kind.objective in objectives:
+            yield _contrast(claim, _words(kind), {kind: 1.0}, Region(high=high))
+
+
+def paper_range(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
+    """The quantity of each model of the grid, within the range that the paper's text gives, widened by `margin`.
+
+    Where the text gives one bound, it is for the size of the quantity.
+    """
+    found = text_range(claim.quantity, claim.dataset)
+    low = -found.high if pd.isna(found.low) else found.low
+    region = Region(low - margin, found.high + margin)
+    for kind in _grid(claim.dataset):
+        yield _contrast(claim, _words(kind), {kind: 1.0}, region, same_images=True)
+
+
+def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
+    """The quantity of models with more latent units minus that of the paper's size, below `margin`."""
+    for kind, models in sorted(evidence.kinds.items()):
+        units = next(iter(models.values())).spec.latents or 0
+        if kind.dataset == claim.dataset and units > PAPER_LATENTS:
+            base = kind._replace(variation="")
+            label = f"{_words(kind)}: {units} units minus {PAPER_LATENTS}"
+            yield _contrast(claim, label, {kind: 1.0, base: -1.0}, Region(high=margin))
+
+
+def continued(
+    evidence: Evidence, claim: Claim, origin: Sequence, objective: str, k: int, better: bool
+) -> Iterator[Contrast]:
+    """The nll and the active units of the continued model minus those of the model it was continued from."""
+    start = _kind(claim.dataset, 1, *origin)
+    after = Kind(claim.dataset, 1, objective, k, f"from-{start.objective}-k{start.k}")
+    regions = {"nll": _BELOW, "active_units": _ABOVE} if better else {"nll": _ABOVE, "active_units": _BELOW}
+    for quantity, region in regions.items():
+        weights = {after: 1.0, start: -1.0}
+        label = f"{quantity}, {_words(after)} minus {_words(start)}"
+        yield Contrast(label, quantity, weights, region, _paper_sum(weights, quantity))
+
+
+def above_dataset(evidence: Evidence, claim: Claim, base: str) -> Iterator[Contrast]:
+    """The quantity on the claim's data set minus that of the same kind on `base`, above zero."""
+    for kind in _grid(claim.dataset):
+        other = kind._replace(dataset=base)
+        label = f"{_words(kind)}, {claim.dataset} minus {base}"
+        yield _contrast(claim, label, {kind: 1.0, other: -1.0}, _ABOVE)
+
+
+RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
+    rule.__name__: rule
+    for rule in (
+        value,
+        falls_with_k,
+        gains_less,
+        falls_with_layers,
+        iwae_above_vae,
+        every_model,
+        paper_range,
+        capacity,
+        continued,
+        above_dataset,
+    )
+}
+
+
+def _contrast(
+    claim: Claim, label: str, weights: Mapping[Kind, float], region: Region, same_images: bool = False
+) -> Contrast:
+    return Contrast(label, claim.quantity, weights, region, _paper_sum(weights, claim.quantity), same_images)
+
+
+def _kind(dataset: str, layers: int, objective: str, k: int) -> Kind:
+    return Kind(dataset, layers, "vae" if k == 1 else objective, k)
+
+
+def _grid(dataset: str) -> list[Kind]:
+    return [kind for kind in paper_kinds(dataset) if not kind.variation]
+
+
+def _layers(dataset: str) -> list[int]:
+    return sorted({kind.layers for kind in _grid(dataset)})
+
+
+def _ks(dataset: str) -> list[int]:
+    return sorted({kind.k for kind in _grid(dataset)})
+
+
+def _columns(kind: Kind) -> Sequence[str]:
+    """The columns of the paper's tables that a kind of model stands in."""
+    return OBJECTIVES if kind.k == 1 and not kind.variation else (kind.objective,)
+
+
+def _words(kind: Kind) -> str:
+    name = "VAE = IWAE" if kind.k == 1 and not kind.variation else kind.objective.upper()
+    origin = f", {kind.variation}" if kind.variation else ""
+    return f"{name} k = {kind.k}, {kind.layers} layer{'s' if kind.layers > 1 else ''}{origin}"
+
+
+def _paper_sum(weights: Mapping[Kind, float], quantity: str) -> float | None:
+    values = {kind: _paper_value(kind, quantity) for kind in weights}
+    if None in values.values():
+        return None
+    return sum(weight * values[kind] for kind, weight in weights.items())
+
+
+def _paper_value(kind: Kind, quantity: str) -> float | None:
+    row = paper_row(kind.dataset, kind.layers, kind.k, kind.objective, kind.variation)
+    if row is None:
+        return None
+    total = sum(Architecture(kind.layers).latents)
+    units = [float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)]
+    values = {
+        "nll": float(row.nll),
+        "active_units": sum(units),
+        "active_share": sum(units) / total,
+    }
+    values |= {f"active_units_{layer}": count for layer, count in enumerate(units, start=1)}
+    return values.get(quantity)

@@ -1,0 +1,133 @@
+"""The statistics of the verdicts, as functions of numbers: spread over seeds, tests, their correction, their power.
+
+A claim says that an effect lies in a region, an open interval. It is tested from both sides: that the effect is inside,
+and that it is outside. Exactly one of the two is false, whatever the effect.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
+
+LEVEL = 0.05  # the chance that any claim of a study is wrongly called reproduced, and likewise not reproduced
+POWER = 0.8
+_POINTS = 2000  # of the distribution of an estimated standard error, in `power`
+
+
+class Region(NamedTuple):
+    """The open interval in which a claim says that an effect lies; infinite where it has no bound."""
+
+    low: float = -np.inf
+    high: float = np.inf
+
+
+class Estimate(NamedTuple):
+    """An effect with its standard error, which was estimated with so many degrees of freedom."""
+
+    value: float
+    se: float
+    dof: float
+
+
+class Variance(NamedTuple):
+    """An estimated variance and its degrees of freedom."""
+
+    value: float
+    dof: float
+
+
+def spread_over_seeds(values: Mapping[tuple[Hashable, int], float], blocks: bool) -> Variance | None:
+    """The variance over seeds of one model's value, pooled over kinds of models; None where no seeds are repeated.
+
+    Least squares of value = mean of its kind (+ effect of its seed) + rest. With two kinds and `blocks` its variance
+    is half that of the differences in a paired t-test.
+
+    Args:
+        values: A value for each (kind, seed).
+        blocks: Whether what a seed adds to all kinds is taken out, as it cancels in differences between kinds.
+    """
+    kinds = sorted({kind for kind, _ in values}, key=str)
+    seeds = sorted({seed for _, seed in values})
+    columns = [[kind == other for kind, _ in values] for other in kinds]
+    if blocks:
+        columns += [[seed == other for _, seed in values] for other in seeds]
+    design, observed = np.array(columns, float).T, np.array(list(values.values()))
+    solution, _, rank, _ = np.linalg.lstsq(design, observed, rcond=None)
+    dof = len(observed) - int(rank)
+    if dof < 1:
+        return None
+    return Variance(float(((observed - design @ solution) ** 2).sum() / dof), dof)
+
+
+def add(*parts: Variance) -> Variance:
+    """The variance of a sum of independent terms; degrees of freedom by Satterthwaite's approximation."""
+    total = sum(part.value for part in parts)
+    if total == 0:
+        return Variance(0.0, min(part.dof for part in parts))
+    return Variance(total, total**2 / sum(part.value**2 / part.dof for part in parts))
+
+
+def p_inside(estimate: Estimate, region: Region) -> float:
+    """The p of the hypothesis that the effect is outside `region`: two one-sided t-tests, both of which must reject."""
+    return max(_tail(estimate.value - region.low, estimate), _tail(region.high - estimate.value, estimate))
+
+
+def p_outside(estimate: Estimate, region: Region) -> float:
+    """The p of the hypothesis that the effect is inside `region`: one t-test at each finite bound, by Bonferroni."""
+    sides = [_tail(region.low - estimate.value, estimate), _tail(estimate.value - region.high, estimate)]
+    return min(1.0, min(sides) * max(1, np.isfinite(region).sum()))
+
+
+def _tail(distance: float, estimate: Estimate) -> float:
+    """The p of a t-test that an effect lies beyond a bound, at `distance` from it on the claimed side."""
+    if np.isinf(distance):
+        return float(distance < 0)
+    if estimate.se == 0:
+        return float(distance <= 0)
+    return float(stats.t.sf(distance / estimate.se, estimate.dof))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values, in the order given: to reject those of at most 5% errs in 5% of families."""
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def power(below: float, above: float, dof: float, level: float) -> float:
+    """The chance to show that an effect lies in its region, a t-test at each bound.
+
+    Args:
+        below: Distance of the effect from the region's lower bound, in standard errors; infinite for no bound.
+        above: Likewise from the upper bound.
+        dof: Degrees of freedom of the standard error.
+        level: Level of the tests.
+    """
+    quantiles = (np.arange(_POINTS) + 0.5) / _POINTS
+    needed = stats.t.isf(level, dof) * np.sqrt(stats.chi2.ppf(quantiles, dof) / dof)
+    chance = stats.norm.cdf(above - needed) - stats.norm.cdf(needed - below)
+    return float(np.clip(chance, 0, None).mean())
+
+
+def detectable(se: float, dof: float, level: float, two_sided: bool) -> float:
+    """The smallest distance from a bound at which an effect is shown to lie inside with a chance of 80%.
+
+    Args:
+        se: Standard error of the effect.
+        dof: Its degrees of freedom.
+        level: Level of the test.
+        two_sided: Whether there is a bound on the other side too, at the same distance: then the result is half the
+            width of the narrowest region that could be shown.
+    """
+
+    def lacking(distance: float) -> float:
+        return power(distance, distance if two_sided else np.inf, dof, level) - POWER
+
+    most = 1.0
+    while lacking(most) < 0:
+        most *= 2
+    return se * brentq(lacking, 0.0, most)

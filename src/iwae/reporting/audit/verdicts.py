@@ -1,0 +1,132 @@
+"""From claims and evidence to verdicts: reproduced, not reproduced, or undecided and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from iwae.reporting.audit.checks import CHECKS, Check
+from iwae.reporting.audit.claims import Claim
+from iwae.reporting.audit.evidence import Evidence, Finding
+from iwae.reporting.audit.quantities import QUANTITIES
+from iwae.reporting.audit.rules import RULES
+from iwae.reporting.audit.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
+from iwae.reporting.audit.unreadable import UNREADABLE, reason
+from iwae.reporting.statements import comparison_lines
+from iwae.settings import SCHEDULE_STAGES
+
+REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+NOT_RUN, CUT, UNLIKE, FEW_SEEDS = "not run", "schedule cut", "not done as in the paper", "too few seeds"
+UNREAD, WIDE = "evidence unreadable", "error too large"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim with its verdict.
+
+    Attributes:
+        claim: The claim.
+        findings: What the study says of each effect of a statistical claim.
+        checks: What it says of each model, for an exact claim.
+        verdict: `REPRODUCED`, `REFUTED` or `UNDECIDED`.
+        why: Why it is undecided, in keywords; none where it is decided.
+        notes: What else must be known, in sentences.
+        p: p of the hypothesis that the claim is false; None where nothing was tested.
+        p_against: p of the hypothesis that it is true.
+        adjusted: `p` by Holm's correction over all claims tested in the study.
+        adjusted_against: `p_against` likewise.
+        power: What could have been shown, a sentence; empty for an exact or a decided claim.
+    """
+
+    claim: Claim
+    findings: tuple[Finding, ...] = ()
+    checks: tuple[Check, ...] = ()
+    verdict: str = UNDECIDED
+    why: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    p: float | None = None
+    p_against: float | None = None
+    adjusted: float | None = None
+    adjusted_against: float | None = None
+    power: str = ""
+
+
+def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
+    """The verdict on each claim, corrected for the number of claims that could be tested."""
+    verdicts = [_assess(claim, evidence) for claim in claims]
+    tested = [place for place, verdict in enumerate(verdicts) if verdict.p is not None]
+    adjusted = holm([verdicts[place].p for place in tested])
+    against = holm([verdicts[place].p_against for place in tested])
+    for place, *both in zip(tested, adjusted, against, strict=True):
+        verdicts[place] = _decided(verdicts[place], *both)
+    level = LEVEL / max(1, len(tested))
+    return [replace(verdict, power=_power(verdict, level)) for verdict in verdicts]
+
+
+def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
+    """The verdicts on a study that cannot be read at all."""
+    return [Verdict(claim, why=(UNREAD,), notes=(sentence,), power=_power(Verdict(claim), LEVEL)) for claim in claims]
+
+
+def _assess(claim: Claim, evidence: Evidence) -> Verdict:
+    """What the study says of one claim, its p-values before any correction."""
+    try:
+        if claim.rule in CHECKS:
+            return _checked(claim, tuple(CHECKS[claim.rule](evidence, claim)))
+        contrasts = RULES[claim.rule](evidence, claim, **claim.parameters)
+        return _tested(claim, tuple(evidence.find(contrast) for contrast in contrasts))
+    except UNREADABLE as error:
+        return Verdict(claim, why=(UNREAD,), notes=(reason(error),))
+
+
+def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
+    known = [check.holds for check in checks if check.holds is not None]
+    if not known:
+        return Verdict(claim, checks=checks, why=(NOT_RUN,))
+    return Verdict(claim, checks=checks, verdict=REPRODUCED if all(known) else REFUTED)
+
+
+def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
+    models = list({model.spec: model for finding in findings for model in finding.models}.values())
+    missing = sorted({kind.name for finding in findings for kind in finding.missing})
+    notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
+    why = [NOT_RUN] if missing or not findings else []
+    departing = [model for finding in findings if not finding.comparable for model in finding.models]
+    if departing and not claim.any_schedule:
+        why.append(CUT if any(model.stages != SCHEDULE_STAGES for model in departing) else UNLIKE)
+        notes += comparison_lines(models)
+    if any(len(finding.seeds) < 2 for finding in findings if not finding.missing):
+        why.append(FEW_SEEDS)
+    verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes))
+    if why or any(finding.estimate is None for finding in findings):
+        return verdict if why else replace(verdict, why=(FEW_SEEDS,))
+    estimates = [(finding.estimate, finding.contrast.region) for finding in findings]
+    # All effects must be shown, each at the whole level; that one is refuted may be found by any, so Bonferroni's.
+    p = max(p_inside(*pair) for pair in estimates)
+    return replace(verdict, p=p, p_against=min(1.0, len(estimates) * min(p_outside(*pair) for pair in estimates)))
+
+
+def _decided(verdict: Verdict, adjusted: float, against: float) -> Verdict:
+    name = REPRODUCED if adjusted <= LEVEL else REFUTED if against <= LEVEL else UNDECIDED
+    why = (WIDE,) if name == UNDECIDED else ()
+    return replace(verdict, verdict=name, why=why, adjusted=adjusted, adjusted_against=against)
+
+
+def _power(verdict: Verdict, level: float) -> str:
+    """What the claim's least certain effect would have had to be, to be shown with a chance of 80%."""
+    if verdict.verdict != UNDECIDED or verdict.claim.rule in CHECKS:
+        return ""
+    if not verdict.findings or all(not finding.seeds for finding in verdict.findings):
+        return "Power: unknown, since no seed was measured of all models."
+    known = [finding for finding in verdict.findings if finding.estimate and len(finding.seeds) > 1]
+    if not known:
+        return "Power: unknown, since one seed says nothing of the spread over seeds."
+    worst = max(known, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
+    estimate, region = worst.estimate, worst.contrast.region
+    two_sided = abs(region.low) + abs(region.high) < float("inf")
+    least = detectable(estimate.se, estimate.dof, level, two_sided)
+    unit = QUANTITIES[worst.contrast.quantity].unit
+    what, where = ("distance", "from the bound") if not two_sided else ("half-width", "of a range around the effect")
+    return (
+        f"Power: for {worst.contrast.label!r} (standard error {estimate.se:.3g} {unit}, {len(worst.seeds)} seeds, "
+        f"{estimate.dof:.0f} degrees of freedom), the smallest {what} {where} that would be shown with a chance of "
+        f"{POWER:.0%} at the level {level:.2g} is {least:.3g} {unit}."
+    )

@@ -1,0 +1,87 @@
+"""What each choice of the protocol is worth: nll under another protocol minus nll under the study's own."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from iwae.protocol import PRESETS
+from iwae.reporting.figures.style import COLOURS, GREY, MODEL, WIDTH, k_markers, legend_below, names
+from iwae.reporting.spread import kinds, partners
+from iwae.reporting.study import Study, nll_per_image
+from iwae.reporting.variations import base_of, protocols
+
+_ZERO = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
+_STEP = 0.16  # inches between the points of one variant, and twice that between variants
+
+
+def data(study: Study) -> pd.DataFrame:
+    """Differences in nll, nats per image: of each seed, and of each kind of model with its error over images."""
+    table = protocols(study).set_index(["model", "stages"])
+    rows = []
+    for group in kinds(model for model in study.models if model.spec.variant is not None):
+        for model, base in zip(*partners(study, group, base_of), strict=True):
+            kind = table.loc[(model.spec.name.rsplit("/", 1)[0], model.stages)]
+            nll = nll_per_image([model, base])[0].mean(axis=1)
+            row = {name: kind[name] for name in MODEL if name != "stages"} | {"stages": model.stages}
+            row |= {name: kind[name] for name in ("variant", "changed", "difference", "images")}
+            row |= {"se_images": kind.difference_se_images, "seed": model.spec.seed, "of_seed": nll[0] - nll[1]}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """A panel for each data set and length of schedule; a line of points for each variant, presets first."""
+    frame = frame.assign(panel=names(frame, ["dataset", "stages"]), model=names(frame, ["layers", "objective", "k"]))
+    panels = [(title, rows, _labels(rows)) for title, rows in frame.groupby("panel", observed=True)]
+    models = frame.groupby("model", observed=True)[["layers", "objective", "k"]].first()
+    sizes = [_STEP * (len(models) + 1) * len(labels) for _, _, labels in panels]
+    figure = Figure(figsize=(WIDTH, sum(sizes) + 0.3 * len(panels) + 0.8))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=sizes)[:, 0]
+    looks = {name: _look(*key, frame) for name, key in zip(models.index, models.itertuples(index=False), strict=True)}
+    for place, (title, rows, labels) in zip(axes, panels, strict=True):
+        _points(place, rows, list(labels), looks)
+        place.set_title(title)
+        place.set_yticks(range(len(labels)), labels.values())
+        place.set_ylim(len(labels) - 0.5, -0.5)
+    axes[-1].set_xlabel("nll minus nll under the study's own protocol (nats per image)")
+    handles = [Line2D([], [], linestyle="", label=name, **look) for name, look in looks.items()]
+    bar = {"color": GREY, "marker": "_", "markersize": 9, "linestyle": ""}
+    handles.append(Line2D([], [], label="\N{PLUS-MINUS SIGN} se_images (paired)", **bar))
+    if frame.seed.nunique() > 1:
+        handles.append(Line2D([], [], color=GREY, marker="|", linestyle="", label="each seed"))
+    legend_below(figure, handles, 4)
+    return figure
+
+
+def _points(axes: Axes, frame: pd.DataFrame, variants: list[str], looks: dict[str, dict]) -> None:
+    """The differences of each kind of model, side by side at the place of their variant."""
+    axes.axvline(0, **_ZERO)
+    places = np.arange(len(looks)) - (len(looks) - 1) / 2
+    shifts = dict(zip(looks, places / (len(looks) + 1), strict=True))
+    for (model, variant), rows in frame.groupby(["model", "variant"], observed=True):
+        height, first, look = variants.index(variant) + shifts[model], rows.iloc[0], looks[model]
+        axes.errorbar(first.difference, height, xerr=first.se_images, linestyle="", elinewidth=0.9, **look)
+        if len(rows) > 1:
+            axes.plot(rows.of_seed, [height] * len(rows), linestyle="", marker="|", markersize=6, color=look["color"])
+
+
+def _labels(frame: pd.DataFrame) -> dict[str, str]:
+    """What names each variant: a field with both values, a preset with the number of fields that it changes."""
+    changed = frame.groupby("variant").changed.first().str.split("; ")
+    labels = {}
+    for variant in sorted(changed.index, key=lambda name: (name not in PRESETS, name)):
+        fields = changed[variant]
+        what = (
+            f"{len(fields)} fields" if variant in PRESETS else ", ".join(field.split(": ", 1)[-1] for field in fields)
+        )
+        labels[variant] = f"{variant}\n{what}"
+    return labels
+
+
+def _look(layers: int, objective: str, k: int, frame: pd.DataFrame) -> dict:
+    """Colour by objective, marker by k, hollow with two layers."""
+    fill = "full" if layers == 1 else "none"
+    return {"color": COLOURS[objective], "marker": k_markers(frame.k)[k], "fillstyle": fill, "markersize": 5}

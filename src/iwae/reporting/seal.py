@@ -1,0 +1,83 @@
+"""The seal of a study: the SHA-256 of each file that it consists of, as coreutils' ``sha256sum --check`` reads it."""
+
+import os
+from pathlib import Path
+
+from iwae.errors import InputError
+from iwae.files import sha256, write_text
+
+NAME = "SHA256SUMS"
+_UNSEALED = (NAME, "report.html", "audit.*")  # the seal, and what is made of a sealed study
+
+
+def seal(results: Path, figures: Path) -> None:
+    """Write ``results/SHA256SUMS``, a line for each file of a study, with its path relative to `results`.
+
+    Hidden files, such as locks, are no part of a study.
+
+    Args:
+        results: The study folder, with the folders of its models.
+        figures: The folder of its figures.
+    """
+    results = Path(results)
+    files = [*_files(results), *_files(Path(figures), recursive=False)]
+    lines = [f"{sha256(file)}  {_relative(file, results)}\n" for file in sorted(files)]
+    write_text(results / NAME, "".join(lines))
+
+
+def check(results: Path) -> list[str]:
+    """What is not as it was sealed: a sentence for each file that is missing, changed or not in the seal.
+
+    The folders outside `results` that the seal names, which hold figures, are searched for such files too. A seal that
+    is missing or damaged is one problem.
+    """
+    results, problems = Path(results), []
+    try:
+        sums = read(results)
+    except InputError as error:
+        return [str(error)]
+    for name, expected in sums.items():
+        path = results / name
+        if not path.is_file():
+            problems.append(f"{path} is missing: {NAME} lists it.")
+        elif sha256(path) != expected:
+            problems.append(f"{path} has changed: its SHA-256 is not the one in {NAME}.")
+    outside = {(results / name).parent for name in sums if name.startswith("..")}
+    found = [*_files(results), *(file for folder in sorted(outside) for file in _files(folder, recursive=False))]
+    unknown = [file for file in found if _relative(file, results) not in sums]
+    return problems + [f"{path} is unknown: {NAME} does not list it." for path in sorted(unknown)]
+
+
+def read(results: Path) -> dict[str, str]:
+    """The SHA-256 of each sealed file by its path relative to `results`.
+
+    Raises:
+        InputError: There is no seal, or a line of it is not of the form of ``sha256sum``.
+    """
+    path = Path(results) / NAME
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run the step 'summary' first.")
+    sums = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        digest, _, name = line.partition("  ")
+        if len(digest) != 64 or not name:
+            raise InputError(f"{path} is damaged in line {number}: restore it or run the step 'summary' again.")
+        sums[name] = digest
+    return sums
+
+
+def _files(folder: Path, recursive: bool = True) -> list[Path]:
+    """The files of a study in one of its folders."""
+    if not folder.is_dir():
+        return []
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return [path for path in found if path.is_file() and not _is_apart(path, folder)]
+
+
+def _is_apart(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return hidden or (path.parent == folder and any(path.match(pattern) for pattern in _UNSEALED))
+
+
+def _relative(path: Path, results: Path) -> str:
+    return Path(os.path.relpath(path, results)).as_posix()

@@ -1,0 +1,159 @@
+"""Downloads from a server on this machine; the network is never used."""
+
+import dataclasses
+import http.server
+import socket
+import threading
+
+import pytest
+
+from iwae.data import download as module
+from iwae.data import registry
+from iwae.data.checks import by_sha256, sha256
+from iwae.data.dataset import Dataset
+from iwae.data.download import download, from_web
+from iwae.data.sources import fetch
+from iwae.errors import InputError
+
+FILES = {"a.bin": bytes(range(256)) * 999, "b.bin": b"small"}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves `FILES`; below /short/ it breaks off half-way, below /endless/ it sends zeros without saying how many."""
+
+    def do_GET(self):  # noqa: N802 - the name that the base class calls
+        kind, _, name = self.path.strip("/").partition("/")
+        if name not in FILES:
+            self.send_error(404)
+            return
+        content = FILES[name]
+        self.send_response(200)
+        if kind != "endless":
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        served = {"short": content[: len(content) // 2], "endless": bytes(10**6)}
+        self.wfile.write(served.get(kind, content))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def dead(monkeypatch):
+    """The address of a port where nobody listens."""
+    monkeypatch.setenv("no_proxy", "*")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def web(monkeypatch):
+    """Makes "web" a data set with these files on that server."""
+
+    def install(address):
+        checks = {name: by_sha256(sha256(content)) for name, content in FILES.items()}
+        source = from_web(f"{address}/right", FILES, 10**6)
+        monkeypatch.setitem(registry.DATASETS, "web", Dataset("Web", "web", checks, {"the server": source}, None, 3))
+
+    return install
+
+
+def test_files_come_whole(server):
+    for name, content in FILES.items():
+        assert download(f"{server}/right/{name}", len(content)) == content
+
+
+def test_too_long_a_file_is_given_up(server):
+    with pytest.raises(InputError, match=r"a\.bin is too long: the file may have 255743 bytes at most"):
+        download(f"{server}/right/a.bin", len(FILES["a.bin"]) - 1)
+
+
+def test_length_that_is_not_announced_is_limited(server):
+    with pytest.raises(InputError, match="is too long"):
+        download(f"{server}/endless/b.bin", 10**5)
+    assert download(f"{server}/endless/b.bin", 10**6) == bytes(10**6)
+
+
+def test_file_cut_short_is_refused(server):
+    with pytest.raises(InputError, match=r"a\.bin was cut short: 127872 of 255744 bytes came"):
+        download(f"{server}/short/a.bin", 10**6)
+
+
+def test_missing_file_is_named(server):
+    with pytest.raises(InputError, match=r"right/c\.bin cannot be had: HTTP Error 404: Not Found"):
+        download(f"{server}/right/c.bin", 10**6)
+
+
+def test_silent_server_is_given_up(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(module, "_SILENCE", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/file"
+        with pytest.raises(InputError, match=f"{url} cannot be had: timed out"):
+            download(url, 10)
+
+
+def test_slow_file_is_given_up(server, monkeypatch):
+    monkeypatch.setattr(module, "_LONGEST", -1.0)
+    with pytest.raises(InputError, match="took more than -1 seconds"):
+        download(f"{server}/right/a.bin", 10**6)
+
+
+def test_data_set_is_fetched_from_the_web(server, web, tmp_path):
+    web(server)
+    fetch("web", tmp_path)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "web").iterdir()} == FILES
+
+
+def test_damaged_download_is_not_written(server, web, tmp_path, monkeypatch):
+    web(server)
+    changed = {**registry.DATASETS["web"].checks, "b.bin": by_sha256("0" * 64)}
+    monkeypatch.setitem(registry.DATASETS, "web", dataclasses.replace(registry.DATASETS["web"], checks=changed))
+    with pytest.raises(InputError, match=r"the server: b\.bin is not the published file"):
+        fetch("web", tmp_path)
+    assert not (tmp_path / "web").exists()
+
+
+def test_dead_network_says_what_can_be_done_by_hand(dead, web, tmp_path):
+    web(dead)
+    with pytest.raises(InputError) as caught:
+        fetch("web", tmp_path)
+    message = str(caught.value)
+    for part in (f"the server: {dead}/right/a.bin cannot be had", "put a.bin, b.bin into", str(tmp_path / "web")):
+        assert part in message
+    assert "--folder" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("dataset", "addresses"),
+    [
+        ("omniglot", ["https://raw.githubusercontent.com/yburda/iwae/master/datasets/OMNIGLOT/chardata.mat"]),
+        (
+            "mnist-fixed",
+            [
+                "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/" + name
+                for name in ("binarized_mnist_train.amat", "binarized_mnist_valid.amat", "binarized_mnist_test.amat")
+            ],
+        ),
+    ],
+)
+def test_addresses_of_the_published_files(monkeypatch, tmp_path, dataset, addresses):
+    asked = []
+    monkeypatch.setattr(module, "download", lambda url, most: asked.append(url) or b"")
+    (source,) = registry.DATASETS[dataset].sources.values()
+    assert tuple(source(tmp_path)) == registry.DATASETS[dataset].files
+    assert asked == addresses

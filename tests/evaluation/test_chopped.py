@@ -1,0 +1,150 @@
+"""Models without some of their units against networks that never had them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from iwae.evaluation import chopped, likelihood, weights
+from iwae.models import model as plain
+from iwae.settings import ChoppedSettings, LikelihoodSettings
+
+S, B = 3, 5
+EXACT = 1e-8  # float64: rounding of sums of some 1000 nats, and softplus beyond 20
+SINGLE = 2e-3  # float32: the same
+MODELS = pytest.mark.parametrize(
+    ("layers", "scale"), [(n, scale) for n in (1, 2) for scale in ("log-deviation", "log-variance")]
+)
+NOTHING = [np.array([], dtype=np.int64)] * 2
+CHOICES = [
+    [np.array([7]), np.array([], dtype=np.int64)],
+    [np.array([], dtype=np.int64), np.array([0, 49])],
+    [np.array([0, 3, 20, 49]), np.array([5, 6])],
+    [np.arange(49), np.arange(49)],
+]
+
+
+@pytest.fixture
+def random_model(model_of):
+    """A function as `model_of`, whose biases are random too, in float64."""
+
+    def build(layers, scale="log-deviation"):
+        model, generator = model_of(layers, scale), torch.Generator().manual_seed(3)
+        parameters = {name: value.double() for name, value in model.parameters.items()}
+        for name in (name for name in parameters if name.endswith("bias")):
+            parameters[name] += 0.3 * torch.randn(parameters[name].shape, generator=generator).to(parameters[name])
+        return dataclasses.replace(model, parameters=parameters)
+
+    return build
+
+
+def sliced(parameters, removed):
+    """The parameters of the smaller network."""
+    parameters = dict(parameters)
+    for level, units in enumerate(removed, start=1):
+        outputs = {f"{network}{level}.{head}" for network in "qp" for head in ("mean", "scale")}
+        inputs = {1: {"px.hidden1", "q2.hidden1"}, 2: {"p1.hidden1"}}[level]
+        for name, value in parameters.items():
+            layer, kind = name.rsplit(".", 1)
+            kept = np.delete(np.arange(len(value)), units) if layer in inputs else slice(None)
+            if layer in outputs:
+                parameters[name] = value[..., np.delete(np.arange(value.shape[-1]), units)]
+            elif kind == "weight":
+                parameters[name] = value[kept]
+    return parameters
+
+
+def log_weights(model, parameters, x, noise):
+    encoded = weights.encode(model.architecture, parameters, x)
+    fast = weights.log_weights(model.architecture, parameters, encoded, noise)
+    assert_close(fast, plain.log_weights(model.architecture, parameters, x, noise), atol=EXACT, rtol=0)
+    return fast
+
+
+def drawn(model, binary, device):
+    generator = torch.Generator().manual_seed(0)
+    noise = [torch.randn(S, B, d, generator=generator).to(device).double() for d in model.architecture.latents]
+    return torch.from_numpy(binary(B)).to(device).double(), noise
+
+
+@MODELS
+@pytest.mark.parametrize("removed", CHOICES)
+def test_log_weights_are_those_of_a_smaller_network(random_model, binary, device, layers, scale, removed):
+    model, removed = random_model(layers, scale), removed[:layers]
+    x, noise = drawn(model, binary, device)
+    found = log_weights(model, chopped.without(model.parameters, removed), x, noise)
+    kept = [
+        layer[..., np.delete(np.arange(layer.shape[-1]), units)] for layer, units in zip(noise, removed, strict=True)
+    ]
+    smaller = sliced(model.parameters, removed)
+    for level, units in enumerate(removed, start=1):
+        assert smaller[f"q{level}.mean.weight"].shape[-1] == model.architecture.latents[level - 1] - len(units)
+    assert_close(found, log_weights(model, smaller, x, kept), atol=EXACT, rtol=0)
+
+
+@MODELS
+def test_unit_that_does_nothing_may_go(random_model, binary, device, layers, scale):
+    model, removed = random_model(layers, scale), [np.array([7])] * layers
+    parameters = {name: value.clone() for name, value in model.parameters.items()}
+    readers = {1: ("px", "q2"), 2: ("p1",)}
+    for level in range(1, layers + 1):
+        for network in (f"q{level}", f"p{level}"):
+            for head, constant in (("mean", 0.3), ("scale", -0.2)):
+                if f"{network}.{head}.bias" in parameters:
+                    parameters[f"{network}.{head}.weight"][:, 7] = 0
+                    # The prior of the highest layer is standard, that of a lower one whatever p says.
+                    parameters[f"{network}.{head}.bias"][7] = constant if level < layers else 0
+        for reader in readers[level]:
+            if f"{reader}.hidden1.weight" in parameters:
+                parameters[f"{reader}.hidden1.weight"][7] = 0
+    x, noise = drawn(model, binary, device)
+    expected = log_weights(model, parameters, x, noise)
+    assert_close(log_weights(model, chopped.without(parameters, removed), x, noise), expected, atol=EXACT, rtol=0)
+
+
+def test_the_model_itself_stays_as_it_is(random_model):
+    model = random_model(2)
+    before = {name: value.clone() for name, value in model.parameters.items()}
+    changed = chopped.without(model.parameters, CHOICES[2])
+    assert all(torch.equal(value, before[name]) for name, value in model.parameters.items())
+    assert list(changed) == list(before)
+    assert {name: value.shape for name, value in changed.items()} == {n: value.shape for n, value in before.items()}
+
+
+def measured(model, x, images, removed, device, samples=20, seed=0, progress=lambda images: None):
+    settings = ChoppedSettings(samples=samples, seed=seed)
+    return chopped.measure(model, x[images], images, removed, settings, device, progress)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_to_remove_nothing_changes_no_bit(model_of, binary, device, layers):
+    model = model_of(layers)
+    assert chopped.without(model.parameters, NOTHING[:layers]) == model.parameters  # the very tensors
+    found = measured(model, binary(4), np.arange(4), NOTHING[:layers], device)
+    np.testing.assert_array_equal(found.chopped, found.whole)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_estimates_with_all_units_are_the_likelihoods(model_of, binary, device, layers):
+    model, x, images = model_of(layers), binary(9), np.array([0, 3, 8])
+    found = measured(model, x, images, CHOICES[2][:layers], device, samples=30, seed=4)
+    settings = LikelihoodSettings(samples=30, seed=4)
+    expected = likelihood.evaluate(model, x[images], images, settings, "test", device).log_likelihood
+    np.testing.assert_array_equal(found.whole, expected.astype(np.float32))
+    assert found.images.tolist() == [0, 3, 8]
+    assert {name: array.dtype.name for name, array in found._asdict().items()} == {
+        "images": "int32",
+        "whole": "float32",
+        "chopped": "float32",
+    }
+
+
+def test_units_that_work_are_missed(random_model, binary, device):
+    model = random_model(1)
+    single = dataclasses.replace(model, parameters={name: value.float() for name, value in model.parameters.items()})
+    done: list[int] = []
+    found = measured(single, binary(4), np.arange(4), [np.arange(30)], device, progress=done.append)
+    assert (np.abs(found.chopped - found.whole) > 10 * SINGLE).all()
+    assert sum(done) == 8  # each image twice

@@ -1,0 +1,56 @@
+"""A small finished study to be damaged, and the problems that its audit finds."""
+
+import json
+import shutil
+
+import pytest
+
+from iwae import manifest
+from iwae.data import mnist
+from iwae.reporting.audit import audit
+from iwae.reporting.figures import figures_of, write_figure
+from iwae.reporting.study import Study
+from iwae.reporting.summary import write_summary
+from iwae.reporting.tables import tables_of, write_table
+
+
+@pytest.fixture(scope="session")
+def sealed(tmp_path_factory, synthetic):
+    """A small study with all that a finished one has, below a folder ``results`` beside ``figures``."""
+    root = tmp_path_factory.mktemp("audited")
+    models = synthetic.grid(layers=(1,), objectives=("vae",))
+    results, figures = synthetic.study(root / "results/small", models), root / "figures/small"
+    for spec in models:
+        path = results / spec.name / manifest.NAME
+        content = json.loads(path.read_text())
+        for section in manifest.SECTIONS:
+            content[section]["provenance"] |= {"data_sha256": mnist.SHA256}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+    study = Study.open(results)
+    for name in tables_of(study):
+        write_table(name, results)
+    for name in figures_of(study):
+        write_figure(name, results, figures)
+    write_summary(results, figures)
+    return root
+
+
+@pytest.fixture
+def study(sealed, tmp_path):
+    """A copy of it, to be damaged: the study's folder and that of its figures."""
+    shutil.copytree(sealed, tmp_path / "copy")
+    return tmp_path / "copy/results/small", tmp_path / "copy/figures/small"
+
+
+class Problems(list):
+    """The problems that an audit found."""
+
+    def naming(self, *words):
+        """Those in which all the words stand."""
+        return [problem for problem in self if all(str(word) in problem for word in words)]
+
+
+@pytest.fixture
+def problems(study):
+    """A function that audits the copy as it stands."""
+    return lambda: Problems(audit(*study))

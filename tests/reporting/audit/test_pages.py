@@ -1,0 +1,98 @@
+"""The audit's files: what they say of a cut study, that their links lead somewhere, that everything is escaped."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.audit import audit
+from iwae.reporting.audit.pages import pages
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory, cut):
+    """A study of one seed and two stages, without tables and figures, after its audit."""
+    root = tmp_path_factory.mktemp("pages")
+    shutil.copytree(cut, root / "results/cut")
+    audit(root / "results/cut", root / "figures/cut")
+    return root / "results/cut"
+
+
+def strict(path):
+    def refuse(name):
+        raise ValueError(name)
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_a_cut_study_is_undecided_and_shows_what_it_has(audited):
+    content = strict(audited / "audit.json")
+    claims = {claim["id"]: claim for claim in content["claims"]}
+    decided = {name for name, claim in claims.items() if claim["verdict"] != "undecided"}
+    assert decided == {f"{name}-mnist" for name in ("one-algorithm", "bound-rises", "estimate-deviates-little")}
+    assert claims["two-layers-mnist"]["why"] == ["not run", "schedule cut", "too few seeds"]  # k = 50 is not there
+    assert claims["nll-mnist-l2-iwae-k5"]["why"] == ["schedule cut", "too few seeds"]
+    assert claims["nll-omniglot-l1-vae-k1"]["why"] == ["not run"]
+    (effect,) = claims["nll-mnist-l2-iwae-k5"]["effects"]
+    assert effect["paper"] == 83.89 and effect["ours"] > 70 and effect["points_the_same_way"] in (True, False)
+    ordered = [effect for effect in claims["two-layers-mnist"]["effects"] if effect["seeds"]]
+    assert all(effect["z_images"] == pytest.approx(effect["ours"] / effect["se_images"]) for effect in ordered)
+    assert content["tested"] == 0 and sum(content["verdicts"].values()) == len(claims)
+
+
+def test_every_link_leads_to_a_file(audited):
+    for path, pattern in (("audit.md", r"\]\(([^)#]+)\)"), ("audit.html", r'href="([^"#]+)"')):
+        links = set(re.findall(pattern, (audited / path).read_text()))
+        assert len(links) >= 6
+        assert [link for link in links if not (audited / link).is_file()] == []
+    anchors = set(re.findall(r"\]\(#([^)]+)\)", (audited / "audit.md").read_text()))
+    assert anchors == set(re.findall(r"^### (\S+)$", (audited / "audit.md").read_text(), re.M))
+    evidence = {
+        path
+        for claim in strict(audited / "audit.json")["claims"]
+        for each in claim["effects"]
+        for path in each["evidence"]
+    }
+    assert [path for path in evidence if not (audited / path).is_file()] == []
+
+
+def test_the_page_needs_nothing_else_and_verdicts_are_words(audited):
+    page = (audited / "audit.html").read_text()
+    assert not re.search(r"<(script|link|img)|url\(|https?:", page)
+    assert len(re.findall(r'<span class="badge [a-z-]+">[^<]*(?:reproduced|undecided)', page)) == page.count(
+        'class="badge '
+    )
+
+
+def test_what_files_say_is_escaped(audited):
+    content = strict(audited / "audit.json")
+    content["study"] = "<script>alert(1)</script>"
+    content["inspections"][0]["problems"] = ["a & b <i>"]
+    content["claims"][0]["notes"] = ["<b>"]
+    written = pages(content)
+    assert "<script>" not in written["html"] and "&lt;script&gt;" in written["html"]
+    assert "a &amp; b &lt;i&gt;" in written["html"] and "<b>" not in written["html"]
+    assert "a & b <i>" in written["md"]
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is no folder: name that of a study, such as results/paper"):
+        audit(tmp_path / "results/none", tmp_path)
+
+
+def test_an_empty_folder_is_audited(tmp_path):
+    (tmp_path / "empty").mkdir()
+    problems = audit(tmp_path / "empty", tmp_path / "figures")
+    assert any("SHA256SUMS is missing" in problem for problem in problems)
+    assert any("configuration.json is missing" in problem for problem in problems)
+    claims = strict(tmp_path / "empty/audit.json")["claims"]
+    assert {claim["why"][0] for claim in claims} == {"evidence unreadable"}
+
+
+def test_an_audit_of_files_loads_no_torch():
+    code = "import sys, iwae.reporting.audit; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

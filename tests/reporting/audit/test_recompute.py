@@ -1,0 +1,212 @@
+"""Models measured afresh: small random ones pass, and whatever was changed in their results is named."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from iwae import manifest
+from iwae.data import splits
+from iwae.errors import InputError
+from iwae.evaluation import run
+from iwae.evaluation.activity import PosteriorMeans, unbiased_variance
+from iwae.files import write_json
+from iwae.models.architecture import PIXELS, Architecture
+from iwae.models.initialization import initialize
+from iwae.protocol import Protocol
+from iwae.reporting.audit import Recomputation, audit
+from iwae.reporting.audit.recompute import activity_error, differing_images, recompute
+from iwae.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
+from iwae.specification import ModelSpec
+
+SPECS = (ModelSpec("mnist", 1, "vae", 1, 0), ModelSpec("mnist", 2, "vae", 1, 0))
+SETTINGS = {
+    "likelihood": LikelihoodSettings(samples=200, test_images=30, train_images=10),
+    "activity": ActivitySettings(samples=20, authors_images=20),
+    "surgery": SurgerySettings(samples=50, sizes=()),
+}
+NAMES = [spec.name for spec in SPECS]
+
+
+@pytest.fixture
+def images(monkeypatch):
+    pixels = np.random.default_rng(2).integers(0, 256, (100, PIXELS), dtype=np.uint8)
+    found = splits.Images(pixels[:60], pixels[:0], pixels[60:], {"file": "hash"})
+    monkeypatch.setattr(splits, "load", lambda dataset, data, held_out, train_images=None: found)
+    return found
+
+
+def weights(layers, seed):
+    """Random parameters of a model whose importance weights are of about one size."""
+    grey = np.random.default_rng(seed).integers(0, 256, (2, PIXELS), dtype=np.uint8)
+    parameters = initialize(Architecture(layers), Protocol(initialization="independent"), seed, grey)
+    for name in parameters.keys() & {"px.logits.weight", *(f"{net}.scale.weight" for net in ("q1", "q2", "p1"))}:
+        parameters[name] *= 0.02
+    for name in parameters.keys() & {f"{net}.mean.weight" for net in ("q1", "q2", "p1")}:
+        parameters[name] *= 0.3
+    return {name: value.contiguous() for name, value in parameters.items()}
+
+
+@pytest.fixture
+def study(tmp_path, images, synthetic, device):
+    """A study of a model with one layer and one with two, random and measured."""
+    results = tmp_path / "results/tiny"
+    protocol = Protocol(initialization="independent")
+    for spec in SPECS:
+        folder = results / spec.name
+        folder.mkdir(parents=True)
+        save_file(weights(spec.layers, 0), folder / manifest.WEIGHTS)
+        settings = TrainingSettings(protocol).for_model(spec).as_dict()
+        manifest.record(folder, spec, "training", settings, [manifest.WEIGHTS], {})
+        for section, asked in SETTINGS.items():
+            getattr(run, section)(folder, tmp_path, asked, device.type, 1)
+    write_json(results / "configuration.json", synthetic.configuration("tiny", list(SPECS)))
+    return results
+
+
+def afresh(study, device, images=20):
+    return recompute(study, Recomputation(images, study, device.type, 1))
+
+
+def rewrite(folder, section, name, edit):
+    """Change a file, and enter it in the manifest as if it had been measured."""
+    path, content = folder / name, manifest.read(folder)
+    if name.endswith(".npz"):
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        edit(arrays)
+        np.savez(path, **arrays)
+    else:
+        edit(table := pd.read_csv(path))
+        table.to_csv(path, index=False)
+    entry = content[section]
+    spec = ModelSpec(**content["model"])
+    manifest.record(folder, spec, section, entry["settings"], list(entry["files"]), entry["provenance"])
+
+
+def test_what_was_measured_is_measured_again(study, device):
+    found = afresh(study, device)
+    assert found.problems == ()
+    assert "20 test images" in found.compared and "2 models" in found.compared
+
+
+def test_an_audit_tells_of_it(study, device):
+    audit(study, study.parent / "figures", Recomputation(20, study, device.type, 1))
+    titles = [part["title"] for part in json.loads((study / "audit.json").read_text())["inspections"]]
+    assert titles[-1] == "Measured afresh" and "20 test images" in (study / "audit.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_weights_give_other_numbers(study, device, name):
+    folder = study / name
+    save_file(weights(1 if "l1" in name else 2, 7), folder / manifest.WEIGHTS)
+    content = manifest.read(folder)
+    manifest.record(
+        folder, ModelSpec(**content["model"]), "training", content["training"]["settings"], [manifest.WEIGHTS], {}
+    )
+    problems = afresh(study, device).problems
+    for file in ("likelihood.npz", "activity.csv"):
+        assert any(f"{name}/{file}" in problem for problem in problems)
+    assert not any(problem.startswith(str(study / other)) for problem in problems for other in NAMES if other != name)
+
+
+def test_one_changed_image_is_named(study, device):
+    def edit(arrays):
+        arrays["test"][3] += 60.0
+
+    rewrite(study / NAMES[0], "likelihood", "likelihood.npz", edit)
+    problems = afresh(study, device, images=30).problems
+    assert any("test image 3 has" in problem or "test image 4 has" in problem for problem in problems)
+    assert any("from the same draws" in problem for problem in problems)
+
+
+def test_a_shift_of_all_images_is_found_by_their_mean(study, device):
+    def edit(arrays):
+        arrays["test"] += 3.0
+
+    rewrite(study / NAMES[1], "likelihood", "likelihood.npz", edit)
+    problems = afresh(study, device).problems
+    assert any("the mean over 20 test images measured afresh differs by -3" in problem for problem in problems)
+
+
+@pytest.mark.parametrize(("name", "layer"), [(NAMES[0], 1), (NAMES[1], 1), (NAMES[1], 2)])
+def test_a_changed_activity_is_named(study, device, name, layer):
+    def edit(table):
+        unit = table[table.layer == layer].index[7]
+        table.loc[unit, "activity"] = 2 * table.loc[unit, "activity"] + 0.1
+
+    rewrite(study / name, "activity", "activity.csv", edit)
+    problems = afresh(study, device).problems
+    assert [f"unit 7 of layer {layer}" in problem for problem in problems] == [True]
+
+
+def test_a_changed_term_of_the_surgery_is_named(study, device):
+    def edit(table):
+        table.loc[table.term == "marginal_kl", "value"] += 20.0
+
+    rewrite(study / NAMES[0], "surgery", "surgery.csv", edit)
+    assert [f"{NAMES[0]}/surgery.csv: marginal_kl" in one for one in afresh(study, device).problems] == [True]
+
+
+def test_a_damaged_folder_is_named_and_the_others_are_measured(study, device):
+    (study / NAMES[0] / manifest.WEIGHTS).write_bytes(b"damaged")
+    (problem,) = afresh(study, device).problems
+    assert f"{NAMES[0]} cannot be measured afresh" in problem and manifest.WEIGHTS in problem
+
+
+def test_results_of_another_device_are_not_compared_draw_by_draw(study, device, monkeypatch):
+    folder = study / NAMES[0]
+    content = json.loads((folder / manifest.NAME).read_text())
+    content["likelihood"]["provenance"]["device"] = "tpu: none"
+    (folder / manifest.NAME).write_text(json.dumps(content))
+
+    def edit(arrays):
+        arrays["test"] += 0.01  # within the error of other draws, not of the same
+
+    rewrite(folder, "likelihood", "likelihood.npz", edit)
+    assert afresh(study, device).problems == ()
+
+
+def test_what_is_no_fault_of_the_study_is_refused(study, monkeypatch):
+    def missing(*arguments, **options):
+        raise InputError("data/mnist is missing: fetch the data first.")
+
+    monkeypatch.setattr(splits, "load", missing)
+    with pytest.raises(InputError, match="fetch the data first"):
+        recompute(study, Recomputation(20, study, "cpu", 1))
+    with pytest.raises(InputError, match="images = 1 is impossible"):
+        Recomputation(1, study)
+
+
+def test_a_lost_configuration_leaves_nothing_to_measure(study, device):
+    (study / "configuration.json").unlink()
+    assert afresh(study, device).compared.startswith("nothing")
+
+
+def test_images_are_compared_within_the_spread_of_their_weights():
+    n, ess = 400, 50.0
+    generator = np.random.default_rng(0)
+    stored = {"test": np.full(n, -90.0), "test_images": np.arange(n), "test_ess": np.full(n, ess)}
+    fresh = stored["test"] + generator.normal(0, (2 / ess) ** 0.5, n)
+    assert list(differing_images("f", stored, fresh, np.full(n, ess))) == []
+    assert "differs by" in next(differing_images("f", stored, fresh + 0.06, np.full(n, ess)))  # six errors of the mean
+    fresh[9] += 3.0
+    assert "test image 9" in next(differing_images("f", stored, fresh, np.full(n, ess)))
+    fresh[9] = np.nan
+    assert len(list(differing_images("f", stored, fresh, np.full(n, ess)))) == 2
+
+
+def test_the_error_of_an_activity_is_its_spread_over_draws():
+    n, samples, draws = 300, 10, 400
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(n, 2, generator=generator, dtype=torch.float64) * torch.tensor([1.0, 0.0])
+    found, errors = [], []
+    for _ in range(draws):
+        noise = torch.randn(samples, n, 2, generator=generator, dtype=torch.float64)
+        means = PosteriorMeans((centres + noise).mean(0), noise.var(0))
+        found.append(unbiased_variance(means, samples).numpy())
+        errors.append(activity_error(means, samples))
+    np.testing.assert_allclose(np.mean(errors, 0), np.std(found, axis=0), rtol=0.2)

@@ -1,0 +1,183 @@
+"""Faults of a study that was sealed again afterwards: only what its files say of each other can tell of them."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iwae import manifest
+from iwae.data import mnist
+from iwae.reporting.audit.rebuild import _frame_difference
+from iwae.reporting.results import write_results
+from iwae.reporting.seal import seal
+from iwae.reporting.study import Study
+from iwae.reporting.summary import write_summary
+from iwae.reporting.tables import write_table
+from iwae.specification import ModelSpec
+
+MODEL = "mnist/l1-vae-k5/seed1"
+OTHER = "mnist/l1-vae-k5/seed0"
+
+
+def change(folder, edit):
+    """Edit a manifest."""
+    path = folder / manifest.NAME
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def again(folder, section):
+    """Enter a section's files, as they are, in the manifest again."""
+    entry = manifest.read(folder)[section]
+    spec = ModelSpec.parse("/".join(folder.parts[-3:]))
+    manifest.record(folder, spec, section, entry["settings"], list(entry["files"]), entry["provenance"])
+
+
+def test_swapped_model_folders_are_named(study, problems):
+    results, figures = study
+    one, other = results / MODEL, results / OTHER
+    one.rename(results / "aside")
+    other.rename(one)
+    (results / "aside").rename(other)
+    seal(results, figures)
+    found = problems()
+    assert found.naming(MODEL, "describes the model", OTHER)
+    assert found.naming(f"{OTHER}/manifest.json", "describes the model")
+
+
+def test_swapped_weights_are_named(study, problems):
+    results, figures = study
+    shutil.copy(results / OTHER / manifest.WEIGHTS, results / MODEL / manifest.WEIGHTS)
+    seal(results, figures)
+    assert problems().naming(f"{MODEL}/{manifest.WEIGHTS}", "SHA-256")
+
+
+def test_a_measurement_of_other_weights_is_named(study, problems):
+    results, figures = study
+    change(results / MODEL, lambda content: content["activity"].update(weights="0" * 64))
+    seal(results, figures)
+    assert problems().naming(MODEL, "'activity' measured other weights")
+
+
+@pytest.mark.parametrize("kind", ["csv", "md", "html", "tex"])
+def test_an_edited_table_cell_is_named_although_sealed_again(study, problems, kind):
+    results, figures = study
+    path = results / f"table1.{kind}"
+    text = path.read_text()
+    cell = re.search(r"8[67]\.\d\d", text).group()
+    path.write_text(text.replace(cell, "82.90", 1))
+    seal(results, figures)
+    (problem,) = [one for one in problems().naming(path.name) if "made again" in one]
+    assert "82.90" in problem and cell[:5] in problem
+
+
+def test_an_edited_cell_of_the_results_is_named_with_row_and_column(study, problems):
+    results, figures = study
+    frame = pd.read_csv(results / "results.csv", keep_default_na=False, dtype=str)
+    frame.loc[3, "value"] = str(float(frame.loc[3, "value"]) + 1e-6)
+    frame.to_csv(results / "results.csv", index=False, lineterminator="\n")
+    seal(results, figures)
+    assert problems().naming("results.csv", "row 4, column value")
+
+
+def test_the_order_of_the_results_is_of_no_account(study, problems):
+    results, figures = study
+    write_results(results, [spec.name for spec in reversed(Study.open(results).specs)])
+    seal(results, figures)
+    assert problems() == []
+
+
+def test_an_edited_number_of_a_figure_is_named(study, problems):
+    results, figures = study
+    frame = pd.read_csv(figures / "bound.csv")
+    frame.loc[0, "bound"] += 0.01
+    frame.to_csv(figures / "bound.csv", index=False)
+    seal(results, figures)
+    assert problems().naming("bound.csv", "row 1, column bound")
+
+
+def test_an_edited_readme_is_named(study, problems):
+    results, figures = study
+    path = results / "README.md"
+    path.write_text(path.read_text().replace("Protocol: authors-code", "Protocol: paper-text"))
+    seal(results, figures)
+    assert problems().naming("README.md", "paper-text")
+
+
+def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, problems):
+    results, figures = study
+    names = [spec.name for spec in Study.open(results).specs if spec.name != MODEL]
+    shutil.rmtree(results / MODEL)
+    write_results(results, names)
+    for name in ("table1", "surgery"):
+        write_table(name, results)
+    write_summary(results, figures)
+    assert problems().naming(MODEL, "is missing: the configuration asks for this model")
+
+
+@pytest.mark.parametrize("name", [f"{MODEL}/notes.txt", "mnist/l1-vae-k5/seed7/manifest.json", "extra.csv", "a/b.csv"])
+def test_an_unknown_file_is_named_although_sealed(study, problems, name):
+    results, figures = study
+    (results / name).parent.mkdir(parents=True, exist_ok=True)
+    (results / name).write_text("{}")
+    seal(results, figures)
+    assert problems().naming(name, "unknown")
+
+
+def test_changed_per_image_values_disagree_with_their_mean(study, problems):
+    results, figures = study
+    path = results / MODEL / "likelihood.npz"
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    content["test"][0] += 1.0
+    np.savez(path, **content)
+    again(results / MODEL, "likelihood")
+    seal(results, figures)
+    assert problems().naming(f"{MODEL}/likelihood.csv", "bound of test")
+
+
+def test_settings_that_are_not_the_configurations_are_named(study, problems):
+    results, figures = study
+    change(results / MODEL, lambda content: content["training"]["settings"]["protocol"].update(held_out=0))
+    change(results / OTHER, lambda content: content["likelihood"]["settings"].update(samples=4000))
+    seal(results, figures)
+    found = problems()
+    assert found.naming(MODEL, "in 'training', protocol.held_out is 0, asked is 400")
+    assert found.naming(OTHER, "in 'likelihood', samples is 4000, asked is 5000")
+
+
+def test_other_data_are_named(study, problems):
+    results, figures = study
+    damaged = dict(mnist.SHA256) | {mnist.TRAIN: "0" * 64}
+    change(results / MODEL, lambda content: content["training"]["provenance"].update(data_sha256=damaged))
+    change(results / OTHER, lambda content: content["training"]["provenance"].pop("data_sha256"))
+    seal(results, figures)
+    found = problems()
+    assert found.naming(MODEL, "another train-images-idx3-ubyte than the published one")
+    assert found.naming(MODEL, "its data files are not those of")
+    assert found.naming(OTHER, "made from no data files; mnist consists of")
+
+
+def test_another_studys_configuration_is_named(study, problems):
+    results, figures = study
+    path = results / "configuration.json"
+    content = json.loads(path.read_text()) | {"study": "paper"}
+    path.write_text(json.dumps(content))
+    seal(results, figures)
+    assert problems().naming("configuration.json", "describes the study 'paper'")
+
+
+def test_a_table_that_differs_in_rounding_alone_is_the_same(tmp_path):
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_text("a,b\nx,86.12345678901\n")
+    for value, same in (("86.12345678902", True), ("86.1234", False), ("", False), ("x", False)):
+        other.write_text(f"a,b\nx,{value}\n")
+        assert (_frame_difference(one, other) == "") == same
+    other.write_text("a,c\nx,1\n")
+    assert "the columns are a, b, made again a, c" in _frame_difference(one, other)
+    other.write_text("a,b\nx,1\ny,2\n")
+    assert "there are 1 rows, made again 2" in _frame_difference(one, other)

@@ -1,0 +1,211 @@
+"""Synthetic models: well-formed folders whose numbers follow from a few constants."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from iwae import manifest
+from iwae.files import write_rows
+from iwae.protocol import PRESETS
+from iwae.settings import (
+    ACTIVE,
+    ActivitySettings,
+    ChoppedSettings,
+    LikelihoodSettings,
+    PicturesSettings,
+    SurgerySettings,
+    TrainingSettings,
+)
+from iwae.specification import ModelSpec
+
+BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
+SIZES = (100, 600)
+GAP = 0.7  # nll of test images above that of training images, on average
+UNIT = 0.001  # what nll gains from an inactive unit
+SHIFTS = {"mnist": 0.0, "omniglot": 22.0, "mnist-fixed": 2.0, "mnist-static": 1.5}
+COSTS = {"paper-text": 1.0, "adam_beta1": 0.25}  # of a protocol; of any other 0.1
+CHOPPED = ChoppedSettings(images=25)
+SURGERY = SurgerySettings(samples=200, sizes=SIZES[:-1])
+PICTURES = PicturesSettings(samples=70, reconstructions=10, posterior_points=60)
+PROVENANCE = {
+    "wall_seconds": 3725.0,
+    "device": "cpu: synthetic",
+    "threads": 1,
+    "source_sha256": "ab" * 32,
+    "git_commit": None,
+    "python": "3.11.0",
+    "torch": "2.9.0",
+}
+
+
+def quality(spec: ModelSpec) -> float:
+    """The nll that a synthetic model is given on the average image, in nats; a continued model has gone half-way."""
+    gain = np.log(spec.k) * (0.5 if spec.objective == "iwae" else 0.1)
+    value = 88.0 + SHIFTS[spec.dataset] - 1.5 * spec.layers - gain + 0.1 * spec.seed
+    if spec.origin:
+        return (value + quality(spec.origin)) / 2
+    cost = COSTS.get(spec.variant, 0.1) if spec.variant else 0.0
+    return value + cost + 0.002 * (50 - (spec.latents or 50))
+
+
+def active(spec: ModelSpec) -> int:
+    """The active units of the first layer of a synthetic model."""
+    count = 15 + 3 * int(np.log(spec.k)) + spec.seed
+    if spec.origin:
+        return (count + active(spec.origin)) // 2
+    return min(count, spec.latents or count)
+
+
+def write_model(
+    results: Path,
+    spec: ModelSpec,
+    stages: int = 8,
+    images: int = 40,
+    protocol: str = "authors-code",
+    sections: tuple[str, ...] = manifest.SECTIONS,
+    **likelihood,
+) -> Path:
+    """Write the folder of one model, with these sections of its manifest."""
+    folder = results / spec.name
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(spec.random_seed(0, "synthetic"))
+    training = TrainingSettings(PRESETS[protocol], stages=stages).for_model(spec)
+    _training(folder, spec, training, rng)
+    values = _likelihood(folder, spec, images, rng, **likelihood)
+    removed = _activity(folder, spec, training, rng)
+    if "chopped" in sections:
+        _chopped(folder, spec, values, removed, rng)
+    if "surgery" in sections:
+        _surgery(folder, spec)
+    if "pictures" in sections:
+        _pictures(folder, spec, rng)
+    return folder
+
+
+def _training(folder, spec, settings, rng):
+    rows, updates = [], 0
+    for stage in range(settings.stages - 1 if spec.origin else 0, settings.stages):
+        for _ in range(3**stage):
+            updates += 30
+            bound = -quality(spec) - 60 / (len(rows) + 1) ** 0.7
+            row = {
+                "stage": stage,
+                "pass": len(rows) + 1,
+                "updates": updates,
+                "learning_rate": 0.001 * 10 ** (-stage / 7),
+            }
+            row |= {"train_bound": bound + 0.5, "validation_bound": bound - 0.5, "images_per_second": 1000.0}
+            rows.append(row)
+    write_rows(folder / "training.csv", rows)
+    tensors = {
+        "px.logits.weight": rng.normal(size=(200, 784)).astype(np.float32) * rng.gamma(1.0, size=(200, 1)),
+        "px.logits.bias": np.zeros(784, np.float32),
+    }
+    save_file({name: value.astype(np.float32) for name, value in tensors.items()}, folder / manifest.WEIGHTS)
+    files = ["training.csv", manifest.WEIGHTS]
+    manifest.record(folder, spec, "training", settings.as_dict(), files, PROVENANCE)
+
+
+def _likelihood(folder, spec, images, rng, samples=BOUND_KS[-1], test_images=None):
+    common = np.random.default_rng(1).normal(0, 24, images)  # images differ far more than models do
+    gaps = {"test": 0.0, "train": GAP}
+    values = {split: -(quality(spec) - gap + common + rng.normal(0, 1, images)) for split, gap in gaps.items()}
+    arrays = {}
+    for split, value in values.items():
+        arrays |= {split: value.astype(np.float32), f"{split}_images": np.arange(images, dtype=np.int32)}
+        arrays[f"{split}_ess"] = rng.uniform(1, spec.k + 1, images).astype(np.float32)
+    np.savez(folder / "likelihood.npz", **arrays)
+    rows = []
+    for split, value in values.items():
+        value = value.astype(np.float32).astype(np.float64)
+        for k in (k for k in BOUND_KS if k <= samples):
+            bound = value.mean() - 3 * (1 / k - 1 / samples)
+            row = {
+                "split": split,
+                "k": k,
+                "bound": bound,
+                "se_images": value.std(ddof=1) / images**0.5,
+                "images": images,
+                "deviation": 1 / k**0.5 if samples // k >= 20 else None,
+            }
+            rows.append(row)
+    write_rows(folder / "likelihood.csv", rows)
+    settings = LikelihoodSettings(samples=samples, test_images=test_images or images, train_images=images)
+    files = ["likelihood.npz", "likelihood.csv"]
+    manifest.record(folder, spec, "likelihood", settings.as_dict(), files, PROVENANCE)
+    return values["test"]
+
+
+def _activity(folder, spec, training, rng):
+    rows = []
+    for layer, size in enumerate((spec.latents or 50,) if spec.layers == 1 else (100, 50), start=1):
+        count = active(spec) if layer == 1 else 5
+        for unit in range(size):
+            value = 10 ** rng.normal(-0.4, 0.2) if unit < count else 10 ** rng.normal(-4, 0.3)
+            inflated = value if layer == 1 or unit != count else 0.02
+            rows.append({"layer": layer, "unit": unit, "activity": value, "activity_authors": inflated})
+    write_rows(folder / "activity.csv", rows)
+    manifest.record(folder, spec, "activity", ActivitySettings().as_dict(), ["activity.csv"], PROVENANCE)
+    variant = "activity_authors" if training.protocol.activity == "one-sample" else "activity"
+    return [[row[variant] <= ACTIVE for row in rows if row["layer"] == layer] for layer in range(1, spec.layers + 1)]
+
+
+def _chopped(folder, spec, values, removed, rng):
+    values = values[: CHOPPED.images].astype(np.float32)
+    loss = UNIT * sum(map(sum, removed)) + rng.normal(0, 1e-3, len(values))
+    arrays = {"images": np.arange(len(values), dtype=np.int32), "whole": values}
+    np.savez(folder / "chopped.npz", **arrays, chopped=(values - loss).astype(np.float32))
+    rows = [
+        {"layer": layer, "units": len(units), "removed": sum(units)} for layer, units in enumerate(removed, start=1)
+    ]
+    write_rows(folder / "chopped.csv", rows)
+    settings = CHOPPED.as_dict() | {"activity": ActivitySettings().as_dict()}
+    manifest.record(folder, spec, "chopped", settings, ["chopped.npz", "chopped.csv"], PROVENANCE)
+
+
+def _surgery(folder, spec):
+    rows = []
+    for size in SIZES:
+        gap = 0.01 * size / SIZES[-1]
+        terms = {"reconstruction": -quality(spec) + 24, "mutual_information": np.log(size) - gap, "index_gap": gap}
+        terms["marginal_kl"] = 25 - terms["mutual_information"]
+        terms["elbo"] = terms["reconstruction"] - terms["mutual_information"] - terms["marginal_kl"]
+        terms["residual"] = 0.0
+        rows += [{"images": size, "term": term, "value": value, "se": 0.03} for term, value in terms.items()]
+    write_rows(folder / "surgery.csv", rows)
+    manifest.record(folder, spec, "surgery", SURGERY.as_dict(), ["surgery.csv"], PROVENANCE)
+
+
+def _pictures(folder, spec, rng):
+    y, x = np.mgrid[:28, :28]
+
+    def blobs(count):
+        centre, width = rng.uniform(9, 19, (count, 2, 1, 1)), rng.uniform(2, 6, (count, 1, 1))
+        return 255 * np.exp(-(((y - centre[:, 0]) ** 2 + (x - centre[:, 1]) ** 2) / width**2)).reshape(count, 784)
+
+    samples, means = blobs(70), blobs(10)
+    inputs = np.where(means > 128, 255, 0)
+    arrays = {"samples": samples, "inputs": inputs, "reconstructions": means}
+    arrays = {name: value.astype(np.uint8) for name, value in arrays.items()}
+    if spec.latents == 2:
+        arrays |= _posterior(spec, inputs[: PICTURES.posterior_images], means[: PICTURES.posterior_images], rng)
+    np.savez(folder / "pictures.npz", **arrays)
+    manifest.record(folder, spec, "pictures", PICTURES.as_dict(), ["pictures.npz"], PROVENANCE)
+
+
+def _posterior(spec, inputs, means, rng):
+    """Bent posteriors, the more so the larger k, and q about them."""
+    axis = np.linspace(-4, 4, PICTURES.posterior_points)
+    centre, width = rng.uniform(-2, 2, (len(inputs), 2)), 0.2 + 0.1 * np.log(spec.k)
+    first, second = (axis - centre[:, :1])[:, None, :], (axis - centre[:, 1:])[:, :, None]
+    second = second - 0.5 * np.log(spec.k) * first**2
+    arrays = {
+        "axis": axis,
+        "log_joint": -90 - 0.5 * (first / width) ** 2 - 0.5 * (second / 0.25) ** 2,
+        "mean": centre,
+        "deviation": np.tile([width, 0.25], (len(inputs), 1)),
+    }
+    arrays = {f"posterior_{name}": value.astype(np.float32) for name, value in arrays.items()}
+    pictures = {"posterior_inputs": inputs, "posterior_reconstructions": means}
+    return arrays | {name: value.astype(np.uint8) for name, value in pictures.items()}

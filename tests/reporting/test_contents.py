@@ -1,0 +1,121 @@
+"""Which tables and figures a study has, and that the workflow may ask without pandas."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from iwae.errors import InputError
+from iwae.manifest import SECTIONS
+from iwae.reporting import contents
+from iwae.reporting.figures import FIGURES, figures_of
+from iwae.reporting.study import Study
+from iwae.reporting.tables import TABLES, tables_of
+from iwae.specification import ModelSpec, grid
+from iwae.standing import FILES
+
+BASE = ModelSpec("mnist", 1, "iwae", 50, 0)
+ALWAYS = ("training", "likelihood", "activity")
+
+
+def variation(name):
+    return replace(BASE, variation=name)
+
+
+def test_every_name_has_a_recipe_and_the_other_way_round():
+    assert list(contents.TABLES) == list(TABLES) and list(contents.FIGURES) == list(FIGURES)
+
+
+def test_a_grid_has_no_tables_of_experiments():
+    assert list(contents.tables([BASE], SECTIONS)) == ["table1", "generalization", "inactive", "surgery"]
+    assert list(contents.figures([BASE], SECTIONS)) == [
+        name for name in FIGURES if name not in ("capacity", "protocols", "posterior")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "tables", "figures"),
+    [
+        ("from-vae-k1", {"table2"}, set()),
+        ("z2", set(), {"posterior"}),
+        ("z100", {"capacity"}, {"capacity"}),
+        ("with-shuffle", {"protocols"}, {"protocols"}),
+    ],
+)
+def test_an_experiment_alone_has_its_own_and_nothing_of_the_grid(name, tables, figures):
+    assert set(contents.tables([variation(name)], SECTIONS)) == tables
+    assert set(contents.figures([variation(name)], SECTIONS)) == figures
+    assert tables <= set(contents.tables([BASE, variation(name)], SECTIONS))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "table"),
+    [("mnist", "table1"), ("omniglot", "table1"), ("mnist-fixed", "table3"), ("mnist-static", "table3")],
+)
+def test_the_data_set_decides_between_tables_1_and_3(dataset, table):
+    found = set(contents.tables([replace(BASE, dataset=dataset)], SECTIONS))
+    assert found & {"table1", "table3"} == {table}
+
+
+def test_steps_that_are_off_take_their_tables_and_figures_with_them():
+    assert list(contents.tables([BASE], ALWAYS)) == ["table1", "generalization"]
+    assert list(contents.figures([BASE, variation("z2")], ALWAYS)) == [
+        "nll",
+        "activity",
+        "learning",
+        "bound",
+        "weights",
+    ]
+
+
+@given(st.lists(st.sampled_from([BASE, *map(variation, ("z2", "z100", "from-vae-k1", "with-loss"))])))
+def test_more_models_take_nothing_away(models):
+    for part in (contents.tables, contents.figures):
+        assert set(part(models, SECTIONS)) <= set(part([*models, BASE], SECTIONS))
+        assert list(part(models, SECTIONS)) == list(part(reversed(models), SECTIONS))
+
+
+def test_figures_name_files_that_models_have():
+    known = {file for files in FILES.values() for file in files}
+    for name, files in contents.figures(
+        [BASE, variation("z2"), variation("z3"), variation("with-loss")], SECTIONS
+    ).items():
+        assert name in FIGURES and files and set(files) <= known
+
+
+def test_a_study_says_the_same(varied, whole):
+    for folder in (varied, whole):
+        study = Study.open(folder)
+        assert tables_of(study) == list(contents.tables(study.specs, SECTIONS))
+        assert figures_of(study) == list(contents.figures(study.specs, SECTIONS))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "key"),
+    [
+        ("table", "table2", "experiments.warm_starts"),
+        ("table", "table3", "mnist-fixed or mnist-static in `grid.datasets` or `experiments.other_datasets`"),
+        ("table", "capacity", "experiments.capacity"),
+        ("table", "protocols", "experiments.protocols"),
+        ("figure", "posterior", "experiments.two_latents"),
+    ],
+)
+def test_what_a_study_lacks_is_refused_with_the_key_that_provides_it(kind, name, key):
+    with pytest.raises(InputError, match=f"this study has no {kind} '{name}': ask for .*{key}.* in its configuration"):
+        contents.require(kind, name, grid(["mnist"], [1], ["vae"], [1], [0]), SECTIONS)
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(InputError, match="table 'table9' is unknown: use one of table1, table2, table3"):
+        contents.require_known("table", "table9")
+    contents.require_known("figure", "posterior")
+
+
+def test_the_workflow_may_ask_without_arrays():
+    code = "import json, sys, iwae.reporting.contents; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"torch", "numpy", "pandas", "matplotlib"} & set(json.loads(done.stdout))

@@ -1,0 +1,103 @@
+"""Figures of whole studies and of parts of them: their panels and series, and the same again from the CSV."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iwae.reporting.figures import FIGURES, write_figure
+from iwae.reporting.study import Study
+from iwae.specification import grid
+
+OWN = ("capacity", "protocols", "posterior")  # figures of models that are not of the grid
+OF_GRID = [name for name in FIGURES if name not in OWN]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
+    study = varied if name in OWN else whole
+    _, from_csv = look.drawn(name, study)
+    direct = FIGURES[name].draw(FIGURES[name].data(Study.open(study)))
+    for one, other in zip(from_csv.axes, direct.axes, strict=True):
+        lines = zip(look.lines_of(one), look.lines_of(other), strict=True)
+        assert all(np.allclose(a, b, equal_nan=True) for a, b in lines)
+        for a, b in zip(one.get_images(), other.get_images(), strict=True):
+            np.testing.assert_allclose(a.get_array(), b.get_array())
+        shapes = [
+            [patch.get_path().get_extents(patch.get_patch_transform()).bounds for patch in axes.patches]
+            for axes in (one, other)
+        ]
+        np.testing.assert_allclose(*shapes)
+        assert look.segments_of(one) == look.segments_of(other)
+
+
+@pytest.mark.parametrize("name", OF_GRID)
+@pytest.mark.parametrize(
+    "models", [((1,), ("vae",), (1,), (0,)), ((2,), ("iwae",), (7,), (0, 1)), ((2,), ("vae", "iwae"), (1, 5, 50), (0,))]
+)
+def test_figures_of_any_part_of_the_grid(tmp_path, synthetic, name, models, look):
+    (layers,), objectives, ks, _ = models
+    study = synthetic.study(tmp_path / "part", grid(["mnist"], *models), stages=4)
+    write_figure(name, study, tmp_path / "figures")
+    _, figure = look.drawn(name, study)
+    trained = [(o, k) for o in objectives for k in ks if k > 1 or o == "vae"]  # at k = 1 both are the VAE
+    kinds = [f"{o.upper()} k={k}" for o, k in trained]
+    largest = [f"{o.upper()} k={ks[-1]}" for o in objectives]
+    words = f"{layers} layer" + "s" * (layers > 1)
+    panels = {
+        "nll": [f"{words}, cut after 4 of 8 stages"],
+        "bound": [f"{words}, cut after 4 of 8 stages"],
+        "learning": [f"{o.upper()}, {words}, cut after 4 of 8 stages" for o in objectives],
+        "activity": [kind.replace(" ", ", ") for kind in kinds],
+        "surgery": [f"{words}, {kind}" for kind in kinds],
+        "reconstructions": ["test image", *(f"{words}, {kind}\n4 of 8 stages" for kind in largest)],
+    }
+    panels["samples"] = panels["weights"] = panels["reconstructions"][1:]
+    series = {
+        "nll": [o.upper() for o in objectives],
+        "bound": kinds,
+        "learning": [f"k = {k}, {split}" for k in ks for split in ("train", "validation")],
+        "activity": [f"units of h{layer}" for layer in range(layers, 0, -1)],
+        "surgery": ["log N, N = 600", "mutual information I", "marginal KL", "-reconstruction"],
+    }
+    assert look.panels_of(name, figure) == panels[name]
+    if name in series:
+        assert look.legend_of(figure)[0][: len(series[name])] == series[name]
+
+
+def titles_of(figure):
+    return [axes.get_title(loc="left") for axes in figure.axes if axes.axison]
+
+
+def test_panels_name_the_data_set_where_there_are_several(tmp_path, synthetic, look):
+    models = synthetic.grid((1,), (1, 5), (0,), datasets=("mnist", "mnist-static"))
+    study = synthetic.study(tmp_path / "two", models, images=10)
+    kinds = [f"{name}\n1 layer, {kind} k=5" for name in ("mnist", "mnist-static") for kind in ("VAE", "IWAE")]
+    assert titles_of(look.drawn("samples", study)[1]) == titles_of(look.drawn("weights", study)[1]) == kinds
+    rows = [axes.get_ylabel() for axes in look.drawn("reconstructions", study)[1].axes]
+    assert rows == ["mnist\ntest image", *kinds[:2], "mnist-static\ntest image", *kinds[2:]]
+    bars = [label.get_text() for label in look.drawn("surgery", study)[1].axes[0].get_yticklabels()]
+    assert bars[0] == "mnist, 1 layer, VAE k=1" and bars[-1] == "mnist-static, 1 layer, IWAE k=5"
+    assert titles_of(look.drawn("nll", study)[1]) == ["1 layer, mnist", "1 layer, mnist-static"]
+
+
+def test_the_curves_of_each_data_set_have_limits_of_their_own(tmp_path, synthetic, look):
+    models = synthetic.grid((1, 2), (1,), (0,), datasets=("mnist", "omniglot"))
+    frame, figure = look.drawn("learning", synthetic.study(tmp_path / "two", models, images=10, stages=5))
+    limits = [axes.get_ylim() for axes in figure.axes]
+    assert limits[0] == limits[1] != limits[2] == limits[3]
+    for (low, high), dataset in zip(limits[::2], ("mnist", "omniglot"), strict=True):
+        shown = frame[(frame.dataset == dataset) & (frame["pass"] >= 4)]
+        assert low < shown.validation_bound.min() and shown.train_bound.max() < high < low + 60
+
+
+def test_variations_change_no_figure_of_the_grid(varied, tmp_path, synthetic):
+    plain = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1, 5, 50)))
+    for name in OF_GRID:
+        with_them, without = (FIGURES[name].data(Study.open(study)) for study in (varied, plain))
+        pd.testing.assert_frame_equal(with_them, without)
+
+
+def test_samples_show_the_paper_s_four_models(tmp_path, synthetic, look):
+    study = synthetic.study(tmp_path / "paper", synthetic.grid((1, 2), (1, 5, 50), (0,)), stages=8, images=10)
+    panels = [f"{layers}, {kind} k=50" for layers in ("1 layer", "2 layers") for kind in ("VAE", "IWAE")]
+    assert titles_of(look.drawn("samples", study)[1]) == panels

@@ -1,0 +1,108 @@
+"""Figures of images: which models, which images, and the posterior of models with two latent units."""
+
+import numpy as np
+import pytest
+from matplotlib.patches import Ellipse
+
+from iwae.reporting.figures import images, posterior
+from iwae.reporting.study import Study
+from iwae.specification import ModelSpec
+
+
+def test_pictures_are_those_of_the_largest_k_and_the_first_seed(whole, look):
+    names = [model.spec.name for model in images.shown(Study.open(whole))]
+    assert names == [f"mnist/l{n}-{o}-k5/seed0" for n in (1, 2) for o in ("vae", "iwae")]
+    frame, figure = look.drawn("samples", whole)
+    with np.load(whole / names[0] / "pictures.npz") as arrays:
+        np.testing.assert_array_equal(
+            frame.loc[frame.panel == "1 layer, VAE k=5", images.PIXELS], arrays["samples"][:64]
+        )
+    canvas = figure.axes[0].get_images()[0].get_array()
+    first = frame.loc[0, images.PIXELS].to_numpy(float).reshape(28, 28) / 255
+    assert canvas.shape == (8 * 29 - 1, 8 * 29 - 1)
+    np.testing.assert_allclose(canvas[:28, :28], first)
+
+
+def test_reconstructions_begin_with_the_test_images(whole, look):
+    frame, figure = look.drawn("reconstructions", whole)
+    assert [axes.get_ylabel() for axes in figure.axes][0] == "test image" and len(figure.axes) == 5
+    assert set(np.unique(frame.loc[frame.panel == "test image", images.PIXELS])) == {0, 255}
+
+
+def test_weights_are_the_units_of_largest_norm(whole, look):
+    frame, _ = look.drawn("weights", whole)
+    rows = frame[frame.panel == "2 layers, IWAE k=5"]
+    norms = np.linalg.norm(rows[images.PIXELS], axis=1)
+    assert len(rows) == images.WEIGHTS and (np.diff(norms) <= 1e-2).all()
+
+
+def cells(frame, panel, place, part):
+    """The lines of one part of a panel of the posteriors, without the cells that they do not have."""
+    rows = frame[(frame.panel == panel) & (frame.place == place) & (frame.part == part)]
+    return rows.filter(like="cell_").dropna(axis=1).to_numpy(), rows.y.to_numpy()
+
+
+def test_the_posterior_is_that_of_the_folder_normalised(varied, look):
+    frame, _ = look.drawn("posterior", varied)
+    with np.load(varied / "mnist/l1-iwae-k5-z2/seed0/pictures.npz") as arrays:
+        axis, log_joint = arrays["posterior_axis"].astype(float), arrays["posterior_log_joint"][2].astype(float)
+        mean, image = arrays["posterior_mean"][2], arrays["posterior_inputs"][2]
+    whole = np.exp(log_joint - log_joint.max())
+    whole /= whole.sum() * (axis[1] - axis[0]) ** 2
+    density, second = cells(frame, "1 layer, IWAE k=5", 2, "density")
+    (first,), _ = cells(frame, "1 layer, IWAE k=5", 2, "h1_1")
+    columns, rows = (np.abs(axis[:, None] - part).argmin(0) for part in (first, second))
+    expected = whole[np.ix_(rows, columns)]
+    large = expected > 1.1 * posterior.LEAST * whole.max()
+    np.testing.assert_allclose(density[large], expected[large], rtol=0.01)  # what is left out was 1% at most
+    assert (density[expected < 0.9 * posterior.LEAST * whole.max()] == 0).all()
+    assert density.sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=1e-3)
+    assert density.shape[0] == density.shape[1] < len(axis)
+    np.testing.assert_allclose(cells(frame, "1 layer, IWAE k=5", 2, "mean")[0][0], mean, rtol=1e-6)
+    np.testing.assert_array_equal(cells(frame, "1 layer, IWAE k=5", 2, "input")[0].ravel(), image)
+
+
+def test_posteriors_have_a_row_for_each_model_and_a_column_for_each_image(varied, look):
+    frame, figure = look.drawn("posterior", varied)
+    titles = [part.get_suptitle() for part in figure.subfigs]
+    assert titles == list(dict.fromkeys(frame.panel)) == ["1 layer, VAE k=1", "1 layer, IWAE k=5", "1 layer, IWAE k=50"]
+    assert len(figure.axes) == 3 * 2 * 6
+    panel = figure.axes[6]
+    assert panel.get_ylabel() == "h1_2" and figure.axes[-1].get_xlabel() == "h1_1"
+    one, two = [patch for patch in panel.patches if isinstance(patch, Ellipse)]
+    (mean,), _ = cells(frame, "1 layer, VAE k=1", 0, "mean")
+    (deviation,), _ = cells(frame, "1 layer, VAE k=1", 0, "deviation")
+    assert tuple(one.get_center()) == tuple(two.get_center()) == pytest.approx(tuple(mean))
+    assert (one.get_width(), one.get_height()) == pytest.approx(2 * deviation)
+    assert (two.get_width(), two.get_height()) == pytest.approx(4 * deviation)
+    left, right, bottom, top = panel.get_images()[0].get_extent()
+    assert left < mean[0] < right and bottom < mean[1] < top
+
+
+def test_a_posterior_s_brightest_point_is_where_its_log_joint_is_highest(varied, look):
+    _, figure = look.drawn("posterior", varied)
+    with np.load(varied / "mnist/l1-vae-k1-z2/seed0/pictures.npz") as arrays:
+        axis, log_joint = arrays["posterior_axis"], arrays["posterior_log_joint"][0]
+    row, column = np.unravel_index(log_joint.argmax(), log_joint.shape)
+    shown = figure.axes[6].get_images()[0]
+    height, width = np.unravel_index(shown.get_array().argmax(), shown.get_array().shape)
+    left, right, bottom, top = shown.get_extent()
+    cell = (right - left) / shown.get_array().shape[1]
+    assert (left + (width + 0.5) * cell, bottom + (height + 0.5) * cell) == pytest.approx((axis[column], axis[row]))
+    assert shown.origin == "lower"
+
+
+def test_a_posterior_at_the_edge_of_the_grid_is_shown_as_far_as_it_goes():
+    axis = np.linspace(-4, 4, 41)
+    density = np.zeros((41, 41))
+    density[0, 40] = 1
+    rows, columns = posterior._window(density, axis, np.array([5.0, -5.0]), np.array([0.5, 0.5]))
+    assert rows.start == 0 and columns.stop == 41 and rows.stop - rows.start == columns.stop - columns.start
+    wide = np.ones((41, 41))
+    assert posterior._window(wide, axis, np.zeros(2), np.ones(2)) == (slice(0, 41), slice(0, 41))
+
+
+def test_posteriors_of_more_seeds_are_those_of_the_first(tmp_path, synthetic):
+    models = [ModelSpec("mnist", 1, "vae", 1, seed, "z2") for seed in (3, 1)]
+    study = Study.open(synthetic.study(tmp_path / "two", models))
+    assert [model.spec.seed for model in posterior._shown(study)] == [1]

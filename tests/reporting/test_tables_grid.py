@@ -1,0 +1,140 @@
+"""Tables of the grid beside Table 1: other data sets, test against training images, without the inactive units."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iwae.reporting.comparison import comparison, table1, table3
+from iwae.reporting.gaps import generalization, inactive
+from iwae.reporting.study import Study
+from iwae.reporting.tables import write_table
+
+DATASETS = ("mnist", "omniglot", "mnist-fixed", "mnist-static")
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, synthetic):
+    """All data sets, one layer, k = 1 and 5, one seed; do not change it."""
+    models = synthetic.grid((1,), (1, 5), (0,), datasets=DATASETS)
+    return synthetic.study(tmp_path_factory.mktemp("results") / "many", models)
+
+
+def written(study, name):
+    write_table(name, study)
+    return (study / f"{name}.md").read_text()
+
+
+def arrays(study, name, file):
+    with np.load(study / name / file) as content:
+        return {key: value.astype(float) for key, value in content.items()}
+
+
+def best(frame):
+    """The row of the IWAE with two layers and k = 5."""
+    return frame[(frame.layers == 2) & (frame.k == 5) & (frame.objective == "iwae")].iloc[0]
+
+
+def test_each_data_set_stands_in_one_table(many):
+    study = Study.open(many)
+    assert set(table1(study).dataset) == {"mnist", "omniglot"}
+    assert set(table3(study).dataset) == {"mnist-fixed", "mnist-static"}
+    assert len(comparison(study)) == len(table1(study)) + len(table3(study)) == 4 * 4
+
+
+def test_table3_has_the_paper_s_values_for_its_own_binarization_alone(many):
+    frame = table3(Study.open(many)).set_index(["dataset", "k", "objective"]).sort_index()
+    assert frame.loc[("mnist-fixed", 5, "iwae"), "paper_nll"] == 87.63
+    assert frame.loc["mnist-fixed"].comparable.all()
+    ours = frame.loc["mnist-static"]
+    assert ours.paper_nll.isna().all() and ours.difference.isna().all() and not ours.comparable.any()
+    assert ours.minus_vae.notna().any() and ours.paper_minus_vae.isna().all()
+
+
+def test_our_own_binarization_is_never_taken_for_the_paper_s(many):
+    fixed, static = written(many, "table3").split("### mnist-static", 1)
+    assert "### Table 3: mnist-fixed" in fixed and "static" not in fixed and "87.63" in fixed
+    assert "our own binarization of MNIST, which is not in the paper" in static and "Table 3: " not in static
+    assert static.count("**mnist-static was made once from MNIST by this project") == 2
+    assert "The paper has no value for any of these models" in static and "paper's nll" not in static
+    assert "87.63" not in static
+
+
+def test_a_cut_schedule_of_our_own_binarization_names_no_values_of_the_paper(tmp_path, synthetic):
+    models = synthetic.grid((1,), (1,), (0,), datasets=("mnist-static",))
+    text = written(synthetic.study(tmp_path / "cut", models, stages=2), "table3")
+    assert "cut after 2 of 8 stages (4 of 3280 passes): not as in the paper." in text and "orientation" not in text
+
+
+def test_omniglot_has_fewer_test_images_in_the_paper_too(tmp_path, synthetic):
+    models = synthetic.grid((1,), (1,), (0,), datasets=("omniglot",))
+    assert "(paper: 5000 samples, 8070 images)" in written(synthetic.study(tmp_path / "few", models), "table1")
+    all_of_them = synthetic.study(tmp_path / "all", models, images=8070)
+    assert "over 8070 test images, in nats per image." in written(all_of_them, "table1")
+
+
+def test_generalization_by_hand(whole, synthetic):
+    frame = generalization(Study.open(whole))
+    assert len(frame) == 6  # k = 1 is one kind of model
+    ours = best(frame)
+    seeds = [arrays(whole, f"mnist/l2-iwae-k5/seed{seed}", "likelihood.npz") for seed in (0, 1)]
+    test, train = (-np.stack([seed[split] for seed in seeds]) for split in ("test", "train"))
+    assert ours.gap == pytest.approx(test.mean() - train.mean())
+    errors = tuple(part.mean(axis=0).std(ddof=1) / np.sqrt(40) for part in (test, train))
+    assert (ours.se_images, ours.nll_train_se_images) == pytest.approx(errors)
+    assert ours.gap_se_images == pytest.approx(np.sqrt(errors[0] ** 2 + errors[1] ** 2))
+    assert ours.gap_sd_seeds == pytest.approx((test.mean(axis=1) - train.mean(axis=1)).std(ddof=1))
+    assert ours.gap == pytest.approx(synthetic.gap, abs=0.6)
+    assert (ours.paper_low, ours.paper_high, ours.comparable) == (0.62, 0.79, True)
+
+
+def test_generalization_of_one_seed_and_a_cut_schedule(tmp_path, synthetic):
+    study = synthetic.study(tmp_path / "one", synthetic.grid((1,), (1,), (0,)), stages=2)
+    row = generalization(Study.open(study)).iloc[0]
+    assert np.isnan(row.gap_sd_seeds) and not row.comparable
+    text = written(study, "generalization")
+    assert "One seed: the spread over seeds is not known" in text and "paper's values are shown for orientation" in text
+    assert "The training images are 40 of those that the models were trained on." in text
+
+
+def test_generalization_shows_what_the_paper_says_of_each_data_set(many):
+    text = written(many, "generalization")
+    assert "| 0.62 to 0.79 |" in text and "| 2.39 to 2.65 |" in text and "| about 3.5 |" in text
+    static = text.split("### mnist-static")[1].split("### ")[0]
+    assert "paper's" not in static
+    comparable = pd.read_csv(many / "generalization.csv").groupby("dataset").comparable.all()
+    assert comparable.to_dict() == {"mnist": True, "mnist-fixed": True, "mnist-static": False, "omniglot": True}
+
+
+def test_inactive_by_hand(whole, synthetic):
+    frame = inactive(Study.open(whole))
+    assert len(frame) == 6
+    ours = best(frame)
+    seeds = [arrays(whole, f"mnist/l2-iwae-k5/seed{seed}", "chopped.npz") for seed in (0, 1)]
+    change = np.stack([seed["whole"] - seed["chopped"] for seed in seeds])  # nll is minus these
+    assert ours.change == pytest.approx(change.mean()) and ours.change > 0
+    assert ours.change_se_images == pytest.approx(change.mean(axis=0).std(ddof=1) / 5)
+    assert ours.change_sd_seeds == pytest.approx(change.mean(axis=1).std(ddof=1))
+    assert ours.change == pytest.approx(synthetic.unit * (ours.removed_1 + ours.removed_2), abs=4e-4)
+    assert (ours.removed_1, ours.removed_2, ours.units_1, ours.units_2) == (81.5, 44, 100, 50)
+    assert (ours.images, ours.samples, ours.paper_high, ours.comparable) == (25, 5000, 0.06, True)
+    assert ours.nll == pytest.approx(-np.mean([seed["whole"] for seed in seeds]))
+    assert frame[frame.layers == 1].removed_2.isna().all()
+
+
+def test_inactive_for_people(whole):
+    text, row = written(whole, "inactive"), best(inactive(Study.open(whole)))
+    assert f"| 100+50 | 81.5+44 | {row.change:+.4f} |" in text and "| below 0.06 |" in text
+    assert "Largest change: +" in text and "L_5000 over 25 test images" in text
+
+
+def test_inactive_is_not_compared_after_a_cut_schedule(cut):
+    text = written(cut, "inactive")
+    assert "cut after 2 of 8 stages" in text and "not comparable with the paper" in text and "below 0.06" in text
+    assert not pd.read_csv(cut / "inactive.csv").comparable.any()
+
+
+def test_the_samples_that_count_for_a_step_are_its_own(tmp_path, synthetic):
+    study = synthetic.study(tmp_path / "rough", synthetic.grid((1,), (1,), (0,)), samples=10)
+    assert inactive(Study.open(study)).comparable.all() and not generalization(Study.open(study)).comparable.any()
+    assert "L_10" not in written(study, "inactive")
+    assert "Nll is measured by L_10 instead of L_5000" in written(study, "generalization")
