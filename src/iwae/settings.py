@@ -157,7 +157,7 @@ class PicturesSettings(Settings):
     reconstructions: int = field(default=10, metadata={"least": 1})
     seed: int = field(default=0, metadata={"least": 0})
     posterior_images: int = field(default=6, metadata={"least": 1})
-    posterior_points: int = field(default=100, metadata={"least": 2})
+    posterior_points: int = field(default=200, metadata={"least": 2})
 
 
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
