@@ -152,6 +152,8 @@ def test_as_many_images_are_held_out_as_the_authors_hold_out():
     updates = {name: 3280 * ((images - code.for_dataset(name).held_out) // 20) for name, images in sizes.items()}
     assert updates == {"mnist": 9_774_400, "omniglot": 3_772_000, "mnist-fixed": 8_200_000}
     assert text.for_dataset("mnist") == text
+    assert text.for_dataset("mnist-fixed").held_out == 10_000  # a file of its own, not part of the training file
+    assert code.for_dataset("mnist-static") == code.for_dataset("mnist")
     assert code.with_overrides({"held_out": 7}).for_dataset("omniglot").held_out == 7
 
 

@@ -118,8 +118,9 @@ class Protocol:
         return replace(self, **{name: others[0]})
 
     def for_dataset(self, dataset: str) -> "Protocol":
-        """This protocol with the number of held-out images filled in."""
-        return self if self.held_out is not None else replace(self, held_out=AUTHORS_HELD_OUT[dataset])
+        """This protocol with the number of held-out images filled in; a validation file is never trained on."""
+        held_out = AUTHORS_HELD_OUT[dataset] if self.held_out is None else self.held_out
+        return replace(self, held_out=max(held_out, VALIDATION_FILE.get(dataset, 0)))
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, as manifests and checkpoints keep them."""
@@ -138,9 +139,11 @@ def _check(name: str, kind: Any, value: Any) -> None:
         raise InputError(f"protocol field {name} = {value!r} has the wrong type: it must be of type {title}.")
 
 
-# Images at the end of the training file that the authors' code keeps for validation and never uses. With the binarized
-# files that is Larochelle's validation set; our own binarization of MNIST is split like it.
-AUTHORS_HELD_OUT = {"mnist": 400, "omniglot": 1345, "mnist-fixed": 10_000, "mnist-static": 10_000}
+# Images that come from a validation file of their own, after the training images.
+VALIDATION_FILE = {"mnist-fixed": 10_000}
+# Images at the end that the authors' code keeps for validation and never uses. Our own binarization of MNIST is split like
+# MNIST, so that the two differ in nothing but the binarization.
+AUTHORS_HELD_OUT = {"mnist": 400, "omniglot": 1345, "mnist-static": 400, **VALIDATION_FILE}
 
 PRESETS = {
     "authors-code": Protocol(),

@@ -77,13 +77,13 @@ class LikelihoodSettings(Settings):
     Attributes:
         samples: Importance samples for each image (paper: 5000).
         test_images: Test images used, evenly spaced over the file; all 10,000 where there are no more.
-        train_images: Training images used, evenly spaced likewise.
+        train_images: Training images used, evenly spaced likewise; all of them where there are no more.
         seed: Seed of the importance samples, with the model's name.
     """
 
     samples: int = field(default=5000, metadata={"least": 1})
     test_images: int = field(default=10_000, metadata={"least": 2})
-    train_images: int = field(default=10_000, metadata={"least": 2})
+    train_images: int = field(default=60_000, metadata={"least": 2})
     seed: int = field(default=0, metadata={"least": 0})
 
 

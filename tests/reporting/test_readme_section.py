@@ -1,0 +1,49 @@
+"""The results section of the repository's README: made from a study, put between its marks, nothing else touched."""
+
+import json
+import shutil
+
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.readme import BEGIN, END, write_readme
+
+FOUND = {"verdicts": {"reproduced": 3, "not reproduced": 0, "undecided": 2}, "undecided": {"not run": 2}, "problems": 0}
+
+
+@pytest.fixture
+def study(cut, tmp_path):
+    """A copy of a cut study, with an audit."""
+    results = tmp_path / "results/cut"
+    shutil.copytree(cut, results)
+    (results / "audit.json").write_text(json.dumps(FOUND))
+    return results
+
+
+def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"before\n\n{BEGIN}\nold numbers\n{END}\n\nafter\n")
+    for _ in range(2):  # the second time on its own output
+        write_readme(readme, study, tmp_path / "figures/cut")
+    text = readme.read_text()
+    assert text.startswith(f"before\n\n{BEGIN}\n") and text.endswith(f"\n{END}\n\nafter\n")
+    assert "old numbers" not in text and text.count(BEGIN) == text.count(END) == 1
+    assert "[`cut`](results/cut/README.md)" in text and "(figures/cut/nll.png)" in text
+    assert "cut after 2 of 8 stages" in text
+    table = (study / "table1.md").read_text().strip() if (study / "table1.md").is_file() else "### Table 1: mnist"
+    assert table in text
+    assert "3 reproduced, 0 not reproduced, 2 undecided (not run: 2); problems with the study's files: 0." in text
+
+
+def test_a_readme_without_marks_is_left_alone(study, tmp_path):
+    (tmp_path / "README.md").write_text(f"{BEGIN} and no end")
+    with pytest.raises(InputError, match="needs the lines"):
+        write_readme(tmp_path / "README.md", study, tmp_path)
+    assert (tmp_path / "README.md").read_text() == f"{BEGIN} and no end"
+
+
+def test_a_study_is_audited_before_it_is_shown(study, tmp_path):
+    (study / "audit.json").unlink()
+    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}")
+    with pytest.raises(InputError, match=r"audit\.json is missing: audit the study first"):
+        write_readme(tmp_path / "README.md", study, tmp_path)

@@ -1,0 +1,52 @@
+"""The results that the repository ships: whole, traceable, and drawn again to the pixel from a checkout alone."""
+
+import re
+from pathlib import Path
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from iwae.reporting.audit import inspect
+from iwae.reporting.figures import figures_of, write_figure
+from iwae.reporting.readme import BEGIN, END, section
+from iwae.reporting.study import Study
+
+ROOT = Path(__file__).resolve().parents[1]
+# Studies that are in the repository; quick is what a user runs, and is ignored by git.
+STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/SHA256SUMS") if path.parent.name != "quick")
+LARGEST = 150 * 2**20  # bytes of a checkout
+
+
+@pytest.fixture(params=STUDIES, ids=lambda path: path.name)
+def results(request):
+    """The folder of each shipped study in turn."""
+    return request.param
+
+
+def test_every_file_is_what_it_was_and_every_number_is_made_again(results):
+    found = inspect(results, ROOT / "figures" / results.name)
+    assert [problem for inspection in found for problem in inspection.problems] == []
+
+
+def test_figures_are_drawn_again_to_the_pixel(results, tmp_path):
+    for name in figures_of(Study.open(results)):
+        write_figure(name, results, tmp_path)
+        ours, shipped = (matplotlib.image.imread(path / f"{name}.png") for path in (tmp_path, _figures(results)))
+        np.testing.assert_array_equal(ours, shipped, err_msg=name)
+
+
+def test_the_readme_shows_a_shipped_study_as_it_is():
+    text = (ROOT / "README.md").read_text()
+    shown = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip()
+    name = re.search(r"From the study \[`(.+?)`\]", shown)[1]
+    assert shown == section(ROOT / "results" / name, ROOT / "figures" / name, ROOT)
+
+
+def test_the_repository_stays_small():
+    files = [path for top in ("results", "figures") for path in (ROOT / top).rglob("*") if "quick" not in path.parts]
+    assert sum(path.stat().st_size for path in files if path.is_file()) < LARGEST
+
+
+def _figures(results):
+    return ROOT / "figures" / results.name
