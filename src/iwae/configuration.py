@@ -14,7 +14,7 @@ from typing import Any
 from iwae import schema as json_schema
 from iwae.errors import InputError
 from iwae.experiments import experiment_models
-from iwae.protocol import AUTHORS_HELD_OUT, Protocol, preset
+from iwae.protocol import AUTHORS_HELD_OUT, PRESETS, Protocol, preset
 from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.specification import ModelSpec, grid
 
@@ -190,11 +190,23 @@ def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
 def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     """Each experiment is tried alone, whether it is to run or not; then the protocols of all their models."""
     yield from _refusal("grid", _models, {**config, "experiments": {}})
-    protocol = preset(config["training"]["protocol"])
     for name, experiment in config["experiments"].items():
         yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
-    for variant in config["experiments"]["protocols"]["variants"]:
-        yield from _refusal("experiments.protocols.variants", protocol.with_variant, variant)
+    protocols = config["experiments"]["protocols"]
+    for variant in protocols["variants"] if protocols["run"] else ():
+        yield from _refusal("experiments.protocols.variants", _varied, config, variant)
+
+
+def _varied(config: dict[str, Any], variant: str) -> Protocol:
+    """The study's protocol with a variant, which must change it."""
+    training = config["training"]
+    protocol = preset(training["protocol"])
+    if not list(_override_problems(config)):  # else they are told by themselves
+        protocol = protocol.with_overrides(training["overrides"])
+    varied = protocol.with_variant(variant)
+    if varied == protocol:
+        raise InputError(f"variant {variant!r} of the protocol is impossible: it is the study's own protocol.")
+    return varied
 
 
 def _override_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -212,12 +224,16 @@ def _override_problems(config: dict[str, Any]) -> Iterator[str]:
 
 def _split(config: dict[str, Any], images: Mapping[str, int]) -> tuple[int, int]:
     """Images of the smallest data set: how many are held out, and how many are left for training."""
-    training = config["training"]
+    training, protocols = config["training"], config["experiments"]["protocols"]
     held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
+    varied = [PRESETS[name].held_out for name in protocols["variants"] if protocols["run"] and name in PRESETS]
     wanted = [config["grid"], *(group for group in config["experiments"].values() if group["run"])]
     datasets = {name for group in wanted for name in group["datasets"]}
     # What is neither a number nor null is told by `_override_problems`.
-    kept = {name: held_out if isinstance(held_out, int) else AUTHORS_HELD_OUT[name] for name in datasets}
+    kept = {
+        name: max(value if isinstance(value, int) else AUTHORS_HELD_OUT[name] for value in (held_out, *varied))
+        for name in datasets
+    }
     smallest = min(datasets, key=lambda name: images[name] - kept[name])
     return kept[smallest], images[smallest] - kept[smallest]
 

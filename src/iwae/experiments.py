@@ -20,7 +20,7 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
         InputError: There is no such model.
     """
     for dataset, seed, kind in itertools.product(experiment["datasets"], experiment["seeds"], experiment["models"]):
-        model = ModelSpec.parse(f"{dataset}/l1-{kind}/seed{seed}")
+        model = _parsed(dataset, kind, seed)
         if name == "warm_starts":
             if model.origin is None:
                 raise InputError(f"{kind!r} is not a continued model: write it like iwae-k50-from-vae-k1.")
@@ -35,3 +35,13 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             yield from (model, *(replace(model, variation=f"z{units}") for units in experiment["latents"]))
         else:
             yield from (model, *(replace(model, variation=f"with-{variant}") for variant in experiment["variants"]))
+
+
+def _parsed(dataset: str, kind: str, seed: int) -> ModelSpec:
+    name = f"{dataset}/l1-{kind}/seed{seed}"
+    try:
+        return ModelSpec.parse(name)
+    except InputError as error:
+        if name not in str(error):
+            raise
+    raise InputError(f"{kind!r} is no kind of model: write an objective and k, like iwae-k50, or iwae-k50-from-vae-k1.")

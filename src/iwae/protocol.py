@@ -109,9 +109,8 @@ class Protocol:
         if name in PRESETS:
             return PRESETS[name]
         if name not in self.as_dict():
-            raise InputError(
-                f"variant {name!r} of the protocol is unknown: use one of {', '.join([*PRESETS, *self.as_dict()])}."
-            )
+            known = [*PRESETS, *(field for field in self.as_dict() if _presets_differ(field))]
+            raise InputError(f"variant {name!r} of the protocol is unknown: use one of {', '.join(known)}.")
         others = [getattr(known, name) for known in PRESETS.values() if getattr(known, name) != getattr(self, name)]
         if not others:
             raise InputError(f"variant {name!r} of the protocol is impossible: all presets agree on this field.")
@@ -139,9 +138,13 @@ def _check(name: str, kind: Any, value: Any) -> None:
         raise InputError(f"protocol field {name} = {value!r} has the wrong type: it must be of type {title}.")
 
 
+def _presets_differ(name: str) -> bool:
+    return len({getattr(known, name) for known in PRESETS.values()}) > 1
+
+
 # Images that come from a validation file of their own, after the training images.
 VALIDATION_FILE = {"mnist-fixed": 10_000}
-# Images at the end that the authors' code keeps for validation and never uses. Our own binarization of MNIST is split like
+# Images at the end that the authors' code keeps for validation and never uses. Our own binarization of MNIST is split as
 # MNIST, so that the two differ in nothing but the binarization.
 AUTHORS_HELD_OUT = {"mnist": 400, "omniglot": 1345, "mnist-static": 400, **VALIDATION_FILE}
 

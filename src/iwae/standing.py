@@ -62,11 +62,11 @@ def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
     for model in study.models:
         folder, checkpoint = Path(results) / model.name, Path(checkpoints) / study.training.state_file(model)
         try:
-            _check_manifest(folder, checkpoint)
+            origin = Path(checkpoints) / study.training.state_file(model.origin or model)
+            _check_manifest(folder, [checkpoint, origin])
             _look(study, model, folder, result)
             if (model.name, "training") in result.outdated:
-                start = model.origin or model
-                _check_state(folder, Path(checkpoints) / study.training.state_file(start))
+                _check_state(folder, origin)
         except InputError as error:
             problems.append(str(error))
     problems += _lost_origins(study, result, Path(results), Path(checkpoints))
@@ -136,12 +136,13 @@ def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
     return content
 
 
-def _check_manifest(folder: Path, checkpoint: Path) -> None:
+def _check_manifest(folder: Path, states: Iterable[Path]) -> None:
     """Refuse files without a manifest: nobody knows what they are, and training would write over them.
 
-    Where the training state is there the manifest is not lost: training was interrupted, or writes it in a moment.
+    Where the training state is there, or that of the model it begins with, the manifest is not lost: training was
+    interrupted, or writes it in a moment.
     """
-    if (folder / manifest.NAME).is_file() or checkpoint.is_file():
+    if (folder / manifest.NAME).is_file() or any(state.is_file() for state in states):
         return
     found = [name for names in FILES.values() for name in names if (folder / name).is_file()]
     if found:

@@ -11,6 +11,7 @@ from iwae.errors import DivergenceError, InterruptedTraining
 from iwae.protocol import PRESETS
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
+from iwae.training import run as job_module
 from iwae.training import state as training_states
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
@@ -191,3 +192,39 @@ def test_side_by_side_equals_one_after_the_other(images, device, at_once):
     assert all(training.done for training in trainings)
     for spec, state in trainings[1].states().items():
         assert all(torch.equal(value, expected[spec].parameters[name]) for name, value in state.parameters.items())
+
+
+def test_a_stop_at_the_very_end_is_a_stop(images, device):
+    """Else the caller would go on with whatever comes next, for hours perhaps."""
+    training, finished = start(images, device, settings(stages=1)), []
+
+    def save(training):
+        if training.done:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedTraining, match="at the end of a schedule"):
+        run_side_by_side([training], save, finished.append, 1e9, at_once=1)
+    assert finished == [training]
+
+
+def test_what_diverged_is_not_continued_but_all_else_is(monkeypatch, tmp_path):
+    names = ["mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k2-from-vae-k1/seed0", "mnist/l1-iwae-k2-from-vae-k1/seed1"]
+    calls = []
+
+    class Job:
+        def __init__(self, *_):
+            pass
+
+        def train(self, specs, _):
+            calls.append([spec.name for spec in specs])
+            if len(calls) == 1:
+                raise DivergenceError("the first diverged")
+
+        def is_trained(self, spec):
+            return spec.seed == 1
+
+    monkeypatch.setattr(job_module, "_Job", Job)
+    places = job_module.Places(tmp_path, tmp_path, tmp_path)
+    with pytest.raises(DivergenceError, match="the first diverged"):
+        job_module.train([ModelSpec.parse(name) for name in names], places, settings(), "cpu")
+    assert calls == [names[:1], names[2:]]

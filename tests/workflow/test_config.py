@@ -222,7 +222,7 @@ def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
 ON = {
     "warm_starts": {"l1-iwae-k50-from-vae-k1", "l1-vae-k1-from-iwae-k50", "l1-vae-k1", "l1-iwae-k50"},
     "two_latents": {"l1-vae-k1-z2", "l1-iwae-k5-z2", "l1-iwae-k50-z2"},
-    "capacity": {f"l1-{kind}{z}" for kind in ("vae-k1", "iwae-k50") for z in ("", "-z25", "-z100", "-z200")},
+    "capacity": {f"l1-{kind}{z}" for kind in ("vae-k1", "iwae-k50") for z in ("", "-z100")},
     "other_datasets": {"l1-vae-k1", "l1-vae-k50", "l1-iwae-k50"},
 }
 
@@ -266,15 +266,42 @@ def test_each_variant_of_the_protocol_trains_the_same_models():
             ["kl"],
             "experiments.protocols.variants: variant 'kl' of the protocol is impossible",
         ),
+        (
+            ("protocols", "variants"),
+            ["authors-code"],
+            "experiments.protocols.variants: variant 'authors-code' of the pr",
+        ),
+        (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
         (("capacity", "run"), "yes", "experiments.capacity.run: 'yes' must be"),
     ],
 )
 def test_an_impossible_experiment_gives_a_clear_sentence(path, value, expected):
-    assert [line for line in lines_of(changed(("experiments", *path), value)) if line.startswith(expected)]
+    config = changed(("experiments", *path), value)
+    if path[0] == "protocols":
+        config["experiments"]["protocols"]["run"] = True
+    assert [line for line in lines_of(config) if line.startswith(expected)]
 
 
 def test_a_measurement_that_is_turned_off_is_no_part_of_the_study():
     assert "chopped" in read_study(PAPER, SCHEMA, IMAGES).sections
     assert "chopped" not in read_study(changed(("chopped", "run"), False), SCHEMA, IMAGES).sections
+
+
+def test_a_variant_departs_from_the_protocol_with_its_overrides():
+    config = changed(("training", "overrides"), {"optimizer_state": "reset", "adam_beta1": 0.9})
+    config["experiments"]["protocols"] |= {"run": True, "variants": ["optimizer_state", "adam_beta1"]}
+    study = read_study(config, SCHEMA, IMAGES)
+    settings = {model.variant: study.settings("training", model)["protocol"] for model in study.models}
+    assert settings["optimizer_state"] == settings[None] | {"optimizer_state": "carried"}
+    assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.99}
+
+
+def test_a_variant_s_held_out_images_count_too():
+    config = changed(("training",), PAPER["training"] | {"protocol": "paper-text", "train_images": 60_000})
+    read_study(config, SCHEMA, IMAGES)
+    config["experiments"]["protocols"] |= {"run": True, "variants": ["authors-code"]}
+    assert lines_of(config) == [
+        "training.train_images: 60000 is impossible: it must be 59600 or less, what the protocol leaves"
+    ]

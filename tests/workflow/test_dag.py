@@ -104,6 +104,12 @@ def test_a_continued_model_needs_the_training_state_of_the_other(snakemake, clon
     assert {name for name in jobs(output) if name.startswith("train")} == {f"{TRAIN}_from_vae_k1_seed0"}
 
 
+def test_the_audit_makes_nothing_that_it_examines(snakemake, clone):
+    status, output = snakemake("-n", "audit")
+    assert status == 0, output
+    assert jobs(output) == {"audit": 1, "total": 1}
+
+
 @pytest.mark.parametrize("arguments", [["all"], ["figures"], ["all", "-F"], ["figures", "-F"]])
 def test_a_fresh_clone_never_trains_downloads_or_measures(snakemake, clone, arguments):
     status, output = snakemake("-n", *arguments)

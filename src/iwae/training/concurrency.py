@@ -65,7 +65,7 @@ def run_side_by_side(
 
     Raises:
         DivergenceError: A bound or a weight was not finite; all other stacks are complete.
-        InterruptedTraining: SIGINT or SIGTERM came; all states have been saved.
+        InterruptedTraining: SIGINT or SIGTERM came; all states have been saved, and what was not complete is not.
     """
     for training in trainings:
         if training.done:
@@ -94,15 +94,17 @@ def run_side_by_side(
                     active.remove(run)
                 else:
                     run.training.start_block()
+    if stop.requested:
+        raise InterruptedTraining(_stopped([training for training in trainings if not training.done]))
     if diverged:
         raise DivergenceError(" ".join(diverged))
-    _raise_if_stopped([training for training in trainings if not training.done])
 
 
-def _raise_if_stopped(unfinished: Sequence[StackTraining]) -> None:
-    if unfinished:
-        positions = ", ".join(f"{t.label} after update {t.updates:,} of {t.schedule.updates:,}" for t in unfinished)
-        raise InterruptedTraining(f"Training stopped, {positions}; the same command goes on from there.")
+def _stopped(unfinished: Sequence[StackTraining]) -> str:
+    positions = [f"{t.label} after update {t.updates:,} of {t.schedule.updates:,}" for t in unfinished]
+    return (
+        f"Training stopped, {', '.join(positions) or 'at the end of a schedule'}; the same command goes on from there."
+    )
 
 
 class _StopRequest:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from iwae import manifest
 from iwae.data.splits import Images, load
 from iwae.device import can_compile, choose_device, configure, describe, fastest_products, require_exact
-from iwae.errors import InputError
+from iwae.errors import DivergenceError, InputError
 from iwae.files import atomic_path, write_rows
 from iwae.settings import TrainingSettings, differences
 from iwae.specification import ModelSpec
@@ -80,30 +80,27 @@ def train(
     device = choose_device(device_name)
     configure(device, threads)
     wanted = _unfinished(specs, places, settings)
-    groups: dict[tuple[str, int], list[ModelSpec]] = defaultdict(list)
-    for spec in wanted:
-        groups[spec.dataset, settings.for_model(spec).protocol.held_out].append(spec)
-    for (dataset, held_out), members in sorted(groups.items()):
-        images = load(dataset, places.data, held_out, settings.train_images)
-        if len(images.train) < settings.batch_size:
-            raise InputError(
-                f"batch_size = {settings.batch_size} is impossible: there are {len(images.train)} training images."
-            )
-        cohort = _Cohort(places, settings, images, device, threads)
-        for continued in (False, True):
-            cohort.train([spec for spec in members if bool(spec.origin) == continued], checkpoint_minutes)
+    job = _Job(places, settings, device, threads)
+    diverged = []
+    for continued in (False, True):
+        group = [spec for spec in wanted if bool(spec.origin) == continued]
+        try:
+            # What diverged cannot be continued, but all else can.
+            job.train([spec for spec in group if not diverged or job.is_trained(spec.origin)], checkpoint_minutes)
+        except DivergenceError as error:
+            diverged.append(str(error))
+    if diverged:
+        raise DivergenceError(" ".join(diverged))
 
 
-class _Cohort:
-    """Models of one data set that are trained by one process."""
+class _Job:
+    """Models that are trained by one process."""
 
-    def __init__(
-        self, places: Places, settings: TrainingSettings, images: Images, device: torch.device, threads: int
-    ) -> None:
-        self._places, self._settings, self._images, self._device = places, settings, images, device
+    def __init__(self, places: Places, settings: TrainingSettings, device: torch.device, threads: int) -> None:
+        self._places, self._settings, self._device = places, settings, device
+        self._loaded: dict[tuple[str, int | None], Images] = {}
         self._provenance = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
-            "data_sha256": images.sha256,
             **describe(device, threads),
             "compiled": can_compile(),
             **manifest.code_provenance(),
@@ -114,10 +111,10 @@ class _Cohort:
         with ExitStack() as locks:
             for spec in specs:
                 locks.enter_context(_locked(self._places.checkpoint(spec, self._settings)))
-            trainings = [
-                StackTraining(group, self._settings.for_model(next(iter(group))), self._images, self._device)
-                for group in self._groups(specs)
-            ]
+            trainings = []
+            for group in self._groups(specs):
+                spec = next(iter(group))
+                trainings.append(StackTraining(group, self._settings.for_model(spec), self._images(spec), self._device))
             on_gpu = self._device.type == "cuda"
             run_side_by_side(
                 trainings,
@@ -126,6 +123,27 @@ class _Cohort:
                 save_every=60 * checkpoint_minutes,
                 at_once=len(trainings) if on_gpu else 1,
             )
+
+    def is_trained(self, spec: ModelSpec) -> bool:
+        """Whether a model that is not continued from another has a training state, and at its schedule's end."""
+        state = self._load(spec)
+        return state is not None and state.updates == self._updates(spec)
+
+    def _updates(self, spec: ModelSpec) -> int:
+        return Schedule(len(self._images(spec).train) // self._settings.batch_size, self._settings.stages).updates
+
+    def _images(self, spec: ModelSpec) -> Images:
+        """The images that a model is trained on, read once for all models that share them."""
+        key = spec.dataset, self._settings.for_model(spec).protocol.held_out
+        if key not in self._loaded:
+            images = load(spec.dataset, self._places.data, key[1], self._settings.train_images)
+            if len(images.train) < self._settings.batch_size:
+                raise InputError(
+                    f"batch_size = {self._settings.batch_size} is impossible: there are {len(images.train)} training "
+                    "images."
+                )
+            self._loaded[key] = images
+        return self._loaded[key]
 
     def _groups(self, specs: Sequence[ModelSpec]) -> list[dict[ModelSpec, ModelState]]:
         """The models with their states, grouped into stacks."""
@@ -145,22 +163,25 @@ class _Cohort:
         products = fastest_products(self._device, self._settings.batch_size * spec.k)
         settings = self._settings.for_model(spec)
         if spec.origin is None:
-            return states.fresh(spec, settings, self._images.train, self._device, products)
+            return states.fresh(spec, settings, self._images(spec).train, self._device, products)
         return states.continued(spec, settings, self._trained(spec.origin), self._device, products)
 
     def _trained(self, origin: ModelSpec) -> ModelState:
         """The final state of a model that another one is continued from."""
-        state, path = self._load(origin), self._places.checkpoint(origin, self._settings)
-        schedule = Schedule(len(self._images.train) // self._settings.batch_size, self._settings.stages)
-        if state is None or state.updates != schedule.updates:
-            reason = "is gone" if state is None else f"stands at update {state.updates:,} of {schedule.updates:,}"
+        state, path, updates = (
+            self._load(origin),
+            self._places.checkpoint(origin, self._settings),
+            self._updates(origin),
+        )
+        if state is None or state.updates != updates:
+            reason = "is gone" if state is None else f"stands at update {state.updates:,} of {updates:,}"
             raise InputError(
                 f"{origin.name} cannot be continued, since its training state {path} {reason}: train it to its end."
             )
         return state
 
     def _key(self, spec: ModelSpec) -> str:
-        return states.settings_key(spec, self._settings.for_model(spec), self._images.sha256, self._device.type)
+        return states.settings_key(spec, self._settings.for_model(spec), self._images(spec).sha256, self._device.type)
 
     def _save(self, training: StackTraining) -> None:
         for spec, state in training.states().items():
@@ -175,7 +196,8 @@ class _Cohort:
                 save_file(state.parameters, temporary)
             write_rows(folder / "training.csv", state.curve)
             work = {"wall_seconds": round(state.seconds, 1), "updates": state.updates, "products": state.products}
-            provenance = {**self._provenance, **work, "stack": stack}
+            data = {"data_sha256": self._images(spec).sha256}
+            provenance = {**self._provenance, **data, **work, "stack": stack}
             settings = self._settings.for_model(spec).as_dict()
             manifest.record(folder, spec, "training", settings, [manifest.WEIGHTS, "training.csv"], provenance)
             _log.info("%s is trained: %s", spec.name, folder)
