@@ -150,7 +150,7 @@ class PicturesSettings(Settings):
         reconstructions: Test images, the first of the file, that are reconstructed.
         seed: Seed of the draws, with the model's name.
         posterior_images: Training images, the first of the file, whose posterior is drawn where h1 has two units.
-        posterior_points: Points of the grid along each of the two axes.
+        posterior_points: Points along each axis of the grid on which an image's posterior is computed.
     """
 
     samples: int = field(default=100, metadata={"least": 1})

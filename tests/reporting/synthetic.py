@@ -196,13 +196,14 @@ def _pictures(folder, spec, rng):
 
 def _posterior(spec, inputs, means, rng):
     """Bent posteriors, the more so the larger k, and q about them."""
-    axis = np.linspace(-4, 4, PICTURES.posterior_points)
     centre, width = rng.uniform(-2, 2, (len(inputs), 2)), 0.2 + 0.1 * np.log(spec.k)
-    first, second = (axis - centre[:, :1])[:, None, :], (axis - centre[:, 1:])[:, :, None]
-    second = second - 0.5 * np.log(spec.k) * first**2
+    first, second = (np.linspace(*ends, PICTURES.posterior_points) for ends in ((-5 * width, 5 * width), (-1.5, 8.0)))
+    axes = centre[..., None] + np.stack([first, second])
+    bend = 0.5 * np.log(spec.k) * first**2
+    surface = -90 - 0.5 * (first / width) ** 2 - 0.5 * ((second[:, None] - bend) / 0.25) ** 2  # (P, P)
     arrays = {
-        "axis": axis,
-        "log_joint": -90 - 0.5 * (first / width) ** 2 - 0.5 * (second / 0.25) ** 2,
+        "axes": axes,
+        "log_joint": np.tile(surface, (len(inputs), 1, 1)),
         "mean": centre,
         "deviation": np.tile([width, 0.25], (len(inputs), 1)),
     }

@@ -42,24 +42,37 @@ def cells(frame, panel, place, part):
     return rows.filter(like="cell_").dropna(axis=1).to_numpy(), rows.y.to_numpy()
 
 
-def test_the_posterior_is_that_of_the_folder_normalised(varied, look):
+@pytest.mark.parametrize("finest", [100, 20])
+def test_the_posterior_is_that_of_the_folder_normalised(varied, look, monkeypatch, finest):
+    monkeypatch.setattr(posterior, "_CELLS", finest)
     frame, _ = look.drawn("posterior", varied)
     with np.load(varied / "mnist/l1-iwae-k5-z2/seed0/pictures.npz") as arrays:
-        axis, log_joint = arrays["posterior_axis"].astype(float), arrays["posterior_log_joint"][2].astype(float)
+        axes, log_joint = arrays["posterior_axes"][2].astype(float), arrays["posterior_log_joint"][2].astype(float)
         mean, image = arrays["posterior_mean"][2], arrays["posterior_inputs"][2]
+    steps = np.ptp(axes, axis=1) / (axes.shape[1] - 1)
     whole = np.exp(log_joint - log_joint.max())
-    whole /= whole.sum() * (axis[1] - axis[0]) ** 2
+    whole /= whole.sum() * steps.prod()
     density, second = cells(frame, "1 layer, IWAE k=5", 2, "density")
     (first,), _ = cells(frame, "1 layer, IWAE k=5", 2, "h1_1")
-    columns, rows = (np.abs(axis[:, None] - part).argmin(0) for part in (first, second))
+    columns, rows = (np.abs(axis[:, None] - part).argmin(0) for axis, part in zip(axes, (first, second), strict=True))
+    every = 60 // min(finest, 60)  # the synthetic grid has 60 points along each axis
+    assert (np.diff(columns) == every).all() and (np.diff(rows) == every).all()
     expected = whole[np.ix_(rows, columns)]
-    large = expected > 1.1 * posterior.LEAST * whole.max()
-    np.testing.assert_allclose(density[large], expected[large], rtol=0.01)  # what is left out was 1% at most
-    assert (density[expected < 0.9 * posterior.LEAST * whole.max()] == 0).all()
-    assert density.sum() * (axis[1] - axis[0]) ** 2 == pytest.approx(1, abs=1e-3)
-    assert density.shape[0] == density.shape[1] < len(axis)
+    large = expected > 1.1 * posterior.LEAST * expected.max()
+    np.testing.assert_allclose(density[large], expected[large], rtol=1e-3)  # four digits
+    assert (density[expected < 0.9 * posterior.LEAST * expected.max()] == 0).all()
+    assert density.sum() * steps.prod() * every**2 == pytest.approx(1, abs=0.02)  # less the tails
     np.testing.assert_allclose(cells(frame, "1 layer, IWAE k=5", 2, "mean")[0][0], mean, rtol=1e-6)
     np.testing.assert_array_equal(cells(frame, "1 layer, IWAE k=5", 2, "input")[0].ravel(), image)
+
+
+def test_a_density_of_one_point_keeps_a_cell_of_zeros_about_it():
+    axes = np.stack([np.linspace(0, 1, 5), np.linspace(2, 4, 5)])
+    log_joint = np.full((5, 5), -800.0)
+    log_joint[4, 1] = -90.0  # at the last row
+    density, (first, second) = posterior._thinned(posterior.normalised(log_joint, axes), axes)
+    np.testing.assert_array_equal(density, [[0, 0, 0], [0, 8, 0]])  # a cell is 1/4 by 1/2
+    assert (first.tolist(), second.tolist()) == ([0, 0.25, 0.5], [3.5, 4])
 
 
 def test_posteriors_have_a_row_for_each_model_and_a_column_for_each_image(varied, look):
@@ -75,31 +88,42 @@ def test_posteriors_have_a_row_for_each_model_and_a_column_for_each_image(varied
     assert tuple(one.get_center()) == tuple(two.get_center()) == pytest.approx(tuple(mean))
     assert (one.get_width(), one.get_height()) == pytest.approx(2 * deviation)
     assert (two.get_width(), two.get_height()) == pytest.approx(4 * deviation)
-    left, right, bottom, top = panel.get_images()[0].get_extent()
-    assert left < mean[0] < right and bottom < mean[1] < top
+
+
+def test_panels_are_squares_that_hold_the_density_and_q(varied, look):
+    frame, figure = look.drawn("posterior", varied)
+    for place in range(6):
+        panel = figure.axes[6 + place]
+        (mean,), _ = cells(frame, "1 layer, VAE k=1", place, "mean")
+        (deviation,), _ = cells(frame, "1 layer, VAE k=1", place, "deviation")
+        limits, extent = np.array([panel.get_xlim(), panel.get_ylim()]), panel.get_images()[0].get_extent()
+        assert np.ptp(limits[0]) == pytest.approx(np.ptp(limits[1])) and panel.get_aspect() == 1
+        for low, high in (np.reshape(extent, (2, 2)).T, (mean - 2 * deviation, mean + 2 * deviation)):
+            assert (limits[:, 0] < low).all() and (high < limits[:, 1]).all()
+
+
+def test_panels_have_two_or_three_ticks_that_do_not_meet(varied, look):
+    _, figure = look.drawn("posterior", varied)
+    figure.draw_without_rendering()
+    for panel in (axes for axes in figure.axes if len(axes.patches) == 2):
+        boxes = [label.get_window_extent() for label in panel.get_xticklabels()]
+        low, high = panel.get_xlim()
+        seen = [box for box, x in zip(boxes, panel.get_xticks(), strict=True) if low <= x <= high]
+        assert 1 <= len(seen) <= 3 and all(one.x1 < other.x0 for one, other in zip(seen, seen[1:], strict=False))
 
 
 def test_a_posterior_s_brightest_point_is_where_its_log_joint_is_highest(varied, look):
     _, figure = look.drawn("posterior", varied)
     with np.load(varied / "mnist/l1-vae-k1-z2/seed0/pictures.npz") as arrays:
-        axis, log_joint = arrays["posterior_axis"], arrays["posterior_log_joint"][0]
+        (first, second), log_joint = arrays["posterior_axes"][0], arrays["posterior_log_joint"][0]
     row, column = np.unravel_index(log_joint.argmax(), log_joint.shape)
     shown = figure.axes[6].get_images()[0]
     height, width = np.unravel_index(shown.get_array().argmax(), shown.get_array().shape)
     left, right, bottom, top = shown.get_extent()
-    cell = (right - left) / shown.get_array().shape[1]
-    assert (left + (width + 0.5) * cell, bottom + (height + 0.5) * cell) == pytest.approx((axis[column], axis[row]))
+    rows, columns = shown.get_array().shape
+    brightest = left + (width + 0.5) * (right - left) / columns, bottom + (height + 0.5) * (top - bottom) / rows
+    assert brightest == pytest.approx((first[column], second[row]))
     assert shown.origin == "lower"
-
-
-def test_a_posterior_at_the_edge_of_the_grid_is_shown_as_far_as_it_goes():
-    axis = np.linspace(-4, 4, 41)
-    density = np.zeros((41, 41))
-    density[0, 40] = 1
-    rows, columns = posterior._window(density, axis, np.array([5.0, -5.0]), np.array([0.5, 0.5]))
-    assert rows.start == 0 and columns.stop == 41 and rows.stop - rows.start == columns.stop - columns.start
-    wide = np.ones((41, 41))
-    assert posterior._window(wide, axis, np.zeros(2), np.ones(2)) == (slice(0, 41), slice(0, 41))
 
 
 def test_posteriors_of_more_seeds_are_those_of_the_first(tmp_path, synthetic):

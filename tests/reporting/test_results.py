@@ -99,11 +99,26 @@ def test_an_absent_model_and_an_absent_step_are_named(one):
         collect(one, [NAME])
 
 
-def test_a_step_that_other_models_of_the_grid_have_is_missed(one, synthetic):
+def test_a_step_that_the_study_asks_for_is_missed(one, synthetic):
     other = ModelSpec.parse("mnist/l1-vae-k1/seed0")
     synthetic.model(one, other, sections=("surgery",))
+    names = [NAME, other.name]
+    asked = synthetic.configuration("one", [ModelSpec.parse(name) for name in names])
     with pytest.raises(InputError, match=f"{other.name}/manifest.json has no entry 'chopped'"):
-        collect(one, [NAME, other.name])
+        write_results(one, names, asked)
+    assert not (one / "results.csv").exists() and not (one / "configuration.json").exists()
+    frame = collect(one, names)  # not known what is asked for: what there is
+    assert list(frame[frame.quantity == "chopped_change"].layers) == [2]
+
+
+def test_a_step_that_the_study_does_not_ask_for_is_not_looked_at(one):
+    sections = ("training", "likelihood", "activity", "surgery")
+    change_manifest(one, lambda content: content["chopped"].update(weights="0" * 64))
+    (one / NAME / "pictures.npz").unlink()
+    found = set(collect(one, [NAME], sections).quantity)
+    assert "elbo" in found and "chopped_change" not in found
+    with pytest.raises(InputError, match="is missing"):
+        collect(one, [NAME], (*sections, "pictures"))
 
 
 def test_steps_that_no_model_has_are_left_out(tmp_path, synthetic):

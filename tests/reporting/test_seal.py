@@ -54,12 +54,17 @@ def test_a_missing_a_changed_and_an_unknown_file_are_named(study):
     (results / "mnist/l1-vae-k1/seed0/manifest.json").write_text("{ }")
     (figures / "pie.png").write_text("")
     (results / "mnist/audit.md").write_text("not the study's own")
+    (results / "omniglot/l1-vae-k1").mkdir(parents=True)
+    for name in ("one", "two"):
+        (results / "omniglot/l1-vae-k1" / name).write_text("")
+    assert len(check(results)) == 5
     found = {line.split(" ")[0]: line.split(" ", 1)[1].split(":")[0] for line in check(results)}
     assert found == {
         str(results / "results.csv"): "is missing",
         str(results / "mnist/l1-vae-k1/seed0/manifest.json"): "has changed",
         str(results / "../../figures/one/pie.png"): "is unknown",
         str(results / "mnist/audit.md"): "is unknown",
+        str(results / "omniglot"): "is unknown",
     }
 
 

@@ -1,5 +1,9 @@
-"""The true posterior p(h|x) of some images on a grid, where h has two units (paper, appendix C)."""
+"""The true posterior p(h|x) of some images on grids, where h has two units (paper, appendix C).
 
+A posterior is far narrower than the prior: a grid that covers the prior finds it, grids in smaller windows show it.
+"""
+
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,23 +14,27 @@ from iwae.evaluation.pictures import grey
 from iwae.models.model import conditional, joint_log_prob, reconstruct
 from iwae.models.store import TrainedModel
 
-_LEAST_REACH = 4.0  # of the axes: the prior's deviations on each side
-_DEVIATIONS = 4.0  # of q about its mean that the axes show
+_LEAST_REACH = 5.0  # of the grid that all images share: the prior's deviations on each side
+_REACH = 4.0  # deviations of q about its mean that it covers
+_LEAST = 1e-4  # of the largest density: a window holds all points above
+_ZOOMS = 2  # the second is needed where the whole posterior is a few cells of the grid that all images share
 
 
 class Posteriors(NamedTuple):
-    """The posteriors of m images on a grid of P x P points.
+    """The posteriors of m images, each on a grid of P x P points in a window of its own.
 
     Attributes:
-        axis: Coordinates of the grid's points along each axis, the same for all images, (P,) ``float32``.
-        log_joint: log p(x, h) at h = (axis[j], axis[i]), row i the second coordinate, in nats, (m, P, P) ``float32``.
+        axes: Coordinates of the points along both axes of each window, evenly spaced, the first unit's first, (m, 2, P)
+            ``float32``.
+        log_joint: log p(x, h) at h = (axes[n, 0, j], axes[n, 1, i]), row i the second coordinate, in nats, (m, P, P)
+            ``float32``.
         mean: Mean of q(h|x), (m, 2) ``float32``.
         deviation: Its standard deviation, (m, 2) ``float32``.
         inputs: The binary images as grey levels, 0 or 255, (m, 784) ``uint8``.
         reconstructions: Means of the pixels given the mean of q, as grey levels, (m, 784) ``uint8``.
     """
 
-    axis: np.ndarray
+    axes: np.ndarray
     log_joint: np.ndarray
     mean: np.ndarray
     deviation: np.ndarray
@@ -41,29 +49,52 @@ def draw(model: TrainedModel, x: np.ndarray, points: int, device: torch.device) 
     Args:
         model: The model, on `device`.
         x: Binary images, (m, 784) ``uint8``.
-        points: Points P of the grid along each axis.
+        points: Points P of each grid along each axis.
         device: Where to compute.
     """
     binary = torch.from_numpy(x).to(device).float()
     mean, log_deviation = conditional(model.architecture, model.parameters, "q1", binary)
     deviation = torch.exp(log_deviation)
-    axis = grid_axis(mean, deviation, points)
+    axes = common_axes(mean, deviation, points)
+    surface = log_joint(model, binary, axes)
+    for _ in range(_ZOOMS):
+        axes = window_axes(axes, surface)
+        surface = log_joint(model, binary, axes)
     means = reconstruct(model.architecture, model.parameters, binary)
-    arrays = (axis, log_joint(model, binary, axis), mean, deviation)
+    arrays = (axes, surface, mean, deviation)
     return Posteriors(*(array.cpu().numpy() for array in arrays), x * np.uint8(255), grey(means))
 
 
-def grid_axis(mean: Tensor, deviation: Tensor, points: int) -> Tensor:
-    """Evenly spaced coordinates that cover the prior and Gaussians (m, 2) in both directions: (points,), symmetric."""
-    reach = max(_LEAST_REACH, (mean.abs() + _DEVIATIONS * deviation).max().item())
-    return torch.linspace(-reach, reach, points, device=mean.device)
+def common_axes(mean: Tensor, deviation: Tensor, points: int) -> Tensor:
+    """Axes, the same for all m images, that cover the prior and Gaussians (m, 2): (m, 2, points), symmetric about 0."""
+    reach = max(_LEAST_REACH, (mean.abs() + _REACH * deviation).max().item())
+    return torch.linspace(-reach, reach, points, device=mean.device).repeat(*mean.shape, 1)
 
 
-def log_joint(model: TrainedModel, x: Tensor, axis: Tensor) -> Tensor:
-    """Log p(x, h) of binary images x (m, 784) at h = (axis[j], axis[i]): (m, P, P), row i the second coordinate."""
+def window_axes(axes: Tensor, log_joint: Tensor) -> Tensor:
+    """Axes of a window for each image, one step wider on each side than what its posterior has on a given grid.
+
+    Args:
+        axes: Axes of that grid, (m, 2, P).
+        log_joint: log p(x, h) on it, (m, P, P). Points of less than 1e-4 of the largest density do not count.
+
+    Returns:
+        (m, 2, P).
+    """
+    step = axes[..., 1] - axes[..., 0]
+    high = log_joint > log_joint.amax((1, 2), keepdim=True) + math.log(_LEAST)
+    found = torch.stack([high.any(1), high.any(2)], dim=1)  # (m, 2, P): columns are the first coordinate
+    first = axes.where(found, torch.inf).amin(-1) - step
+    last = axes.where(found, -torch.inf).amax(-1) + step
+    fractions = torch.linspace(0, 1, axes.shape[-1], device=axes.device)
+    return first[..., None] + (last - first)[..., None] * fractions
+
+
+def log_joint(model: TrainedModel, x: Tensor, axes: Tensor) -> Tensor:
+    """Log p(x, h) of binary images x (m, 784) on grids with axes (m, 2, P): (m, P, P), row i the second coordinate."""
     rows = []
-    for second in axis:  # one row of points at a time: a few megabytes
-        h = torch.stack([axis, second.expand_as(axis)], dim=1)[:, None]  # (P, 1, 2)
+    for second in axes[:, 1].T:  # one row of points at a time: a few megabytes
+        h = torch.stack([axes[:, 0].T, second.expand(axes.shape[-1], -1)], dim=-1)  # (P, m, 2)
         log_prior, log_likelihood = joint_log_prob(model.architecture, model.parameters, x, [h])
         rows.append((log_prior + log_likelihood).T)
     return torch.stack(rows, dim=1)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from iwae import manifest
+from iwae.configuration import study_of
 from iwae.errors import InputError
 from iwae.files import atomic_path, write_json
 from iwae.settings import ACTIVE
@@ -30,7 +31,7 @@ _EMPTY = {column: [""] for column in ("value", "se", "n")}  # elsewhere, empty i
 _Row = tuple[str, float, float | None, int | None]  # quantity, value, se, n
 
 
-def collect(results: Path, names: Sequence[str]) -> pd.DataFrame:
+def collect(results: Path, names: Sequence[str], sections: Sequence[str] | None = None) -> pd.DataFrame:
     """Read the quantities of the models `names` from the study folder `results`.
 
     Every file of every step in a model's manifest is compared with it, pictures included, although none of the
@@ -39,6 +40,8 @@ def collect(results: Path, names: Sequence[str]) -> pd.DataFrame:
     Args:
         results: The study folder.
         names: Names of models, such as ``mnist/l1-iwae-k5/seed0``, at least one.
+        sections: The steps that the study asks for, which every model must have; what others left is not looked at.
+            None if they are not known: then whatever a model has is read.
 
     Returns:
         The rows of ``results.csv``, in the order of `names`.
@@ -50,11 +53,13 @@ def collect(results: Path, names: Sequence[str]) -> pd.DataFrame:
         raise InputError("no models are named: give at least one, such as mnist/l1-iwae-k5/seed0.")
     rows: list[dict[str, Any]] = []
     specs = [ModelSpec.parse(name) for name in names]
-    contents = {spec: checked_manifest(Path(results) / spec.name, spec) for spec in specs}
-    of_the_grid = {section for spec in specs if not spec.variation for section in contents[spec]}
-    for spec, content in contents.items():
+    needed = {*_NEEDED, *(sections or ())}
+    for spec in specs:
         folder = Path(results) / spec.name
-        _check_sections(folder, content, set(_NEEDED) if spec.variation else of_the_grid.union(_NEEDED))
+        content = checked_manifest(folder, spec)
+        if sections is not None:
+            content = {name: entry for name, entry in content.items() if name in needed}
+        _check_sections(folder, content, needed)
         head = {"study": Path(results).name, **vars(spec)}
         stages = content["training"]["settings"]["stages"]
         for quantity, value, se, n in _quantities(folder, spec, content):
@@ -84,7 +89,8 @@ def write_results(results: Path, names: Sequence[str], configuration: dict[str, 
         names: Names of the study's models.
         configuration: The configuration that asks for them, to be kept in ``configuration.json``; None if unknown.
     """
-    frame = collect(results, names)
+    sections = None if configuration is None else study_of(configuration).sections
+    frame = collect(results, names, sections)
     if configuration is not None:
         write_json(Path(results) / CONFIGURATION, configuration)
     write_frame(Path(results) / "results.csv", frame)

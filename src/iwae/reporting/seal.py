@@ -1,6 +1,7 @@
 """The seal of a study: the SHA-256 of each file that it consists of, as coreutils' ``sha256sum --check`` reads it."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from iwae.errors import InputError
@@ -28,8 +29,8 @@ def seal(results: Path, figures: Path) -> None:
 def check(results: Path) -> list[str]:
     """What is not as it was sealed: a sentence for each file that is missing, changed or not in the seal.
 
-    The folders outside `results` that the seal names, which hold figures, are searched for such files too. A seal that
-    is missing or damaged is one problem.
+    The folders outside `results` that the seal names, which hold figures, are searched for such files too. Of a folder
+    with nothing that was sealed there is one sentence. A seal that is missing or damaged is one problem.
     """
     results, problems = Path(results), []
     try:
@@ -45,7 +46,16 @@ def check(results: Path) -> list[str]:
     outside = {(results / name).parent for name in sums if name.startswith("..")}
     found = [*_files(results), *(file for folder in sorted(outside) for file in _files(folder, recursive=False))]
     unknown = [file for file in found if _relative(file, results) not in sums]
-    return problems + [f"{path} is unknown: {NAME} does not list it." for path in sorted(unknown)]
+    places = outermost(unknown, [results, *((results / name).parent for name in sums)])
+    advice = "delete it, or run the step 'summary' again"
+    return problems + [f"{path} is unknown: {NAME} does not list it; {advice}." for path in places]
+
+
+def outermost(files: Iterable[Path], known: Iterable[Path]) -> list[Path]:
+    """The outermost folders of `files` that neither are nor hold a folder of `known`; or files, where there is none."""
+    within = {parent for folder in known for parent in (folder, *folder.parents)}
+    places = {next((parent for parent in reversed(file.parents) if parent not in within), file) for file in files}
+    return sorted(places)
 
 
 def read(results: Path) -> dict[str, str]:

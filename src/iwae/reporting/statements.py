@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from iwae.protocol import PRESETS
 from iwae.reporting.study import Model, nll_per_image
-from iwae.settings import SCHEDULE_STAGES, LikelihoodSettings, TrainingSettings
+from iwae.settings import SCHEDULE_STAGES, ActivitySettings, LikelihoodSettings, TrainingSettings
 
 PAPER = TrainingSettings()
 PAPER_LIKELIHOOD = LikelihoodSettings()
+PAPER_ACTIVITY = ActivitySettings()
 PAPER_TEST_IMAGES = {"omniglot": 8_070}  # all there are; of the other data sets the likelihood's default
 
 
@@ -26,11 +27,12 @@ def schedule(stages: int) -> str:
 
 
 def is_comparable(model: Model, section: str = "likelihood") -> bool:
-    """Whether a model's nll, as this section measured it, may be compared with the paper's.
+    """Whether what this section measured of a model may be compared with the paper's.
 
     It may if the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size, and
     nll is the paper's L_5000: with fewer samples the bound is lower. Fewer test images give the same nll with a larger
-    error, so they may differ; `likelihood_line` says so.
+    error, so they may differ; `likelihood_line` says so. For `activity`, the authors' variant, where it is shown, must
+    be over as many training images as theirs: its threshold depends on their number.
     """
     return not [*_departures(model), *_measurement_departures(model, section)]
 
@@ -38,7 +40,7 @@ def is_comparable(model: Model, section: str = "likelihood") -> bool:
 def comparison_lines(
     models: Sequence[Model], consequence: str = "not comparable with the paper", section: str = "likelihood"
 ) -> list[str]:
-    """`schedule_lines`, and one sentence for each way in which `section` measured some models' nll unlike the paper."""
+    """`schedule_lines`, and one sentence for each way in which `section` measured some models unlike the paper."""
     found = Counter(reason for model in models for reason in _measurement_departures(model, section))
     return schedule_lines(models, consequence) + _sentences(found, models, consequence)
 
@@ -80,7 +82,13 @@ def _departures(model: Model) -> list[str]:
 
 
 def _measurement_departures(model: Model, section: str) -> list[str]:
-    samples = model.settings(section)["samples"]
+    settings = model.settings(section)
+    if section == "activity":
+        images, one_sample = settings["authors_images"], activity_variant([model]) == "one-sample"
+        if not one_sample or images == PAPER_ACTIVITY.authors_images:
+            return []
+        return [f"active units are counted from {images} images instead of {PAPER_ACTIVITY.authors_images}"]
+    samples = settings["samples"]
     if samples == PAPER_LIKELIHOOD.samples:
         return []
     return [f"nll is measured by L_{samples} instead of L_{PAPER_LIKELIHOOD.samples}"]
@@ -109,14 +117,26 @@ def protocols(models: Sequence[Model]) -> list[str]:
     return [f"{name}{_share(count, models)}" for name, count in sorted(named.items())]
 
 
+def preset_of(model: Model) -> str | None:
+    """The preset that a model's protocol is; None where fields of it differ from every preset."""
+    nearest, changes = _nearest_preset(model)
+    return None if changes else nearest
+
+
 def _protocol(model: Model) -> str:
+    nearest, changes = _nearest_preset(model)
+    return f"{nearest} with {', '.join(changes)}" if changes else nearest
+
+
+def _nearest_preset(model: Model) -> tuple[str, list[str]]:
+    """The preset that most fields of a model's protocol are of, and ``field=value`` for each other field."""
     fields = model.settings("training")["protocol"]
     differences = {}
     for name, preset in PRESETS.items():
         asked = TrainingSettings(preset).for_model(replace(model.spec, variation="")).as_dict()["protocol"]
         differences[name] = [f"{key}={fields.get(key)}" for key, value in asked.items() if fields.get(key) != value]
     nearest = min(differences, key=lambda name: len(differences[name]))
-    return f"{nearest} with {', '.join(differences[nearest])}" if differences[nearest] else nearest
+    return nearest, differences[nearest]
 
 
 def protocol_changes(base: Model, model: Model) -> list[str]:

@@ -21,9 +21,7 @@ _CODE = ("git_commit", "source_sha256", "python", "torch", "numpy", "safetensors
 
 
 def write_summary(results: Path, figures: Path) -> None:
-    """Write ``results/README.md``: what was done, the tables, and those of the figures that are in `figures`.
-
-    After that the study is complete, so its files are sealed (`iwae.reporting.seal`).
+    """Write `summary_text` to ``results/README.md``; then the study is complete, and its files are sealed.
 
     Args:
         results: The study folder, with ``results.csv`` and all tables.
@@ -31,6 +29,15 @@ def write_summary(results: Path, figures: Path) -> None:
 
     Raises:
         InputError: A table is missing, or a file of the study is missing or not as its manifest describes it.
+    """
+    write_text(Path(results) / "README.md", summary_text(results, figures))
+    seal(results, figures)
+
+
+def summary_text(results: Path, figures: Path) -> str:
+    """A study's README: what was done, the tables, and those of the figures that are in `figures`.
+
+    Args and errors are those of `write_summary`.
     """
     results, figures = Path(results), Path(figures)
     study = Study.open(results)
@@ -46,8 +53,7 @@ def write_summary(results: Path, figures: Path) -> None:
         "## Models\n\n" + _models(study),
         "## Where the numbers come from\n\n" + "\n".join(f"- {line}" for line in _provenance(study.models)),
     ]
-    write_text(results / "README.md", "\n\n".join(part.strip() for part in parts) + "\n")
-    seal(results, figures)
+    return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
 def _statements(models: Sequence[Model]) -> list[str]:

@@ -33,7 +33,7 @@ def test_a_cut_study_is_undecided_and_shows_what_it_has(audited):
     content = strict(audited / "audit.json")
     claims = {claim["id"]: claim for claim in content["claims"]}
     decided = {name for name, claim in claims.items() if claim["verdict"] != "undecided"}
-    assert decided == {f"{name}-mnist" for name in ("one-algorithm", "bound-rises", "estimate-deviates-little")}
+    assert decided == {f"{name}-mnist" for name in ("bound-rises", "estimate-deviates-little")}
     assert claims["two-layers-mnist"]["why"] == ["not run", "schedule cut", "too few seeds"]  # k = 50 is not there
     assert claims["nll-mnist-l2-iwae-k5"]["why"] == ["schedule cut", "too few seeds"]
     assert claims["nll-omniglot-l1-vae-k1"]["why"] == ["not run"]
@@ -41,6 +41,8 @@ def test_a_cut_study_is_undecided_and_shows_what_it_has(audited):
     assert effect["paper"] == 83.89 and effect["ours"] > 70 and effect["points_the_same_way"] in (True, False)
     ordered = [effect for effect in claims["two-layers-mnist"]["effects"] if effect["seeds"]]
     assert all(effect["z_images"] == pytest.approx(effect["ours"] / effect["se_images"]) for effect in ordered)
+    assert content["protocols"] == ["authors-code"]
+    assert all("Protocol: authors-code." in (audited / page).read_text() for page in ("audit.md", "audit.html"))
     assert content["tested"] == 0 and sum(content["verdicts"].values()) == len(claims)
 
 
@@ -89,6 +91,7 @@ def test_an_empty_folder_is_audited(tmp_path):
     problems = audit(tmp_path / "empty", tmp_path / "figures")
     assert any("SHA256SUMS is missing" in problem for problem in problems)
     assert any("configuration.json is missing" in problem for problem in problems)
+    assert "Protocol: unknown." in (tmp_path / "empty/audit.md").read_text()
     claims = strict(tmp_path / "empty/audit.json")["claims"]
     assert {claim["why"][0] for claim in claims} == {"evidence unreadable"}
 

@@ -1,8 +1,10 @@
 """Faults of a study that was sealed again afterwards: only what its files say of each other can tell of them."""
 
 import json
+import os
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -84,6 +86,22 @@ def test_an_edited_cell_of_the_results_is_named_with_row_and_column(study, probl
     assert problems().naming("results.csv", "row 4, column value")
 
 
+def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
+    results, figures = study
+    path = results / "configuration.json"
+    content = json.loads(path.read_text())
+    content["chopped"]["run"] = False
+    change(results / MODEL, lambda content: content.pop("chopped"))
+    for name in ("chopped.csv", "chopped.npz"):
+        (results / MODEL / name).unlink()
+    for kind in ("csv", "md", "html", "tex"):
+        (results / f"inactive.{kind}").unlink()
+    write_results(results, [spec.name for spec in Study.open(results).specs], content)
+    assert "chopped_change" not in (results / "results.csv").read_text()
+    write_summary(results, figures)
+    assert problems() == []
+
+
 def test_the_order_of_the_results_is_of_no_account(study, problems):
     results, figures = study
     write_results(results, [spec.name for spec in reversed(Study.open(results).specs)])
@@ -119,13 +137,29 @@ def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, p
     assert problems().naming(MODEL, "is missing: the configuration asks for this model")
 
 
-@pytest.mark.parametrize("name", [f"{MODEL}/notes.txt", "mnist/l1-vae-k5/seed7/manifest.json", "extra.csv", "a/b.csv"])
-def test_an_unknown_file_is_named_although_sealed(study, problems, name):
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        (f"{MODEL}/notes.txt", f"{MODEL}/notes.txt"),
+        ("mnist/l1-vae-k5/seed7/manifest.json", "mnist/l1-vae-k5/seed7"),
+        ("mnist/l2-vae-k5/seed0/manifest.json", "mnist/l2-vae-k5"),
+        ("extra.csv", "extra.csv"),
+        ("a/b/c.csv", "a"),
+        ("table3.md", "table3.md"),  # a table, but not one of this study
+        ("../../figures/small/capacity.png", "figures/small/capacity.png"),
+        ("../../figures/small/old/nll.png", "figures/small/old"),
+    ],
+)
+def test_an_unknown_file_or_the_folder_of_several_is_named_once_although_sealed(study, problems, name, place):
     results, figures = study
-    (results / name).parent.mkdir(parents=True, exist_ok=True)
-    (results / name).write_text("{}")
+    path = Path(os.path.normpath(results / name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    (path.parent / f"{path.name}.lock").write_text("")
     seal(results, figures)
-    assert problems().naming(name, "unknown")
+    in_folder = not place.endswith(path.suffix)
+    (problem, *others) = problems().naming("is unknown")
+    assert place in problem and "delete it" in problem and bool(others) != in_folder
 
 
 def test_changed_per_image_values_disagree_with_their_mean(study, problems):

@@ -22,8 +22,8 @@ from iwae.reporting.audit.options import Recomputation
 from iwae.reporting.audit.pages import pages
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.audit.verdicts import Verdict, judge, unreadable
+from iwae.reporting.statements import protocols
 from iwae.reporting.study import Study
-from iwae.reporting.tables import TABLES
 
 __all__ = ["Recomputation", "audit"]
 _log = logging.getLogger(__name__)
@@ -51,8 +51,7 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
         from iwae.reporting.audit.recompute import recompute
 
         inspections.append(recompute(results, recomputation))
-    verdicts = _verdicts(results)
-    found = content(results.name, verdicts, inspections)
+    found = content(results.name, *_verdicts(results), inspections)
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
@@ -69,25 +68,24 @@ def inspect(results: Path, figures: Path) -> list[Inspection]:
     except InputError as error:
         lost = "nothing, since the configuration cannot be read."
         return [*inspections, Inspection("Models, tables and figures", lost, (str(error),))]
-    names = [spec.name for spec in study.models]
     return [
         *inspections,
         _inspected(
             "Models",
-            f"the files of {len(names)} models with their manifests, the manifests with the configuration, the "
+            f"the files of {len(study.models)} models with their manifests, the manifests with the configuration, the "
             "protocol, the published data and each other, and means with the values of each image.",
             lambda: integrity.model_problems(results, study),
         ),
         _inspected(
             "Unknown files",
             "every file with what the configuration asks for.",
-            lambda: integrity.unknown_files(results, study.models, list(TABLES)),
+            lambda: integrity.unknown_files(results, figures, study),
         ),
         _inspected(
             "Numbers",
             "results.csv, tables, the numbers of figures and the README with what the models' files give when all is "
             "made again.",
-            lambda: rebuild.problems(results, figures, names),
+            lambda: rebuild.problems(results, figures, study),
         ),
     ]
 
@@ -101,10 +99,12 @@ def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> 
     return Inspection(title, compared, tuple(problems))
 
 
-def _verdicts(results: Path) -> list[Verdict]:
+def _verdicts(results: Path) -> tuple[list[str], list[Verdict]]:
+    """The protocols of the study's own models, none if it cannot be read; and the verdicts."""
     claims = read_claims()
     try:
-        evidence = Evidence(Study.open(results), claims.images)
+        study = Study.open(results)
+        named = protocols(study.grid.models or study.models)
     except UNREADABLE as error:
-        return unreadable(claims.claims, f"The study cannot be read: {reason(error)}")
-    return judge(claims.claims, evidence)
+        return [], unreadable(claims.claims, f"The study cannot be read: {reason(error)}")
+    return named, judge(claims.claims, Evidence(study, claims.images, claims.binarization))

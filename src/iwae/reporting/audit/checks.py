@@ -27,14 +27,6 @@ class Check:
     shown: str
 
 
-def one_algorithm(evidence: Evidence, claim: Claim) -> Iterator[Check]:
-    """At k = 1 there is one model, called VAE, and none called IWAE."""
-    for model in _models(evidence, claim):
-        if model.spec.k == 1 and not model.spec.variation:
-            alone = model.spec.objective == "vae"
-            yield Check(model, alone, "stands in both columns" if alone else "a second model of the same algorithm")
-
-
 def bound_rises(evidence: Evidence, claim: Claim) -> Iterator[Check]:
     """L_k along the curve of the test images."""
     for model in _models(evidence, claim):
@@ -64,7 +56,7 @@ def deviation_bounded(evidence: Evidence, claim: Claim) -> Iterator[Check]:
 
 
 CHECKS: dict[str, Callable[[Evidence, Claim], Iterator[Check]]] = {
-    check.__name__: check for check in (one_algorithm, bound_rises, deviation_bounded)
+    check.__name__: check for check in (bound_rises, deviation_bounded)
 }
 
 

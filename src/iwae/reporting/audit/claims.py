@@ -23,7 +23,6 @@ class Claim:
         rule: The name of the function that says which effects it is about.
         parameters: The rule's parameters.
         test: When the claim is reproduced, in words.
-        any_schedule: Whether it holds of models that had a part of the paper's schedule only.
         dataset: The data set.
         kind: The kind of model that it is about, where it is about one.
     """
@@ -35,23 +34,31 @@ class Claim:
     rule: str
     parameters: Mapping[str, Any]
     test: str
-    any_schedule: bool
     dataset: str
     kind: Kind | None = None
 
 
 @dataclass(frozen=True)
 class Claims:
-    """All claims, and how many images each split of each data set has."""
+    """What ``claims.yaml`` holds.
+
+    Attributes:
+        claims: All claims.
+        images: How many images each split of each data set has.
+        binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
+            of each data set, in nats.
+    """
 
     claims: tuple[Claim, ...]
     images: Mapping[str, Mapping[str, int]]
+    binarization: Mapping[str, float]
 
 
 def read_claims() -> Claims:
     """The claims of ``claims.yaml``, one for each data set or model."""
     content = yaml.safe_load((files("iwae.reporting") / "claims.yaml").read_text(encoding="utf-8"))
-    return Claims(tuple(claim for entry in content["claims"] for claim in _expanded(entry)), content["images"])
+    claims = tuple(claim for entry in content["claims"] for claim in _expanded(entry))
+    return Claims(claims, content["images"], content["binarization"])
 
 
 def paper_kinds(dataset: str) -> dict[Kind, str]:
@@ -82,7 +89,6 @@ def _expanded(entry: dict[str, Any]) -> Iterator[Claim]:
                 rule=entry["rule"],
                 parameters=parameters,
                 test=entry["test"].format_map(parameters),
-                any_schedule={"any": True, "required": False}[entry["schedule"]],
                 dataset=dataset,
                 kind=kind,
             )

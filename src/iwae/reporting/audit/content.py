@@ -17,13 +17,17 @@ _METHOD = (
     "An effect is a value, a difference or another weighted sum of means over seeds. Its variance is that over seeds, "
     "pooled over the models of the data set's grid (with seeds as blocks where models are compared with each other), "
     "plus that over images, of sums paired over images where models share them. A number of the paper's is for a whole "
-    "split: where ours is too, the images, being the same, add no error (se_images is shown all the same).",
+    "split: where ours is too, the images, being the same, add no error (se_images is shown all the same), but their "
+    "binarization does where it is stochastic, since our bits are not the authors': se has, for each split, the spread "
+    "between two binarizations that claims.yaml gives for the data set, over the square root of the number of images.",
     "A claim is reproduced if one-sided t-tests show that all its effects lie where it says, not reproduced if they "
     "show that one lies elsewhere, and else undecided. Over the {tested} claims that could be tested, the chance that "
     "any is wrongly called reproduced is at most {level:.0%}, and likewise not reproduced (Holm's correction).",
-    "Claims are tested where all models ran the paper's whole schedule, were measured as in the paper, and have two "
-    "seeds or more. Elsewhere the values are shown, and whether they point the same way. Exact claims, about "
-    "identities and inequalities, are checked model by model, whatever the schedule.",
+    "Claims are tested where all models ran the paper's whole schedule under a preset of the protocol, were measured "
+    "as in the paper, and have two seeds or more. Elsewhere the values are shown, and whether they point the same way. "
+    "Exact claims, about identities and inequalities, are checked model by model, whatever the schedule.",
+    "At k = 1 the VAE and the IWAE are one algorithm. This is an identity of the two objectives, tested in "
+    "tests/test_bounds.py, and no claim here: one model stands in both columns.",
     "se is the whole error of an effect, by which it is tested. z is how far ours lies on the claimed side of the "
     "bound, in units of se_images; it says nothing of other seeds.",
 )
@@ -44,13 +48,23 @@ class Inspection:
     problems: tuple[str, ...]
 
 
-def content(study: str, verdicts: Sequence[Verdict], inspections: Sequence[Inspection]) -> dict[str, Any]:
-    """The audit of a study as JSON keeps it; what is not a number is null."""
+def content(
+    study: str, protocols: Sequence[str], verdicts: Sequence[Verdict], inspections: Sequence[Inspection]
+) -> dict[str, Any]:
+    """The audit of a study as JSON keeps it; what is not a number is null.
+
+    Args:
+        study: Its name.
+        protocols: The protocols of its models, in words; none if they cannot be read.
+        verdicts: The verdicts on all claims.
+        inspections: The integrity checks.
+    """
     counts = Counter(verdict.verdict for verdict in verdicts)
     why = Counter(", ".join(verdict.why) for verdict in verdicts if verdict.verdict == UNDECIDED)
     tested = sum(verdict.p is not None for verdict in verdicts)
     return {
         "study": study,
+        "protocols": list(protocols),
         "level": LEVEL,
         "tested": tested,
         "method": [paragraph.format(tested=tested, level=LEVEL) for paragraph in _METHOD],

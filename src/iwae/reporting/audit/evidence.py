@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iwae.reporting.audit.departures import departs
 from iwae.reporting.audit.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.audit.statistics import Estimate, Region, Variance, add, spread_over_seeds
-from iwae.reporting.statements import is_comparable
 from iwae.reporting.study import Model, Study
 
 
@@ -39,7 +39,8 @@ class Contrast(NamedTuple):
         region: Where the claim says that the sum lies.
         paper: The paper's value of the sum, None if it gives none.
         same_images: Whether the sum is held against a number of the paper's, which is for the same test images: then
-            images are a part of a finite whole, and no error is left where all of them were measured.
+            images are a part of a finite whole, and where all of them were measured no error is left but that the
+            authors' binarization is another. Of use only for quantities of which that is known (`Quantity.of_bits`).
     """
 
     label: str
@@ -90,10 +91,13 @@ class Evidence:
     Attributes:
         study: The study.
         whole: How many images each split of each data set has.
+        binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
+            of each data set, in nats; none where they are always the same.
     """
 
     study: Study
     whole: Mapping[str, Mapping[str, int]]
+    binarization: Mapping[str, float] = field(default_factory=dict)
     _measured: dict[tuple[str, str], Measured | None] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -129,20 +133,23 @@ class Evidence:
             return Finding(contrast, missing=missing)
         models = {kind: [found[kind][seed] for seed in seeds] for kind in found}
         flat = tuple(model for group in models.values() for model in group)
-        section = QUANTITIES[contrast.quantity].section
         by_seed = self._sum(contrast, models)
         variance = self._image_variance(contrast, models)
-        left = self._image_variance(contrast, models, finite=True) if contrast.same_images else variance
+        same = contrast.same_images and QUANTITIES[contrast.quantity].of_bits
+        left = self._image_variance(contrast, models, finite=True) if same else variance
         return Finding(
             contrast,
             seeds,
             flat,
-            comparable=all(is_comparable(model, section) for model in flat),
+            comparable=all(self._comparable(contrast.quantity, model) for model in flat),
             value=float(by_seed.mean()),
             se_images=np.nan if variance is None else variance.value**0.5,
             sd_seeds=float(by_seed.std(ddof=1)) if len(seeds) > 1 else np.nan,
             estimate=self._estimate(contrast, by_seed, left),
         )
+
+    def _comparable(self, quantity: str, model: Model) -> bool:
+        return not departs(model, QUANTITIES[quantity].section)
 
     def _values(self, quantity: str, models: list[Model]) -> list[Measured]:
         return [found for model in models if (found := self.measured(quantity, model)) is not None]
@@ -160,7 +167,7 @@ class Evidence:
         """The variance of the sum that comes from the choice of images; None where it has no meaning.
 
         Where all models were measured on the same images it is that of the sums of each image. `finite`: the images are
-        a part of their split, whose mean is meant.
+        a part of their split, whose mean is meant, over another binarization.
         """
         measured = {kind: self._values(contrast.quantity, group) for kind, group in models.items()}
         everything = [found for group in measured.values() for found in group]
@@ -171,15 +178,26 @@ class Evidence:
                 weight * np.mean([found.per_image for found in measured[kind]], axis=0)
                 for kind, weight in contrast.weights.items()
             )
-            factor = self._left_out(next(iter(measured)), everything[0].samples[0]) if finite else 1.0
-            return Variance(factor * float(sums.var(ddof=1)) / len(sums), len(sums) - 1)
+            kind, (split, _, _) = next(iter(measured)), everything[0].samples[0]
+            shared = Sample(split, len(sums), float(sums.var(ddof=1)) / len(sums))
+            return Variance(self._against_paper(kind, shared) if finite else shared.variance, len(sums) - 1)
         # The seeds of a kind share their images, so averaging over seeds takes nothing off.
         parts = [
-            Variance(weight**2 * (self._left_out(kind, sample) if finite else 1.0) * sample.variance, sample.images - 1)
+            Variance(weight**2 * (self._against_paper(kind, sample) if finite else sample.variance), sample.images - 1)
             for kind, weight in contrast.weights.items()
             for sample in measured[kind][0].samples
         ]
         return add(*parts)
+
+    def _against_paper(self, kind: Kind, sample: Sample) -> float:
+        """The variance of a mean over some images of a split, as an estimate of one over all, binarized anew.
+
+        Images that were left out add their share of the spread over images, of which the bits are a part; all images,
+        that they are binarized twice.
+        """
+        whole = self.whole.get(kind.dataset, {}).get(sample.split, sample.images)
+        bits = self.binarization.get(kind.dataset, 0.0) ** 2 / whole
+        return self._left_out(kind, sample) * sample.variance + bits
 
     def _left_out(self, kind: Kind, sample: Sample) -> float:
         """The share of a split's images that were not measured, 1 where their number is not known.
@@ -202,17 +220,15 @@ class Evidence:
         """The variance over seeds of one model's value, pooled over the kinds of the contrast's data sets' grids."""
         datasets = {kind.dataset for kind in contrast.weights}
         pool = {kind for kind in self.kinds if kind.dataset in datasets and not kind.variation}
-        comparable = {
-            all(is_comparable(model) for model in self.kinds[kind].values())
-            for kind in contrast.weights
-            if kind in self.kinds
-        }
-        values = {
-            (kind, seed): found.value
+        measured = {
+            (kind, seed): (model, found)
             for kind in sorted(pool | set(contrast.weights))
             for seed, model in self.kinds.get(kind, {}).items()
-            if is_comparable(model) in comparable and (found := self.measured(contrast.quantity, model))
+            if (found := self.measured(contrast.quantity, model))
         }
+        comparable = {name: self._comparable(contrast.quantity, model) for name, (model, _) in measured.items()}
+        alike = {all(comparable[name] for name in measured if name[0] == kind) for kind in contrast.weights}
+        values = {name: found.value for name, (_, found) in measured.items() if comparable[name] in alike}
         pooled = spread_over_seeds(values, blocks=abs(sum(contrast.weights.values())) < 1e-9)
         if pooled is None:
             return None

@@ -16,15 +16,18 @@ from iwae.data import mnist
 from iwae.data.registry import dataset_named
 from iwae.errors import InputError
 from iwae.files import sha256
+from iwae.reporting import contents
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
 from iwae.reporting.seal import NAME as SEAL
+from iwae.reporting.seal import outermost
 from iwae.settings import differences
 from iwae.specification import ModelSpec
 from iwae.standing import FILES
 
 AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
 TABLE_KINDS = ("csv", "md", "html", "tex")
+PICTURES = ("pdf", "png")
 ROUNDING = 1e-4  # nats: per-image values are kept in float32, their mean was taken before
 _OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", SEAL, *AUDIT_FILES}
 _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
@@ -74,7 +77,7 @@ def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.Study) 
     known = {name for section in manifest.SECTIONS for name in content.get(section, {}).get("files", {})}
     for found in sorted(folder.iterdir()):
         if found.name not in known | {manifest.NAME} and not found.name.startswith("."):
-            yield f"{found} is unknown: {path.name} does not list it."
+            yield f"{found} is unknown: {path.name} does not list it; delete it."
     yield from _mean_problems(folder, content)
 
 
@@ -134,13 +137,28 @@ def _mean_problems(folder: Path, content: dict[str, Any]) -> Iterator[str]:
                     )
 
 
-def unknown_files(results: Path, models: Sequence[ModelSpec], tables: Sequence[str]) -> Iterator[str]:
-    """Files below `results` that belong to no model of the study, and are none of those that it writes beside them."""
-    names = {spec.name for spec in models}
-    known = {f"{table}.{kind}" for table in tables for kind in TABLE_KINDS} | _OTHERS
-    for path in sorted(results.rglob("*")):
-        parts = path.relative_to(results).parts
-        if not path.is_file() or any(part.startswith(".") for part in parts):
-            continue
-        if "/".join(parts[:3]) not in names and parts[0] not in (known if len(parts) == 1 else ()):
-            yield f"{path} is unknown: it belongs to no model of {CONFIGURATION}, and is no table."
+def unknown_files(results: Path, figures: Path, study: configuration.Study) -> Iterator[str]:
+    """Files of a study's two folders that are none of its own: of another model, a table or a figure it does not have.
+
+    Of a folder with none of the study's models there is one sentence.
+    """
+    folders = [results / spec.name for spec in study.models]
+    tables, drawn = (find(study.models, study.sections) for find in (contents.tables, contents.figures))
+    known = {results / name for name in _OTHERS} | {
+        *(results / f"{name}.{kind}" for name in tables for kind in TABLE_KINDS),
+        *(figures / f"{name}.{kind}" for name in drawn for kind in (*PICTURES, "csv")),
+    }
+    models = set(folders)
+    found = [file for root in (results, figures) for file in _visible(root)]
+    unknown = [file for file in found if file not in known and models.isdisjoint(file.parents)]
+    for place in outermost(unknown, [results, figures, *folders]):
+        yield (
+            f"{place} is unknown: it is no model, table or figure of {CONFIGURATION}; delete it, or ask for it in the "
+            "configuration."
+        )
+
+
+def _visible(root: Path) -> Iterator[Path]:
+    for path in root.rglob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts):
+            yield path

@@ -58,13 +58,15 @@ class Quantity(NamedTuple):
             variance over seeds is taken to be at least that of rounding, step^2 / 12.
         files: The files of a model's folder that it is read from.
         section: The section of the manifest whose settings must be the paper's for the two to be comparable.
+        of_bits: Whether its error from another binarization of the same images is known: that of log p(x).
     """
 
     read: Callable[[Study, Model], Measured | None]
     unit: str
     step: float
     files: tuple[str, ...]
-    section: str = "likelihood"
+    section: str
+    of_bits: bool = False
 
 
 def _mean(values: np.ndarray, indices: np.ndarray, split: str) -> Measured:
@@ -87,7 +89,7 @@ def _generalization_gap(study: Study, model: Model) -> Measured:
 
 
 def _chopped_change(study: Study, model: Model) -> Measured | None:
-    if "chopped" not in model.manifest:
+    if "chopped" not in study.sections or "chopped" not in model.manifest:
         return None
     arrays = model.arrays("chopped", "chopped.npz", ("images", "whole", "chopped"))
     return _mean(arrays["whole"].astype(np.float64) - arrays["chopped"], arrays["images"], "test")
@@ -128,12 +130,12 @@ def _share_between_modes(study: Study, model: Model) -> Measured:
 _NLL = ("likelihood.npz", "likelihood.csv")
 _ACTIVITY = ("activity.csv",)
 QUANTITIES = {
-    "nll": Quantity(_nll, "nats", 0.01, _NLL),
-    "generalization_gap": Quantity(_generalization_gap, "nats", 0.01, _NLL),
+    "nll": Quantity(_nll, "nats", 0.01, _NLL, "likelihood", of_bits=True),
+    "generalization_gap": Quantity(_generalization_gap, "nats", 0.01, _NLL, "likelihood", of_bits=True),
     "chopped_change": Quantity(_chopped_change, "nats", 0.01, ("chopped.npz", "chopped.csv"), "chopped"),
-    "active_units": Quantity(_active_units, "units", 1.0, _ACTIVITY),
-    "active_units_1": Quantity(_active_units_of_layer(1), "units", 1.0, _ACTIVITY),
-    "active_units_2": Quantity(_active_units_of_layer(2), "units", 1.0, _ACTIVITY),
-    "active_share": Quantity(_active_share, "of all units", 0.02, _ACTIVITY),
-    "share_between_modes": Quantity(_share_between_modes, "of all units", 0.02, _ACTIVITY),
+    "active_units": Quantity(_active_units, "units", 1.0, _ACTIVITY, "activity"),
+    "active_units_1": Quantity(_active_units_of_layer(1), "units", 1.0, _ACTIVITY, "activity"),
+    "active_units_2": Quantity(_active_units_of_layer(2), "units", 1.0, _ACTIVITY, "activity"),
+    "active_share": Quantity(_active_share, "of all units", 0.02, _ACTIVITY, "activity"),
+    "share_between_modes": Quantity(_share_between_modes, "of all units", 0.02, _ACTIVITY, "activity"),
 }

@@ -6,37 +6,38 @@ plotted numbers are made again; their pictures depend on fonts and on matplotlib
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from iwae.reporting.audit.integrity import TABLE_KINDS
+from iwae import configuration
+from iwae.files import write_text
+from iwae.reporting.audit.integrity import PICTURES, TABLE_KINDS
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.figures import FIGURES, figures_of
 from iwae.reporting.results import CONFIGURATION, IDENTITY, collect, write_frame
 from iwae.reporting.study import Study
-from iwae.reporting.summary import write_summary
+from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
 
 TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum in another order
 _CONTEXT = 30  # characters shown on either side of a difference
-PICTURES = ("pdf", "png")
 
 
-def problems(results: Path, figures: Path, names: Sequence[str]) -> Iterator[str]:
+def problems(results: Path, figures: Path, asked: configuration.Study) -> Iterator[str]:
     """What differs from what the models' files give: a sentence for each file, with its first difference.
 
     Args:
         results: The study folder.
         figures: The folder of its figures.
-        names: The names of the study's models.
+        asked: The study as its configuration describes it.
     """
     with _mirror(results, figures) as (copy, figures_copy):
         try:
-            write_frame(copy / "results.csv", collect(results, names))
+            write_frame(copy / "results.csv", collect(results, [spec.name for spec in asked.models], asked.sections))
             study = Study.open(copy)
         except UNREADABLE as error:
             yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
@@ -67,13 +68,8 @@ def _mirror(results: Path, figures: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _table(name: str, results: Path, copy: Path) -> Iterator[str]:
-    try:
-        write_table(name, copy)
-    except UNREADABLE as error:
-        yield f"{results / name}.csv cannot be made again: {reason(error)}"
-        return
-    for kind in TABLE_KINDS:
-        yield from _guarded(results / f"{name}.{kind}", copy / f"{name}.{kind}")
+    pairs = {results / f"{name}.{kind}": copy / f"{name}.{kind}" for kind in TABLE_KINDS}
+    yield from _made_again(lambda: write_table(name, copy), pairs)
 
 
 def _figure(name: str, study: Study, figures: Path, copy: Path) -> Iterator[str]:
@@ -81,21 +77,23 @@ def _figure(name: str, study: Study, figures: Path, copy: Path) -> Iterator[str]
         if not (figures / f"{name}.{kind}").is_file():
             yield f"{figures / name}.{kind} is missing."
     fresh = copy / f"{name}.figure.csv"
-    try:
-        write_frame(fresh, FIGURES[name].data(study))
-    except UNREADABLE as error:
-        yield f"{figures / name}.csv cannot be made again: {reason(error)}"
-        return
-    yield from _guarded(figures / f"{name}.csv", fresh)
+    yield from _made_again(lambda: write_frame(fresh, FIGURES[name].data(study)), {figures / f"{name}.csv": fresh})
 
 
 def _readme(results: Path, copy: Path, figures: Path) -> Iterator[str]:
+    fresh = copy / "README.md"
+    yield from _made_again(lambda: write_text(fresh, summary_text(copy, figures)), {results / "README.md": fresh})
+
+
+def _made_again(make: Callable[[], None], pairs: Mapping[Path, Path]) -> Iterator[str]:
+    """The first difference of each file of the study from the fresh one that `make` writes, or why it cannot."""
     try:
-        write_summary(copy, figures)
+        make()
     except UNREADABLE as error:
-        yield f"{results / 'README.md'} cannot be made again: {reason(error)}"
+        yield f"{next(iter(pairs))} cannot be made again: {reason(error)}"
         return
-    yield from _guarded(results / "README.md", copy / "README.md")
+    for path, fresh in pairs.items():
+        yield from _guarded(path, fresh)
 
 
 def _guarded(path: Path, fresh: Path, keys: Sequence[str] = ()) -> Iterator[str]:

@@ -42,10 +42,11 @@ def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[C
             yield _contrast(claim, label, {smaller: 1.0, larger: -1.0}, _ABOVE)
 
 
-def gains_less(evidence: Evidence, claim: Claim, share: float) -> Iterator[Contrast]:
-    """The VAE's gain over k = 1 minus `share` of the IWAE's, below zero."""
+def gains_less(evidence: Evidence, claim: Claim, share: float, least: float) -> Iterator[Contrast]:
+    """The IWAE's gain over k = 1, above `least`; the VAE's minus `share` of the IWAE's, below zero."""
     for layers, k in itertools.product(_layers(claim.dataset), _ks(claim.dataset)[1:]):
         one, vae, iwae = (_kind(claim.dataset, layers, *pair) for pair in (("vae", 1), ("vae", k), ("iwae", k)))
+        yield _contrast(claim, f"gain of {_words(iwae)}", {one: 1.0, iwae: -1.0}, Region(low=least))
         label = f"gain of {_words(vae)} minus {share} times the gain of {_words(iwae)}"
         yield _contrast(claim, label, {one: 1.0 - share, vae: -1.0, iwae: share}, _BELOW)
 

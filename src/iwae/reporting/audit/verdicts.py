@@ -5,17 +5,18 @@ from dataclasses import dataclass, replace
 
 from iwae.reporting.audit.checks import CHECKS, Check
 from iwae.reporting.audit.claims import Claim
+from iwae.reporting.audit.departures import departure_lines, protocol_lines
 from iwae.reporting.audit.evidence import Evidence, Finding
 from iwae.reporting.audit.quantities import QUANTITIES
 from iwae.reporting.audit.rules import RULES
 from iwae.reporting.audit.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
-from iwae.reporting.statements import comparison_lines
+from iwae.reporting.statements import counted
 from iwae.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 NOT_RUN, CUT, UNLIKE, FEW_SEEDS = "not run", "schedule cut", "not done as in the paper", "too few seeds"
-UNREAD, WIDE = "evidence unreadable", "error too large"
+UNREAD, WIDE, PARTLY = "evidence unreadable", "error too large", "not told by all models"
 
 
 @dataclass(frozen=True)
@@ -79,20 +80,26 @@ def _assess(claim: Claim, evidence: Evidence) -> Verdict:
 
 def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
     known = [check.holds for check in checks if check.holds is not None]
-    if not known:
-        return Verdict(claim, checks=checks, why=(NOT_RUN,))
-    return Verdict(claim, checks=checks, verdict=REPRODUCED if all(known) else REFUTED)
+    silent = len(checks) - len(known)
+    notes = (f"The files of {silent} of {counted(len(checks), 'model')} do not tell.",) if silent else ()
+    if not all(known):  # one model is enough, whatever the others would tell
+        return Verdict(claim, checks=checks, verdict=REFUTED, notes=notes)
+    if silent or not known:
+        return Verdict(claim, checks=checks, why=(PARTLY if known else NOT_RUN,), notes=notes)
+    return Verdict(claim, checks=checks, verdict=REPRODUCED)
 
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     models = list({model.spec: model for finding in findings for model in finding.models}.values())
     missing = sorted({kind.name for finding in findings for kind in finding.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
+    notes += protocol_lines(models)
     why = [NOT_RUN] if missing or not findings else []
     departing = [model for finding in findings if not finding.comparable for model in finding.models]
-    if departing and not claim.any_schedule:
+    if departing:
         why.append(CUT if any(model.stages != SCHEDULE_STAGES for model in departing) else UNLIKE)
-        notes += comparison_lines(models)
+        sections = dict.fromkeys(QUANTITIES[finding.contrast.quantity].section for finding in findings)
+        notes += departure_lines(models, sections)
     if any(len(finding.seeds) < 2 for finding in findings if not finding.missing):
         why.append(FEW_SEEDS)
     verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes))

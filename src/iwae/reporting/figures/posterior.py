@@ -1,8 +1,12 @@
 """The true posterior of training images and its approximation, in models with two latent units (paper, appendix C)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
@@ -15,32 +19,35 @@ from iwae.specification import OBJECTIVES
 
 LEAST = 1e-3  # of a panel's largest density: what is lower is drawn as zero
 CONTOURS = (1, 2)  # deviations of q
+_CELLS = 100  # of a panel along each axis at most: of a finer grid every second point is shown, or every third, ...
 _DIGITS = 4  # of the density
-_MARGIN = 2  # cells about what is shown
-_ARRAYS = ("axis", "log_joint", "mean", "deviation", "inputs", "reconstructions")
-_LINE = {"edgecolor": "C1", "linewidth": 0.9, "facecolor": "none"}
+_MARGIN = 0.04  # of a panel, about what it shows
+_ARRAYS = ("axes", "log_joint", "mean", "deviation", "inputs", "reconstructions")
+_LINE = {"edgecolor": "C1", "linewidth": 0.8, "facecolor": "none"}
 _CMAP = "Blues"
+_POWER = 0.5  # of the density, for its colour, the square root: small modes and tails are seen beside a sharp peak
 
 
 def data(study: Study) -> pd.DataFrame:
     """What the panels show: a row for each line of an image, its values in cell_0, cell_1, ...
 
-    The column ``part`` says what a line is of. ``density`` is the true posterior p(h|x), normalised on the grid, at the
-    second coordinate ``y`` of h; the line ``h1_1`` has the first coordinates of its cells. ``mean`` and ``deviation``
-    are those of q(h|x). ``input`` and ``reconstruction`` are lines of pixels, 0 to 255, with their number ``y``.
-    ``place`` counts the images.
+    The column ``part`` says what a line is of. ``density`` is the true posterior p(h|x), normalised on the whole grid
+    of its image, at the second coordinate ``y`` of h; the line ``h1_1`` has the first coordinates of its cells.
+    ``mean`` and ``deviation`` are those of q(h|x). ``input`` and ``reconstruction`` are lines of pixels, 0 to 255, with
+    their number ``y``. ``place`` counts the images.
     """
     models = _shown(study)
     parts = []
     for model, title in zip(models, titles(models), strict=True):
         arrays = model.arrays("pictures", "pictures.npz", [f"posterior_{name}" for name in _ARRAYS])
-        axis, log_joint, *rest = (arrays[f"posterior_{name}"].astype(np.float64) for name in _ARRAYS)
-        for place, (surface, mean, deviation, image, reconstruction) in enumerate(zip(log_joint, *rest, strict=True)):
-            density = _normalised(surface, axis)
-            rows, columns = _window(density, axis, mean, deviation)
+        axes, log_joint, *rest = (arrays[f"posterior_{name}"].astype(np.float64) for name in _ARRAYS)
+        for place, (grid, surface, mean, deviation, image, reconstruction) in enumerate(
+            zip(axes, log_joint, *rest, strict=True)
+        ):
+            density, (first, second) = _thinned(normalised(surface, grid), grid)
             lines = {
-                "h1_1": (axis[columns][None], [np.nan]),
-                "density": (density[rows, columns], axis[rows]),
+                "h1_1": (first[None], [np.nan]),
+                "density": (density, second),
                 "mean": (mean[None], [np.nan]),
                 "deviation": (deviation[None], [np.nan]),
                 "input": (image.reshape(EDGE, EDGE), range(EDGE)),
@@ -66,31 +73,41 @@ def _lines(panel: str, place: int, part: str, values: np.ndarray, heights: objec
     return frame
 
 
-def _normalised(log_joint: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """The density on the grid whose cells sum to 1, to some digits, and zero where it is hardly anything."""
+def normalised(log_joint: np.ndarray, axes: np.ndarray) -> np.ndarray:
+    """The density p(h|x) on a grid, from log p(x, h) there.
+
+    Args:
+        log_joint: log p(x, h), (P, P), row i the second coordinate.
+        axes: Coordinates of the columns and of the rows, (2, P).
+
+    Returns:
+        (P, P), which times the area of a cell sums to 1.
+    """
     density = np.exp(log_joint - log_joint.max())
-    density[density < LEAST] = 0
-    density /= density.sum() * (axis[1] - axis[0]) ** 2
-    return np.vectorize(lambda value: float(f"{value:.{_DIGITS}g}"))(density)
+    return density / (density.sum() * _steps(axes).prod())
 
 
-def _window(density: np.ndarray, axis: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of a square part of the grid that holds all density and the contours of q, as far as it goes."""
-    found = np.argwhere(density > 0)[:, ::-1]  # (cells, 2), the first coordinate first
-    reach = CONTOURS[-1] * deviation
-    contours = np.searchsorted(axis, [mean - reach, mean + reach])
-    low, high = (bound(np.vstack([found, contours]), axis=0) for bound in (np.min, np.max))
-    size = min(len(axis), int((high - low).max()) + 1 + 2 * _MARGIN)
-    starts = np.clip((low + high + 1 - size) // 2, 0, len(axis) - size)
-    columns, rows = (slice(start, start + size) for start in starts)
-    return rows, columns
+def _steps(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """The step along each axis, from its ends: they are known better than neighbours are."""
+    return np.array([(axis[-1] - axis[0]) / (len(axis) - 1) for axis in axes])
+
+
+def _thinned(density: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What is drawn of a density, to some digits, and its axes: what is above zero, and a cell of zeros about it."""
+    every = -(-len(density) // _CELLS)
+    density, axes = density[::every, ::every], axes[:, ::every]
+    density = np.where(density < LEAST * density.max(), 0, density)
+    found = (np.flatnonzero(density.any(axis)) for axis in (0, 1))
+    columns, rows = (slice(max(0, used[0] - 1), used[-1] + 2) for used in found)
+    digits = np.vectorize(lambda value: float(f"{value:.{_DIGITS}g}"))
+    return digits(density[rows, columns]), [axes[0, columns], axes[1, rows]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
     """A row for each model, a column for each image: density and contours of q, above them image and reconstruction."""
     panels, places = list(dict.fromkeys(frame.panel)), sorted(set(frame.place))
     width = WIDTH / len(places)
-    figure = Figure(figsize=(WIDTH, 1.6 * width * len(panels) + 0.5))
+    figure = Figure(figsize=(WIDTH, 1.6 * width * len(panels) + 0.65))
     figure.set_layout_engine("constrained")
     parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
     for part, panel in zip(parts, panels, strict=True):
@@ -102,7 +119,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         axes[1, 0].set_ylabel("h1_2")
     q = f"q(h|x): {' and '.join(map(str, CONTOURS))} deviations"
     handles = [Patch(color="C0", label="true posterior p(h|x)"), Patch(label=q, **_LINE)]
-    legend_below(figure, handles, 2, "above each panel: training image and reconstruction at the mean of q")
+    words = "each panel has axes and a scale of its own, its colour goes by the square root of the density"
+    legend_below(figure, handles, 2, f"above each panel: training image and reconstruction at the mean of q\n{words}")
     return figure
 
 
@@ -110,18 +128,28 @@ def _panel(above: Axes, axes: Axes, frame: pd.DataFrame) -> None:
     """Image and reconstruction above, and density and contours below."""
     parts = {part: lines.dropna(axis=1, how="all") for part, lines in frame.groupby("part")}
     show(above, np.stack([_values(parts[part]) for part in ("input", "reconstruction")]), 2)
-    density, first, second = _values(parts["density"]), _values(parts["h1_1"])[0], parts["density"].y.to_numpy()
-    half = (first[1] - first[0]) / 2
-    extent = (first[0] - half, first[-1] + half, second[0] - half, second[-1] + half)
-    axes.imshow(density, extent=extent, origin="lower", cmap=_CMAP, vmin=0)
+    density, cells = _values(parts["density"]), (_values(parts["h1_1"])[0], parts["density"].y.to_numpy())
+    half = _steps(cells) / 2
+    ends = np.array([(cell[0], cell[-1]) for cell in cells]) + half[:, None] * (-1, 1)
+    axes.imshow(
+        density, extent=ends.ravel(), origin="lower", cmap=_CMAP, norm=PowerNorm(_POWER, vmin=0), interpolation="auto"
+    )
+    axes.set_facecolor(colormaps[_CMAP](0.0))
     mean, deviation = (_values(parts[part])[0] for part in ("mean", "deviation"))
     for number in CONTOURS:
         axes.add_patch(Ellipse(mean, *(2 * number * deviation), **_LINE))
-    axes.set(xlim=extent[:2], ylim=extent[2:])
+    axes.set(**dict(zip(("xlim", "ylim"), _view(ends, mean, CONTOURS[-1] * deviation), strict=True)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(2))
     axes.tick_params(labelsize="x-small", pad=1.5, length=2)
     axes.grid(visible=False)
+
+
+def _view(ends: np.ndarray, mean: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """The limits of both axes, (2, 2): a square, so that circles are circles, that holds the density and q."""
+    low, high = np.minimum(ends[:, 0], mean - reach), np.maximum(ends[:, 1], mean + reach)
+    half = (high - low).max() * (0.5 + _MARGIN)
+    return (low + high)[:, None] / 2 + half * np.array([-1, 1])
 
 
 def _values(lines: pd.DataFrame) -> np.ndarray:

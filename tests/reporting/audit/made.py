@@ -1,0 +1,74 @@
+"""Studies with known effects, made without files: what claims are judged on in tests."""
+
+import numpy as np
+
+from iwae.reporting.audit import evidence as evidences
+from iwae.reporting.audit.claims import paper_kinds, read_claims
+from iwae.reporting.audit.evidence import Evidence, Kind
+from iwae.reporting.audit.quantities import QUANTITIES, Measured, Sample
+from iwae.reporting.audit.verdicts import judge
+from iwae.reporting.reference import paper_row
+from iwae.reporting.study import Model, Study
+from iwae.settings import ActivitySettings, LikelihoodSettings, TrainingSettings
+from iwae.specification import ModelSpec
+
+CLAIMS = {claim.id: claim for claim in read_claims().claims}
+
+
+class Made:
+    """A study whose models have the paper's values, a spread over seeds, and changes of some kinds."""
+
+    images = 300
+
+    def __init__(self, monkeypatch, dataset="mnist", seeds=3, spread=0.02, stages=8, changes=(), without=(), more=()):
+        self.random, self.spread, self.changes = np.random.default_rng(0), spread, dict(changes)
+        self.common = self.random.normal(0, 24, self.images)
+        self.common -= self.common.mean()
+        self.values: dict[tuple[str, str], Measured] = {}
+        kinds = [kind for kind in paper_kinds(dataset) if kind not in without]
+        specs = [self.spec(kind, seed) for kind in [*kinds, *more] for seed in range(seeds)]
+        self.study = Study(None, None, tuple(self.model(spec, stages) for spec in specs))
+        for quantity in QUANTITIES:
+            read = QUANTITIES[quantity]._replace(read=self.reader(quantity))
+            monkeypatch.setitem(evidences.QUANTITIES, quantity, read)
+
+    @staticmethod
+    def spec(kind: Kind, seed: int) -> ModelSpec:
+        return ModelSpec(kind.dataset, kind.layers, kind.objective, kind.k, seed, kind.variation)
+
+    @staticmethod
+    def model(spec: ModelSpec, stages: int) -> Model:
+        model = Model(spec, None)
+        training = TrainingSettings(stages=stages).for_model(spec).as_dict()
+        sections = {"training": training, "likelihood": LikelihoodSettings().as_dict()}
+        sections |= {"chopped": sections["likelihood"], "activity": ActivitySettings().as_dict()}
+        model.__dict__["manifest"] = {name: {"settings": settings} for name, settings in sections.items()}
+        return model
+
+    def reader(self, quantity):
+        def read(study, model):
+            key = quantity, model.spec.name
+            if key not in self.values:
+                self.values[key] = self.measured(quantity, model.spec)
+            return self.values[key]
+
+        return read
+
+    def measured(self, quantity: str, spec: ModelSpec) -> Measured | None:
+        kind = Kind(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
+        row = paper_row(*kind[:2], kind.k, kind.objective, kind.variation)
+        change = self.changes.get((quantity, kind), 0.0) + self.spread * self.random.normal()
+        if quantity == "nll":
+            noise = self.random.normal(0, 0.5, self.images)
+            each = (100.0 if row is None else row.nll) + change + self.common + noise - noise.mean()
+            sample = Sample("test", self.images, each.var(ddof=1) / self.images)
+            return Measured(each.mean(), (sample,), np.arange(self.images), each)
+        units = [20.0 if row is None else float(row[f"active_{layer}"]) for layer in range(1, spec.layers + 1)]
+        found = {"active_units": sum(units), "active_share": 0.2, "share_between_modes": 0.02, "chopped_change": 0.01}
+        found |= {f"active_units_{layer}": count for layer, count in enumerate(units, start=1)}
+        found["generalization_gap"] = 0.7
+        return Measured(found[quantity] + change) if quantity in found else None
+
+    def judged(self, *names):
+        whole = {"mnist": {"test": self.images, "train": self.images}}
+        return judge([CLAIMS[name] for name in names], Evidence(self.study, whole))
