@@ -24,8 +24,8 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 @pytest.fixture
 def model(tmp_path, monkeypatch):
     """The folder that the README names, with an untrained model in it, below the working directory."""
-    spec, settings = ModelSpec("mnist", 1, "iwae", 5, 0), TrainingSettings()
-    folder = tmp_path / "results/quick" / spec.name
+    spec, settings = ModelSpec("mnist", 1, "iwae", 50, 0), TrainingSettings()
+    folder = tmp_path / "results/cpu" / spec.name
     folder.mkdir(parents=True)
     train = np.random.default_rng(0).integers(0, 256, (20, 784), dtype=np.uint8)
     save_file(initialize(Architecture(1), settings.protocol, 0, train), folder / manifest.WEIGHTS)

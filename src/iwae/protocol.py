@@ -144,8 +144,8 @@ def _presets_differ(name: str) -> bool:
 
 # Images that come from a validation file of their own, after the training images.
 VALIDATION_FILE = {"mnist-fixed": 10_000}
-# Images at the end that the authors' code keeps for validation and never uses. Our own binarization of MNIST is split as
-# MNIST, so that the two differ in nothing but the binarization.
+# Images at the end the authors' code keeps for validation and never uses. Our own binarization of MNIST is split as
+# MNIST is: the two differ in nothing but the binarization.
 AUTHORS_HELD_OUT = {"mnist": 400, "omniglot": 1345, "mnist-static": 400, **VALIDATION_FILE}
 
 PRESETS = {
