@@ -68,7 +68,7 @@ def _verdicts(results: Path, folder: str) -> str:
         raise InputError(f"{path} is missing: audit the study first.")
     found = json.loads(path.read_text(encoding="utf-8"))
     counts = ", ".join(f"{count} {name}" for name, count in found["verdicts"].items())
-    why = ", ".join(f"{reasons}: {count}" for reasons, count in found["undecided"].items())
+    why = "; ".join(f"{count} {reasons}" for reasons, count in found["undecided"].items())
     return (
         f"The [audit]({folder}/audit.md) of the paper's claims: {counts}{f' ({why})' if why else ''}; problems with "
         f"the study's files: {found['problems']}."
