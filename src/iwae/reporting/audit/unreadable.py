@@ -4,7 +4,8 @@ import zipfile
 import zlib
 
 # InputError is a ValueError, as are errors of JSON, CSV, UTF-8 and npz headers; damaged archives and streams raise the
-# others; a manifest or configuration of the wrong shape raises KeyError, TypeError, IndexError or AttributeError.
+# others, NotImplementedError where an npz names a compression that there is not; a manifest or configuration of the
+# wrong shape raises KeyError, TypeError, IndexError or AttributeError.
 UNREADABLE = (
     OSError,
     ValueError,
