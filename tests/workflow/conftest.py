@@ -12,6 +12,7 @@ import yaml
 from iwae import manifest
 from iwae.configuration import read_study
 from iwae.data.registry import DATASETS
+from iwae.errors import InputError
 from iwae.standing import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,20 @@ def configuration():
     """The paper's configuration with some groups of keys changed."""
     base = yaml.safe_load((ROOT / "config.yaml").read_text())
     return lambda **overlay: _merged(copy.deepcopy(base), overlay)
+
+
+@pytest.fixture(scope="session")
+def problems(schema):
+    """The problems that a configuration is refused for, one a line."""
+
+    def problems_of(config):
+        with pytest.raises(InputError) as refusal:
+            read_study(config, schema, IMAGES)
+        heading, *lines = str(refusal.value).splitlines()
+        assert heading == f"The configuration has {len(lines)} problem(s):"
+        return [line.strip() for line in lines]
+
+    return problems_of
 
 
 @pytest.fixture

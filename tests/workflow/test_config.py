@@ -45,15 +45,6 @@ def changed(path, value):
     return config
 
 
-def lines_of(config):
-    """The problems of a configuration, one a line."""
-    with pytest.raises(InputError) as refusal:
-        read_study(config, SCHEMA, IMAGES)
-    heading, *lines = str(refusal.value).splitlines()
-    assert heading == f"The configuration has {len(lines)} problem(s):"
-    return [line.strip() for line in lines]
-
-
 def test_the_paper_study_has_the_settings_of_the_paper():
     study = read_study(PAPER, SCHEMA, IMAGES)
     assert sum(model.variation == "" for model in study.models) == 2 * (1 + 2 + 2) * 3
@@ -134,12 +125,12 @@ def test_schema_knows_what_the_library_knows():
         (("threads",), True, "threads: True must be a whole number"),
     ],
 )
-def test_an_impossible_value_gives_a_clear_sentence(path, value, expected):
-    assert [line for line in lines_of(changed(path, value)) if expected in line]
+def test_an_impossible_value_gives_a_clear_sentence(problems, path, value, expected):
+    assert [line for line in problems(changed(path, value)) if expected in line]
 
 
 @given(st.sampled_from(KEYS), st.data())
-def test_a_misspelt_key_is_named_with_the_right_one(path, data):
+def test_a_misspelt_key_is_named_with_the_right_one(problems, path, data):
     key = path[-1]
     position = data.draw(st.integers(0, len(key) - 1))
     wrong = key[:position] + data.draw(st.sampled_from("_xq")) + key[position:]  # a letter too many
@@ -148,42 +139,42 @@ def test_a_misspelt_key_is_named_with_the_right_one(path, data):
     del group[key]
     group[wrong] = 1
     place = ".".join([*path[:-1], wrong])
-    suggested = [line for line in lines_of(config) if line.startswith(f"{place}: unknown key")]
+    suggested = [line for line in problems(config) if line.startswith(f"{place}: unknown key")]
     assert len(suggested) == 1
     assert len(key) < 3 or f'"{key}"' in suggested[0]
 
 
 @given(st.sampled_from(KEYS), junk)
-def test_any_value_is_accepted_or_refused_by_its_key(path, value):
+def test_any_value_is_accepted_or_refused_by_its_key(problems, path, value):
     config = changed(path, value)
     try:
         study = read_study(config, SCHEMA, IMAGES)
     except InputError:
-        assert any(line.startswith(path[0]) or ".".join(path) in line for line in lines_of(config))
+        assert any(line.startswith(path[0]) or ".".join(path) in line for line in problems(config))
     else:
         assert all(type(model.k) is int and type(model.seed) is int for model in study.models)
         assert {study.settings("training", model)["stages"] for model in study.models} == {study.training.stages}
 
 
 @given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5, unique_by=lambda path: path[0]))
-def test_all_problems_are_told_at_once(paths):
+def test_all_problems_are_told_at_once(problems, paths):
     config = copy.deepcopy(PAPER)
     for path in paths:
         group = config if len(path) == 1 else config[path[0]]
         group[path[-1]] = {"never": "right"}
-    told = lines_of(config)
+    told = problems(config)
     overrides = ("training", "overrides") in paths
     for path in paths:
         assert any(line.startswith(".".join(path)) for line in told) or (overrides and path[0] == "training")
 
 
-def test_a_problem_hides_no_other():
+def test_a_problem_hides_no_other(problems):
     config = changed(("grid", "layers"), [3])
     config["grid"]["seeds"] = [2**31]
     config["training"] |= {"batch_size": 60_000, "seed": -1, "overrides": {"held_out": 500, "los": "sum"}}
     config["surgery"] |= {"sizes": [59_500], "seed": "0"}
     config["data"]["folder"] = "no/such"
-    told = {line.split(":")[0] for line in lines_of(config)}
+    told = {line.split(":")[0] for line in problems(config)}
     assert told == {
         *("grid.layers", "grid.seeds", "training.batch_size", "training.seed", "training.overrides.los"),
         *("surgery.sizes", "surgery.seed", "data.folder"),
@@ -191,12 +182,12 @@ def test_a_problem_hides_no_other():
 
 
 @given(st.dictionaries(st.sampled_from(list(Protocol.__dataclass_fields__)) | st.text(max_size=4), junk, max_size=4))
-def test_overrides_are_accepted_only_if_the_protocol_takes_them(overrides):
+def test_overrides_are_accepted_only_if_the_protocol_takes_them(problems, overrides):
     config = changed(("training", "overrides"), overrides)
     try:
         study = read_study(config, SCHEMA, IMAGES)
     except InputError:
-        assert all(line.startswith("training.overrides") for line in lines_of(config))
+        assert all(line.startswith("training.overrides") for line in problems(config))
     else:
         fields = study.training.protocol.as_dict()
         assert all(fields[name] == value for name, value in overrides.items())
@@ -217,91 +208,3 @@ def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
     assert {study.cohort_of(model) for model in study.models} == {"mnist", "mnist_continued"}
     study = read_study(changed(("device",), "cpu"), SCHEMA, IMAGES)
     assert len({study.cohort_of(model) for model in study.models}) == len(study.models)
-
-
-ON = {
-    "warm_starts": {"l1-iwae-k50-from-vae-k1", "l1-vae-k1-from-iwae-k50", "l1-vae-k1", "l1-iwae-k50"},
-    "two_latents": {"l1-vae-k1-z2", "l1-iwae-k5-z2", "l1-iwae-k50-z2"},
-    "capacity": {f"l1-{kind}{z}" for kind in ("vae-k1", "iwae-k50") for z in ("", "-z100")},
-    "other_datasets": {"l1-vae-k1", "l1-vae-k50", "l1-iwae-k50"},
-}
-
-
-@pytest.mark.parametrize("name", ON)
-def test_an_experiment_brings_its_models_and_those_it_is_compared_with(name):
-    config = copy.deepcopy(PAPER)
-    config["grid"] |= {"layers": [2], "k": [1], "seeds": [9]}
-    for other, experiment in config["experiments"].items():
-        experiment["run"] = other == name
-    models = read_study(config, SCHEMA, IMAGES).models
-    assert {model.kind for model in models if model.layers == 1} == ON[name]
-    assert {model.dataset for model in models if model.layers == 1} == set(config["experiments"][name]["datasets"])
-    config["experiments"][name]["run"] = False
-    assert {model.kind for model in read_study(config, SCHEMA, IMAGES).models} == {"l2-vae-k1"}
-
-
-def test_each_variant_of_the_protocol_trains_the_same_models():
-    config = changed(("experiments", "protocols", "run"), True)
-    study = read_study(config, SCHEMA, IMAGES)
-    variants = {model.variant for model in study.models} - {None}
-    assert variants == set(config["experiments"]["protocols"]["variants"])
-    kinds = [
-        {(m.dataset, m.objective, m.k, m.seed) for m in study.models if m.variant == variant} for variant in variants
-    ]
-    assert all(kind == kinds[0] for kind in kinds) and len(kinds[0]) == 3
-    settings = {m.variant: study.settings("training", m)["protocol"] for m in study.models}
-    assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.9}
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [
-        (("warm_starts", "models"), ["iwae-k50"], "experiments.warm_starts: 'iwae-k50' is not a continued model"),
-        (("warm_starts", "models"), ["iwae-k50-from-vae"], "experiments.warm_starts: variation 'from-vae' is unknown"),
-        (("two_latents", "models"), ["iwae-k5-z2"], "experiments.two_latents: 'iwae-k5-z2' is impossible here"),
-        (("capacity", "latents"), [50], "experiments.capacity: variation 'z50' is impossible"),
-        (("capacity", "models"), ["wae-k5"], "experiments.capacity: objective 'wae' is unknown"),
-        (
-            ("protocols", "variants"),
-            ["kl"],
-            "experiments.protocols.variants: variant 'kl' of the protocol is impossible",
-        ),
-        (
-            ("protocols", "variants"),
-            ["authors-code"],
-            "experiments.protocols.variants: variant 'authors-code' of the pr",
-        ),
-        (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
-        (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
-        (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
-        (("capacity", "run"), "yes", "experiments.capacity.run: 'yes' must be"),
-    ],
-)
-def test_an_impossible_experiment_gives_a_clear_sentence(path, value, expected):
-    config = changed(("experiments", *path), value)
-    if path[0] == "protocols":
-        config["experiments"]["protocols"]["run"] = True
-    assert [line for line in lines_of(config) if line.startswith(expected)]
-
-
-def test_a_measurement_that_is_turned_off_is_no_part_of_the_study():
-    assert "chopped" in read_study(PAPER, SCHEMA, IMAGES).sections
-    assert "chopped" not in read_study(changed(("chopped", "run"), False), SCHEMA, IMAGES).sections
-
-
-def test_a_variant_departs_from_the_protocol_with_its_overrides():
-    config = changed(("training", "overrides"), {"optimizer_state": "reset", "adam_beta1": 0.9})
-    config["experiments"]["protocols"] |= {"run": True, "variants": ["optimizer_state", "adam_beta1"]}
-    study = read_study(config, SCHEMA, IMAGES)
-    settings = {model.variant: study.settings("training", model)["protocol"] for model in study.models}
-    assert settings["optimizer_state"] == settings[None] | {"optimizer_state": "carried"}
-    assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.99}
-
-
-def test_a_variant_s_held_out_images_count_too():
-    config = changed(("training",), PAPER["training"] | {"protocol": "paper-text", "train_images": 60_000})
-    read_study(config, SCHEMA, IMAGES)
-    config["experiments"]["protocols"] |= {"run": True, "variants": ["authors-code"]}
-    assert lines_of(config) == [
-        "training.train_images: 60000 is impossible: it must be 59600 or less, what the protocol leaves"
-    ]

@@ -1,0 +1,95 @@
+"""The experiments of the configuration: the models that they bring, and what is refused."""
+
+import pytest
+
+from iwae.configuration import read_study
+from iwae.data.registry import DATASETS
+
+IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}
+ON = {
+    "warm_starts": {"l1-iwae-k50-from-vae-k1", "l1-vae-k1-from-iwae-k50", "l1-vae-k1", "l1-iwae-k50"},
+    "two_latents": {"l1-vae-k1-z2", "l1-iwae-k5-z2", "l1-iwae-k50-z2"},
+    "capacity": {f"l1-{kind}{z}" for kind in ("vae-k1", "iwae-k50") for z in ("", "-z100")},
+    "other_datasets": {"l1-vae-k1", "l1-vae-k50", "l1-iwae-k50"},
+}
+
+
+@pytest.mark.parametrize("name", ON)
+def test_an_experiment_brings_its_models_and_those_it_is_compared_with(configuration, schema, name):
+    config = configuration(
+        grid={"layers": [2], "k": [1], "seeds": [9]},
+        experiments={other: {"run": other == name} for other in (*ON, "protocols")},
+    )
+    models = read_study(config, schema, IMAGES).models
+    assert {model.kind for model in models if model.layers == 1} == ON[name]
+    assert {model.dataset for model in models if model.layers == 1} == set(config["experiments"][name]["datasets"])
+    config["experiments"][name]["run"] = False
+    assert {model.kind for model in read_study(config, schema, IMAGES).models} == {"l2-vae-k1"}
+
+
+def test_each_variant_of_the_protocol_trains_the_same_models(configuration, schema):
+    config = configuration(experiments={"protocols": {"run": True}})
+    study = read_study(config, schema, IMAGES)
+    variants = {model.variant for model in study.models} - {None}
+    assert variants == set(config["experiments"]["protocols"]["variants"])
+    kinds = [
+        {(m.dataset, m.objective, m.k, m.seed) for m in study.models if m.variant == variant} for variant in variants
+    ]
+    assert all(kind == kinds[0] for kind in kinds) and len(kinds[0]) == 3
+    settings = {m.variant: study.settings("training", m)["protocol"] for m in study.models}
+    assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.9}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("warm_starts", "models"), ["iwae-k50"], "experiments.warm_starts: 'iwae-k50' is not a continued model"),
+        (("warm_starts", "models"), ["iwae-k50-from-vae"], "experiments.warm_starts: variation 'from-vae' is unknown"),
+        (("two_latents", "models"), ["iwae-k5-z2"], "experiments.two_latents: 'iwae-k5-z2' is impossible here"),
+        (("capacity", "latents"), [50], "experiments.capacity: variation 'z50' is impossible"),
+        (("capacity", "models"), ["wae-k5"], "experiments.capacity: objective 'wae' is unknown"),
+        (
+            ("protocols", "variants"),
+            ["kl"],
+            "experiments.protocols.variants: variant 'kl' of the protocol is impossible",
+        ),
+        (
+            ("protocols", "variants"),
+            ["authors-code"],
+            "experiments.protocols.variants: variant 'authors-code' of the pr",
+        ),
+        (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
+        (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
+        (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
+        (("capacity", "run"), "yes", "experiments.capacity.run: 'yes' must be"),
+    ],
+)
+def test_an_impossible_experiment_gives_a_clear_sentence(configuration, problems, path, value, expected):
+    experiment, key = path
+    config = configuration(experiments={experiment: {"run": True} | {key: value}})
+    assert [line for line in problems(config) if line.startswith(expected)]
+
+
+def test_a_measurement_that_is_turned_off_is_no_part_of_the_study(configuration, schema):
+    assert "chopped" in read_study(configuration(), schema, IMAGES).sections
+    assert "chopped" not in read_study(configuration(chopped={"run": False}), schema, IMAGES).sections
+
+
+def test_a_variant_departs_from_the_protocol_with_its_overrides(configuration, schema):
+    config = configuration(
+        training={"overrides": {"optimizer_state": "reset", "adam_beta1": 0.9}},
+        experiments={"protocols": {"run": True, "variants": ["optimizer_state", "adam_beta1"]}},
+    )
+    study = read_study(config, schema, IMAGES)
+    settings = {model.variant: study.settings("training", model)["protocol"] for model in study.models}
+    assert settings["optimizer_state"] == settings[None] | {"optimizer_state": "carried"}
+    assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.99}
+
+
+def test_a_variant_s_held_out_images_count_too(configuration, schema, problems):
+    config = configuration(training={"protocol": "paper-text", "train_images": 60_000})
+    read_study(config, schema, IMAGES)
+    config["experiments"]["protocols"] |= {"run": True, "variants": ["authors-code"]}
+    assert problems(config) == [
+        "training.train_images: 60000 is impossible: it must be 59600 or less, what the protocol leaves"
+    ]
