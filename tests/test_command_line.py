@@ -11,6 +11,7 @@ from iwae.__main__ import MEASUREMENTS, main
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.evaluation import run as measuring
 from iwae.protocol import Protocol, preset
+from iwae.reporting import audit as auditing
 from iwae.settings import SurgerySettings, TrainingSettings
 from iwae.specification import DATASETS
 from iwae.training import run as training
@@ -253,6 +254,13 @@ def test_status_says_how_it_ended(monkeypatch, caplog, end, status, message):
     assert main(TRAIN) == status
     assert caplog.messages == [message]
     assert all(record.levelno >= logging.WARNING for record in caplog.records)
+
+
+@pytest.mark.parametrize(("problems", "status"), [(["a", "b"], 1), ([], 0)])
+def test_an_audit_that_finds_something_fails(monkeypatch, caplog, problems, status):
+    monkeypatch.setattr(auditing, "audit", lambda *_: problems)
+    assert main(["audit", "results/s"]) == status
+    assert caplog.messages == ([f"The audit found {len(problems)} problem(s):\na\nb"] if problems else [])
 
 
 def test_what_is_nobodys_input_keeps_its_traceback(monkeypatch):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import iwae
-from iwae.errors import DivergenceError, InputError, InterruptedTraining
+from iwae.errors import AuditError, DivergenceError, InputError, InterruptedTraining
 from iwae.protocol import PRESETS, preset
 from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.specification import DATASETS, ModelSpec
@@ -88,7 +88,7 @@ def _audit(options: argparse.Namespace) -> None:
     fresh = Recomputation(options.images, options.data, options.device, options.threads) if options.recompute else None
     problems = audit(options.results, _figures_of(options), fresh)
     if problems:
-        raise InputError("\n".join([f"the audit found {len(problems)} problem(s):", *problems]))
+        raise AuditError("\n".join([f"The audit found {len(problems)} problem(s):", *problems]))
 
 
 def _readme(options: argparse.Namespace) -> None:
@@ -252,6 +252,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (InputError, DivergenceError, OSError) as error:
         logging.error("error: %s", error)
         return 2
+    except AuditError as problems:
+        logging.error("%s", problems)
+        return 1
     except InterruptedTraining as stop:
         logging.warning("%s", stop)
         return 130

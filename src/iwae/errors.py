@@ -1,4 +1,4 @@
-"""The one error that this library raises for input it cannot use."""
+"""The errors that this library raises on purpose; each message is for the user's eyes."""
 
 
 class InputError(ValueError):
@@ -6,6 +6,13 @@ class InputError(ValueError):
 
     Its message is one sentence that names the key, file or value and says what would be right. The command line prints
     it without a traceback and exits with status 2.
+    """
+
+
+class AuditError(Exception):
+    """The audit found files of a study that are not what they were; the message names each.
+
+    The command line prints it and exits with status 1.
     """
 
 

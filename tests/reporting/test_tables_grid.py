@@ -6,6 +6,7 @@ import pytest
 
 from iwae.reporting.comparison import comparison, table1, table3
 from iwae.reporting.gaps import generalization, inactive
+from iwae.reporting.statements import comparison_lines
 from iwae.reporting.study import Study
 from iwae.reporting.tables import write_table
 
@@ -138,3 +139,20 @@ def test_the_samples_that_count_for_a_step_are_its_own(tmp_path, synthetic):
     assert inactive(Study.open(study)).comparable.all() and not generalization(Study.open(study)).comparable.any()
     assert "L_10" not in written(study, "inactive")
     assert "Nll is measured by L_10 instead of L_5000" in written(study, "generalization")
+
+
+def test_the_paper_s_bound_stands_beside_its_own_data_sets_alone(many):
+    bounds = inactive(Study.open(many)).set_index("dataset").paper_high
+    assert set(bounds[bounds.notna()].index) == {"mnist", "omniglot"}
+    sections = written(many, "inactive").split("### ")[1:]
+    assert {part.split(":")[0] for part in sections if "below 0.06" in part} == {"mnist", "omniglot"}
+    assert len(sections) == 4
+
+
+def test_a_protocol_that_is_no_preset_is_not_compared(many):
+    study = Study.open(many)
+    assert table1(study).comparable.all()
+    for model in study.models:
+        model.manifest["training"]["settings"]["protocol"]["adam_beta1"] = 0.5
+    assert not table1(study).comparable.any() and not inactive(study).comparable.any()
+    assert comparison_lines(study.models)[0].startswith("Protocol other than the authors' code and the paper's text:")

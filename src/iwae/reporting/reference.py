@@ -19,7 +19,7 @@ def _table() -> pd.DataFrame:
 
 @cache
 def _ranges() -> pd.DataFrame:
-    return _read("ranges.csv").fillna({"dataset": ""})
+    return _read("ranges.csv")
 
 
 def _read(name: str, **options: Any) -> pd.DataFrame:
@@ -52,11 +52,11 @@ def paper_range(quantity: str, dataset: str) -> pd.Series | None:
     Args:
         quantity: ``generalization_gap`` (nll of test minus training images) or ``chopped_change`` (size of the change
             of nll when the inactive units are removed), in nats.
-        dataset: A data set; some ranges hold for all.
+        dataset: A data set.
 
     Returns:
         low and high (low is empty for a bound; where both are equal the text says "about"), source.
     """
     table = _ranges()
-    rows = table[(table["quantity"] == quantity) & table.dataset.isin(["", dataset])]
+    rows = table[(table["quantity"] == quantity) & (table["dataset"] == dataset)]
     return None if rows.empty else rows.iloc[0]

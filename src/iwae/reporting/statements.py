@@ -29,10 +29,11 @@ def schedule(stages: int) -> str:
 def is_comparable(model: Model, section: str = "likelihood") -> bool:
     """Whether what this section measured of a model may be compared with the paper's.
 
-    It may if the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size, and
-    nll is the paper's L_5000: with fewer samples the bound is lower. Fewer test images give the same nll with a larger
-    error, so they may differ; `likelihood_line` says so. For `activity`, the authors' variant, where it is shown, must
-    be over as many training images as theirs: its threshold depends on their number.
+    It may if the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size,
+    under a preset of the protocol, and nll is the paper's L_5000: with fewer samples the bound is lower. Fewer test
+    images give the same nll with a larger error, so they may differ; `likelihood_line` says so. For `activity`, the
+    authors' variant, where it is shown, must be over as many training images as theirs: its threshold depends on their
+    number.
     """
     return not [*_departures(model), *_measurement_departures(model, section)]
 
@@ -78,6 +79,8 @@ def _departures(model: Model) -> list[str]:
         found.append(f"trained on the first {settings['train_images']} training images only")
     if settings["batch_size"] != PAPER.batch_size:
         found.append(f"minibatches of {settings['batch_size']} images instead of {PAPER.batch_size}")
+    if preset_of(model) is None:
+        found.append("protocol other than the authors' code and the paper's text")
     return found
 
 
