@@ -70,6 +70,20 @@ def test_the_page_needs_nothing_else_and_verdicts_are_words(audited):
     )
 
 
+def test_what_was_not_run_stands_apart_and_the_rest_says_how_many_effects_agree(audited):
+    claims = {claim["id"]: claim for claim in strict(audited / "audit.json")["claims"]}
+    text = (audited / "audit.md").read_text()
+    rows = dict(re.findall(r"^\| \[(\S+?)\]\(#\S+\) \| (.+?) \|", text, re.M))
+    assert set(rows) == {name for name, claim in claims.items() if claim["why"] != ["not run"]}
+    agree = [each["points_the_same_way"] for each in claims["two-layers-mnist"]["effects"] if each["seeds"]]
+    assert rows["two-layers-mnist"] == f"{sum(agree)} of {len(agree)}"
+    assert rows["bound-rises-mnist"] == "{0} of {0}".format(len(claims["bound-rises-mnist"]["checks"]))
+    left_out = len(claims) - len(rows)
+    assert f"Not run in this study ({left_out}): " in text
+    page = (audited / "audit.html").read_text().split("<h2>Claims not run in this study</h2>")
+    assert [part.count("<details") for part in page] == [len(rows), left_out]
+
+
 def test_what_files_say_is_escaped(audited):
     content = strict(audited / "audit.json")
     content["study"] = "<script>alert(1)</script>"

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from iwae.reporting.audit.verdicts import NOT_RUN
 from iwae.reporting.formats import EMPTY
 
 _PAGES = {"md": False, "html": True}  # each with whether its text is escaped for HTML
@@ -27,8 +28,14 @@ def _environment(kind: str) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Callable[..., str]] = {"number": _number, "region": _region, "way": _way}
+    filters: dict[str, Callable[..., str]] = {
+        "number": _number,
+        "region": _region,
+        "way": _way,
+        "direction": _direction,
+    }
     environment.filters.update(filters)
+    environment.globals.update({"NOT_RUN": [NOT_RUN], "EMPTY": EMPTY})
     return environment
 
 
@@ -50,3 +57,10 @@ def _region(effect: dict[str, Any]) -> str:
 
 def _way(points: bool | None) -> str:
     return EMPTY if points is None else "yes" if points else "no"
+
+
+def _direction(claim: dict[str, Any]) -> str:
+    """How many of a claim's effects or checks lie where it says: ``3 of 4``."""
+    effects = [effect["points_the_same_way"] for effect in claim["effects"]]
+    known = [points for points in [*effects, *(check["holds"] for check in claim["checks"])] if points is not None]
+    return f"{sum(known)} of {len(known)}" if known else EMPTY
