@@ -1,5 +1,7 @@
 """Tables: the numbers in them, and what they say about schedules that were cut."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from iwae.reporting.decomposition import surgery
 from iwae.reporting.formats import Column, Table, html_page, latex, markdown
 from iwae.reporting.layout.cells import units
 from iwae.reporting.results import write_results
+from iwae.reporting.statements import tightness_lines
 from iwae.reporting.study import Study
 from iwae.reporting.tables import TABLES, tables_of, write_table
 from iwae.specification import ModelSpec, grid
@@ -48,6 +51,25 @@ def test_nll_and_both_errors_by_hand(whole):
     assert ours.difference_per_se_images * ours.se_images == pytest.approx(ours.difference)
     assert ours.difference_per_sd_seeds * ours.sd_seeds == pytest.approx(ours.difference)
     assert (ours.seeds, ours.images, ours.samples, ours.schedule) == (2, 40, 5000, "whole (3280 passes)")
+
+
+def test_how_loose_the_bound_is_stands_below_the_table():
+    def model(*bounds):
+        rows = [("test", k, bound) for k, bound in zip((1, 1000, 5000), bounds, strict=False)]
+        curve = pd.DataFrame([*rows, ("train", 9000, 0.0)], columns=["split", "k", "bound"])
+        return SimpleNamespace(table=lambda *_: curve)
+
+    (line,) = tightness_lines([model(-99, -91, -90.5), model(-99, -93.25, -92)])
+    assert line.startswith("From L_1000 to L_5000 the bound rises by 0.50 to 1.25 nats, by model:")
+    assert tightness_lines([model(-99)]) == []
+
+
+def test_units_near_the_threshold_are_told(whole):
+    folders = [path.parent for path in (whole / "mnist").rglob("activity.csv")]
+    activities = [pd.read_csv(folder / "activity.csv").activity_authors for folder in folders]
+    near = [((values >= 0.01 / 3) & (values <= 0.03)).sum() for values in activities]
+    expected = f"Between 0.003 and 0.03 lie {min(near)} to {max(near)} units of each model:"
+    assert expected in written(whole, "table1")["md"]
 
 
 def test_differences_from_the_vae_are_paired_over_images(whole):

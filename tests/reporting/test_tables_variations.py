@@ -160,6 +160,7 @@ def test_protocols_for_people(varied):
     assert f"| 1 | VAE | 1 | own | {EMPTY} |" in text and "| adam_beta1 | adam_beta1: 0.99 -> 0.9 |" in text
     assert "| paper-text | 12 fields, listed below |" in text and "- paper-text: adam_beta1: 0.99 -> 0.9; " in text
     assert "- own: the study's own protocol, authors-code." in text
+    assert "**Protocol other than" not in text  # which is what the table is about
     assert "adam_beta1: 0.99 -$>$ 0.9" in (varied / "protocols.tex").read_text().replace("\\_", "_")
 
 

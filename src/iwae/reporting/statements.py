@@ -112,6 +112,24 @@ def likelihood_line(models: Sequence[Model]) -> str:
     return line + "."
 
 
+def tightness_lines(models: Sequence[Model]) -> list[str]:
+    """How far L_k still rose between the two largest k that were measured; nothing where it was one k only."""
+    rises = []
+    for model in models:
+        curve = model.table("likelihood", "likelihood.csv")
+        last = curve[curve.split == "test"].sort_values("k").iloc[-2:]
+        if len(last) == 2:
+            rises.append((last.k.iloc[0], last.k.iloc[1], last.bound.iloc[1] - last.bound.iloc[0]))
+    if not rises:
+        return []
+    lower, upper = (" or ".join(str(k) for k in sorted(set(ks))) for ks in list(zip(*rises, strict=True))[:2])
+    rise = [value for *_, value in rises]
+    return [
+        f"From L_{lower} to L_{upper} the bound rises by {min(rise):.2f} to {max(rise):.2f} nats, by model: log p(x) "
+        "is higher still, and not by the same for all."
+    ]
+
+
 def protocols(models: Sequence[Model]) -> list[str]:
     """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
     named = Counter(_protocol(model) for model in models)

@@ -62,7 +62,7 @@ def _statements(models: Sequence[Model]) -> list[str]:
     others = f", {varied} of them variations of models of the grid" if varied else ""
     usual = [model for model in models if model.spec.variant is None]
     return [
-        f"**{' '.join(comparison_lines(models))}**",
+        f"**{' '.join(comparison_lines(usual or models))}**",
         f"Protocol: {'; '.join(protocols(usual or models))}{'' if len(usual) == len(models) else ', and others'}.",
         f"{counted(len(models), 'model')}{others}; {counted(len(seeds), 'seed')}: {', '.join(map(str, seeds))}.",
         likelihood_line(models),

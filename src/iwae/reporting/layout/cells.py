@@ -15,6 +15,7 @@ Cells = list[tuple[Column, Callable[[pd.Series], str]]]  # a column, and a row's
 ORIENTATION = "not comparable with the paper; the paper's values are shown for orientation"
 NO_VALUES = "not as in the paper"  # the consequence of a departure where the paper has no value anyway
 ROW = ("layers", "objective", "k")  # what names a kind of model within a data set
+_NEAR = 3  # a factor either way of the threshold of activity
 _VARIANTS = {
     "one-sample": "the authors' variant (the first {images} training images, or all of fewer; "
     "the second layer's mean at one sampled h1)",
@@ -97,7 +98,21 @@ def active_note(rows: pd.DataFrame, models: Sequence[Model]) -> str:
     """How the active units were counted."""
     images = {model.settings("activity")["authors_images"] for model in models}
     variant = _VARIANTS[rows.activity_variant.iloc[0]].format(images=" or ".join(map(str, sorted(images))))
-    return f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by {variant}; the CSV has both variants."
+    return (
+        f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by {variant}; the CSV has both variants. "
+        f"{_near_note(rows.activity_variant.iloc[0], models)}"
+    )
+
+
+def _near_note(variant: str, models: Sequence[Model]) -> str:
+    """How many units a slightly different threshold would count otherwise."""
+    column = "activity_authors" if variant == "one-sample" else "activity"
+    activities = [model.table("activity", "activity.csv")[column] for model in models]
+    near = [int(values.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum()) for values in activities]
+    return (
+        f"Between {ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {min(near)} to {max(near)} units of each model: "
+        "another threshold would count them otherwise."
+    )
 
 
 def cell(name: str, digits: int) -> Callable[[pd.Series], str]:

@@ -20,7 +20,7 @@ from iwae.reporting.layout.cells import (
     units,
     value_cells,
 )
-from iwae.reporting.statements import comparison_lines, counted, likelihood_line
+from iwae.reporting.statements import comparison_lines, counted, likelihood_line, tightness_lines
 from iwae.reporting.study import Model, Study
 from iwae.specification import OBJECTIVES
 
@@ -87,11 +87,16 @@ def _difference(row: pd.Series) -> str:
 
 
 def _nll_notes(rows: pd.DataFrame, models: Sequence[Model]) -> list[str]:
-    notes = [likelihood_line(models), f"se_images: standard error over test images.{seeds_note(rows)}"]
+    notes = [
+        likelihood_line(models),
+        *tightness_lines(models),
+        f"se_images: standard error over test images.{seeds_note(rows)}",
+    ]
     if rows.comparable.any():
         notes.append(
             "difference: ours minus the paper's, in nats, and in parentheses its size in units of se_images (se)"
-            f"{' and of sd_seeds (sd)' if rows.sd_seeds.notna().any() else ''}."
+            f"{' and of sd_seeds (sd)' if rows.sd_seeds.notna().any() else ''}. The paper's test images are the same "
+            "ones, of which se_images, an error for other images, takes no account; the audit does."
         )
         notes.append(_largest_difference(rows))
     elif rows.paper_nll.isna().all():

@@ -51,6 +51,7 @@ def _gap_notes(rows: pd.DataFrame, models: Sequence[Model]) -> list[str]:
         f"The training images are {counts} of those that the models were trained on.",
         "se_images: standard error over images; the two sets are independent, so the squares of their errors add up."
         f"{seeds_note(rows, 'gap_sd_seeds')}",
+        "All models are measured on the same images, so the error over images is one, and moves all rows together.",
     ]
     if rows.paper_low.notna().any():
         notes.append("paper's: what the text, or the authors' README, says of the differences of all models.")
@@ -89,6 +90,8 @@ def _change_notes(rows: pd.DataFrame) -> list[str]:
         "whole model is better.",
         f"removed: units with A_u of {ACTIVE} or less (layer 1 + layer 2), which the others are measured without.",
         paired_note(rows, "change_sd_seeds"),
+        "A change below zero is no contradiction: a unit that tells nothing of the image still adds to the variance of "
+        "log w, so without it the bound L_k is tighter. The effect fades as k grows.",
         f"Largest change: {row.change:+.4f} nats ({row.objective.upper()} k = {row.k}, "
         f"{counted(row.layers, 'layer')}).",
     ]

@@ -97,6 +97,7 @@ def _tables(
     tables = []
     for dataset, rows in frame.groupby("dataset", sort=False):
         own = [model for model in models if model.spec.dataset == dataset]
-        lead = comparison_lines(own, NO_VALUES)
+        # That a variant's protocol is another is what the table is about.
+        lead = comparison_lines([model for model in own if model.spec.variant is None], NO_VALUES)
         tables.append(table(f"{dataset}: {title}", lead, rows, cells(rows), notes(rows, own)))
     return tables
