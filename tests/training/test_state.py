@@ -46,6 +46,19 @@ def test_a_damaged_file_is_refused(state, tmp_path, keep):
         states.load(path, "key")
 
 
+def test_a_flipped_bit_is_noticed(state, tmp_path):
+    path = tmp_path / "s.safetensors"
+    states.save(path, "key", state)
+    content = path.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")
+    for place in (*range(0, header, 29), header, len(content) // 2, len(content) - 1):
+        flipped = bytearray(content)
+        flipped[place] ^= 1
+        path.write_bytes(flipped)
+        with pytest.raises(InputError, match="is damaged .* delete it|was written with other settings"):
+            states.load(path, "key")
+
+
 def test_other_settings_never_resume(state, tmp_path):
     states.save(tmp_path / "s.safetensors", "key", state)
     with pytest.raises(InputError, match="written with other settings"):

@@ -119,11 +119,11 @@ def save(path: Path, key: str, state: ModelState) -> None:
     tensors = {
         f"{group}.{name}": tensor.contiguous() for group in _GROUPS for name, tensor in getattr(state, group).items()
     }
-    scalars = {name: getattr(state, name) for name in _SCALARS}
+    tensors["generator"] = state.generator
+    scalars = json.dumps({name: getattr(state, name) for name in _SCALARS})
+    metadata = {"key": key, "scalars": scalars, "sha256": _digest(tensors, scalars)}
     with atomic_path(path) as temporary:
-        save_file(
-            {**tensors, "generator": state.generator}, temporary, metadata={"key": key, "scalars": json.dumps(scalars)}
-        )
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def load(path: Path, key: str) -> ModelState | None:
@@ -139,18 +139,33 @@ def load(path: Path, key: str) -> ModelState | None:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     except SafetensorError as error:
-        raise InputError(f"{path} is damaged ({error}): delete it to train the model from the start.") from error
+        raise _damaged(path, str(error)) from error
     if metadata.get("key") != key:
         raise InputError(
             f"{path} was written with other settings, data or device than are asked for now: "
             "name another study, go back to its settings, or delete the file to start again."
         )
+    if metadata.get("sha256") != _digest(tensors, metadata.get("scalars", "")):
+        raise _damaged(path, "its SHA-256 is another")
     groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
     for name, tensor in tensors.items():
         group, _, parameter = name.partition(".")
         if parameter:
             groups[group][parameter] = tensor
     return ModelState(**groups, generator=tensors["generator"], **json.loads(metadata["scalars"]))
+
+
+def _digest(tensors: dict[str, Tensor], scalars: str) -> str:
+    """The SHA-256 of all that a state holds: a bit that flips on the disk would else go on into the results."""
+    digest = hashlib.sha256(scalars.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"{path} is damaged ({reason}): delete it to train the model from the start.")
 
 
 def generator_state(generator: torch.Generator) -> Tensor:
