@@ -20,6 +20,8 @@ def pytest_configure(config):
     torch.set_num_threads(1)  # small tensors: more threads only wait for each other
     if config.getoption("--device").startswith("cuda") and not torch.cuda.is_available():
         raise pytest.UsageError("--device cuda needs a CUDA device, and torch sees none: use --device cpu.")
+    # PyTorch before 2.14 recommends TF32 when it compiles a product of float32 matrices, which here are meant to be.
+    config.addinivalue_line("filterwarnings", "ignore:TensorFloat32 tensor cores:UserWarning")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
+import importlib
 import json
 import logging
+import subprocess
+import warnings
 
 import pytest
 import torch
@@ -85,16 +88,23 @@ def test_compiled_function_gives_what_the_function_gives(device):
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(3, 5, generator=generator).to(device)
     weight = torch.randn(5, 7, generator=generator).to(device)
-    compiled = devices.compile_function(function)
+    compiled = devices.compile_function(function, device)
     torch.testing.assert_close(compiled(x, weight), function(x, weight))
 
 
-@pytest.fixture
-def no_compiler(monkeypatch):
-    """A machine where torch.compile fails, as it does without a C++ compiler."""
+@pytest.fixture(
+    params=[
+        RuntimeError("no working C++ compiler"),
+        subprocess.CalledProcessError(1, "no working C++ compiler"),
+        FileNotFoundError("no working C++ compiler"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def no_compiler(monkeypatch, request):
+    """A machine where torch.compile fails, as it does without a C++ compiler; for a GPU Triton's own errors appear."""
 
     def refuse(*_, **__):
-        raise RuntimeError("no working C++ compiler")
+        raise request.param
 
     monkeypatch.setattr(torch, "compile", refuse)
     monkeypatch.setattr(devices, "can_compile", devices.can_compile.__wrapped__)
@@ -131,6 +141,25 @@ def test_products_that_are_not_float32_here_are_refused(monkeypatch):
     monkeypatch.setattr(devices, "_product_error", lambda products: 3e-3)
     with pytest.raises(InputError, match="would round them to bfloat16"):
         devices.require_exact("onednn")
+
+
+def test_on_a_gpu_float32_is_exact_and_the_compiler_times_nothing(threads):
+    compiler = importlib.import_module("torch._inductor.config")
+    before = getattr(compiler, "deterministic", None)
+    torch.set_float32_matmul_precision("high")  # as TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 in the environment does
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            devices.configure(torch.device("cuda"), 1)
+            warnings.warn("TensorFloat32 tensor cores for float32 matrix multiplication available", stacklevel=1)
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert getattr(compiler, "deterministic", True)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        devices.use_products("default")
+        if before is not None:
+            compiler.deterministic = before
 
 
 def test_on_a_gpu_the_choice_is_left_alone():

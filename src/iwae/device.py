@@ -1,8 +1,10 @@
 """Where computations run: the device, the CPU's threads and matrix products, and compilation."""
 
+import importlib
 import logging
 import math
 import time
+import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,6 +14,7 @@ import torch
 from iwae.errors import InputError
 
 _log = logging.getLogger(__name__)
+_CPU = torch.device("cpu")
 _MOST_SHAPES = 256
 _PRODUCT_TOLERANCE = 1e-5  # relative error of a float32 product; bfloat16 would be off by 3e-3
 _WORTH_SWITCHING = 0.75  # of the time: far from noise, so that a machine always decides alike
@@ -32,12 +35,25 @@ def choose_device(name: str) -> torch.device:
 
 
 def configure(device: torch.device, threads: int) -> None:
-    """Set the number of CPU threads for work on `device`; `InputError` where it is less than 1."""
+    """Set PyTorch up for work on `device` with some CPU threads; `InputError` where they are less than 1."""
     if threads < 1:
         raise InputError(f"threads = {threads} is impossible: it must be 1 or more.")
     torch.set_num_threads(threads)
     # Its search for a CUDA toolkit warns on every machine without one.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    if device.type == "cuda":
+        _configure_cuda()
+
+
+def _configure_cuda() -> None:
+    # Exact float32: the environment may ask for TF32, as in some containers, and PyTorch before 2.14 recommends it.
+    torch.set_float32_matmul_precision("highest")
+    warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
+    # Else the compiler times reductions and products to choose between them, and a continued training, which compiles
+    # anew, may sum in another order.
+    compiler = importlib.import_module("torch._inductor.config")
+    if hasattr(compiler, "deterministic"):  # not in every version
+        compiler.deterministic = True
 
 
 @cache
@@ -124,11 +140,11 @@ def _processor() -> str:
 
 
 @cache
-def can_compile() -> bool:
-    """Whether torch.compile works here; on the CPU it needs a C++ compiler and Python's headers."""
+def can_compile(device: torch.device = _CPU) -> bool:
+    """Whether torch.compile works for a device: it needs a C++ compiler and Python's headers, for CUDA Triton too."""
     try:
-        torch.compile(_probe, dynamic=False)(torch.zeros(8))
-    except RuntimeError as error:
+        torch.compile(_probe, dynamic=False)(torch.zeros(8, device=device))
+    except Exception as error:  # not PyTorch's own errors alone: Triton lets those of the C compiler through
         _log.warning("torch.compile does not work here, so all runs uncompiled, up to six times slower: %s", error)
         return False
     return True
@@ -138,9 +154,9 @@ def _probe(x: torch.Tensor) -> torch.Tensor:
     return torch.tanh(x) + 1
 
 
-def compile_function(function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_function(function: Callable[..., Any], device: torch.device = _CPU) -> Callable[..., Any]:
     """`function` compiled as a whole for each shape it is called with, or itself where nothing can be compiled."""
-    if not can_compile():
+    if not can_compile(device):
         return function
     # By default PyTorch stops compiling a function after eight shapes and runs it slowly, without a word.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _MOST_SHAPES)

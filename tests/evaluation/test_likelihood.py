@@ -132,14 +132,14 @@ def test_every_chunk_has_one_shape(model_of, binary, device, monkeypatch):
         return likelihood.log_weights(architecture, parameters, encoded, noise)
 
     monkeypatch.setattr(likelihood, "_WORTH_COMPILING", 0)
-    monkeypatch.setattr(likelihood, "compile_function", lambda function: spy)
+    monkeypatch.setattr(likelihood, "compile_function", lambda function, device: spy)
     likelihood.model_log_weights(model_of(1), binary(5), [1, 2, 3, 4, 5], 400, device, rows=800)(0, 5)
     likelihood.model_log_weights(model_of(1), binary(5), [1, 2, 3, 4, 5], 1200, device, rows=800)(0, 2)
     assert shapes == {((2, 50), (400, 2, 50)), ((1, 50), (1000, 1, 50))}
 
 
 def test_compiled_function_gives_the_same_log_weights(model_of, binary, device, monkeypatch):
-    if not can_compile():
+    if not can_compile(device):
         pytest.skip("torch.compile does not work here")
     model, seeds = model_of(2), [11, 12, 13]
     plainly = likelihood.model_log_weights(model, binary(3), seeds, 40, device, rows=80)(0, 3)

@@ -1,5 +1,7 @@
 """The batched update: against autograd and the textbook's optimiser, members alone, and its compiled self."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -90,9 +92,9 @@ def test_at_k_1_the_objectives_are_one(build_stack, run_blocks, images, device):
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-def test_compiled_equals_uncompiled(layers, build_stack, run_blocks):
+def test_compiled_equals_uncompiled(layers, device, build_stack, run_blocks):
     names = [f"mnist/l{layers}-vae-k2/seed0", f"mnist/l{layers}-iwae-k2/seed0"]
-    plain, compiled = build_stack(names), build_stack(names, compile_step=compile_function)
+    plain, compiled = build_stack(names), build_stack(names, compile_step=partial(compile_function, device=device))
     torch.testing.assert_close(run_blocks(plain), run_blocks(compiled), rtol=1e-5, atol=1e-3)
     for name, value in plain.parameters.items():
         assert_alike(value, compiled.parameters[name])

@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 
-from iwae.errors import DivergenceError, InterruptedTraining
+from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.protocol import PRESETS
 from iwae.settings import TrainingSettings
 from iwae.specification import ModelSpec
@@ -21,7 +21,7 @@ SPECS = [ModelSpec("mnist", 1, "vae", 2, 0), ModelSpec("mnist", 1, "iwae", 2, 0)
 
 @pytest.fixture(autouse=True)
 def uncompiled(monkeypatch):
-    monkeypatch.setattr("iwae.training.loop.compile_function", lambda step: step)
+    monkeypatch.setattr("iwae.training.loop.compile_function", lambda step, device: step)
 
 
 def start(images, device, settings):
@@ -228,3 +228,17 @@ def test_what_diverged_is_not_continued_but_all_else_is(monkeypatch, tmp_path):
     with pytest.raises(DivergenceError, match="the first diverged"):
         job_module.train([ModelSpec.parse(name) for name in names], places, settings(), "cpu")
     assert calls == [names[:1], names[2:]]
+
+
+def test_a_gpu_without_memory_is_one_sentence(monkeypatch, tmp_path):
+    class Job:
+        def __init__(self, *_):
+            pass
+
+        def train(self, specs, _):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore.")
+
+    monkeypatch.setattr(job_module, "_Job", Job)
+    places = job_module.Places(tmp_path, tmp_path, tmp_path)
+    with pytest.raises(InputError, match=r"too little free memory to train 2 models at once: .*allocate 2 GiB\.\)$"):
+        job_module.train(SPECS, places, settings(), "cpu")

@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
@@ -12,12 +13,17 @@ from iwae.files import sha256
 MODEL = "mnist/l1-iwae-k2/seed0"
 
 
-def command(mnist, folder, stages=3):
+@pytest.fixture(scope="module")
+def command(device):
+    return partial(_command, device.type)
+
+
+def _command(device, mnist, folder, stages=3):
     return [
         *(sys.executable, "-m", "iwae", "train", "--models", MODEL, "--data", str(mnist)),
         *("--results", str(folder / "results"), "--checkpoints", str(folder / "checkpoints")),
         *("--stages", str(stages), "--train-images", "1000", "--set", "shuffle=true"),
-        *("--checkpoint-minutes", "0", "--device", "cpu"),
+        *("--checkpoint-minutes", "0", "--device", device),
     ]
 
 
@@ -30,7 +36,7 @@ def outcome(folder):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(mnist, tmp_path_factory):
+def uninterrupted(command, mnist, tmp_path_factory):
     folder = tmp_path_factory.mktemp("uninterrupted")
     subprocess.run(command(mnist, folder), check=True, capture_output=True)
     return outcome(folder)
@@ -51,7 +57,7 @@ def kill_after_checkpoints(arguments, checkpoint, writes):
     return killed
 
 
-def test_killed_twice(mnist, tmp_path, uninterrupted):
+def test_killed_twice(command, mnist, tmp_path, uninterrupted):
     checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
     kills = [kill_after_checkpoints(command(mnist, tmp_path), checkpoint, writes) for writes in (1, 4)]
     assert kills == [True, True]
@@ -60,7 +66,7 @@ def test_killed_twice(mnist, tmp_path, uninterrupted):
     assert outcome(tmp_path) == uninterrupted
 
 
-def test_a_schedule_is_extended_not_restarted(mnist, tmp_path, uninterrupted):
+def test_a_schedule_is_extended_not_restarted(command, mnist, tmp_path, uninterrupted):
     subprocess.run(command(mnist, tmp_path, stages=2), check=True, capture_output=True)
     first = outcome(tmp_path)
     subprocess.run(command(mnist, tmp_path), check=True, capture_output=True)
@@ -68,7 +74,7 @@ def test_a_schedule_is_extended_not_restarted(mnist, tmp_path, uninterrupted):
     assert uninterrupted[1][: len(first[1])] == first[1]
 
 
-def test_a_continued_model_begins_at_the_end_of_another(mnist, tmp_path):
+def test_a_continued_model_begins_at_the_end_of_another(command, mnist, tmp_path):
     """One command trains both; alone, the continued one needs the state of the other, complete."""
     origin, model = "mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k2-from-vae-k1/seed0"
 
@@ -92,7 +98,7 @@ def test_a_continued_model_begins_at_the_end_of_another(mnist, tmp_path):
     assert weights(tmp_path / "a") != weights(tmp_path / "b")
 
 
-def test_two_processes_do_not_train_one_model(mnist, tmp_path):
+def test_two_processes_do_not_train_one_model(command, mnist, tmp_path):
     checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
     process = subprocess.Popen(command(mnist, tmp_path, stages=6), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

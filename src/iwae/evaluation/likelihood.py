@@ -159,7 +159,7 @@ def model_log_weights(
     """
     step = min(samples, max(BLOCK, rows // BLOCK * BLOCK))
     width = max(1, rows // step)
-    compute = compile_function(log_weights) if len(x) * samples >= _WORTH_COMPILING else log_weights
+    compute = compile_function(log_weights, device) if len(x) * samples >= _WORTH_COMPILING else log_weights
 
     def draw(start: int, stop: int) -> Tensor:
         binary = torch.from_numpy(x[start:stop]).to(device).float()

@@ -6,6 +6,7 @@ their parameters and draws. The same code runs on the CPU and on CUDA; uncompile
 """
 
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import torch
@@ -176,26 +177,38 @@ class Block:
         return self._bounds
 
     def _make_updates(self) -> None:
-        for index, bits, noise, scalars, bounds in self._arguments:
-            bounds.copy_(self._stack.update(self._pixels, index, bits, noise, scalars))
+        for arguments in self._arguments:
+            self._make_update(*arguments)
+
+    def _make_update(self, index: Tensor, bits: Tensor, noise: Tensor, scalars: Tensor, bounds: Tensor) -> None:
+        bounds.copy_(self._stack.update(self._pixels, index, bits, noise, scalars))
 
     def _warm_up(self) -> None:
         """Compile the update, which capturing does not allow, and leave the stack as it was."""
         changed = [*self._stack.parameters.values(), *self._stack.first.values(), *self._stack.second.values()]
         kept = [tensor.clone() for tensor in changed]
         self._draws.refill_with_zeros()
-        for _ in range(_WARM_UPDATES):
-            self._stack.update(self._pixels, *self._arguments[0][:4])
+        for arguments in islice(cycle(self._arguments), _WARM_UPDATES):
+            self._make_update(*arguments)
         for tensor, value in zip(changed, kept, strict=True):
             tensor.copy_(value)
 
 
 def captured(function: Callable[[], None], warm_up: Callable[[], None]) -> Callable[[], None]:
-    """`function`'s CUDA kernels as a graph on the current stream: a function that replays them."""
-    warm_up()
-    torch.cuda.current_stream().synchronize()
+    """`function`'s CUDA kernels as a graph: a function that replays them on the stream that is current then.
+
+    They are captured on the current stream, or on a new one where that is the default, which cannot be captured. It
+    must not be PyTorch's one for captures: cuBLAS has a workspace for each stream, which its kernels keep in the graph,
+    and graphs that run at the same time must not share it.
+    """
+    current = torch.cuda.current_stream()
+    stream = torch.cuda.Stream() if current == torch.cuda.default_stream() else current
+    stream.wait_stream(current)
+    with torch.cuda.stream(stream):
+        warm_up()
+    stream.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+    with torch.cuda.graph(graph, stream=stream):
         function()
     return graph.replay
 

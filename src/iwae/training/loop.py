@@ -2,6 +2,7 @@
 
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -49,7 +50,12 @@ class StackTraining:
             train = 255 * binarize(train, settings.study_seed)
         with self._on_stream():
             self.stack = Stack(
-                self.specs, list(states.values()), architecture, self._protocol, device, compile_function
+                self.specs,
+                list(states.values()),
+                architecture,
+                self._protocol,
+                device,
+                partial(compile_function, device=device),
             )
             self._pixels = torch.from_numpy(train).to(device)
             self._validation = torch.from_numpy(binarize(images.validation, settings.study_seed)).float().to(device)

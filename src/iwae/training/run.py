@@ -73,7 +73,8 @@ def train(
         checkpoint_minutes: Longest time between two writings of the training states.
 
     Raises:
-        InputError: Data or checkpoints do not fit, or another process is training one of the models.
+        InputError: Data or checkpoints do not fit, another process is training one of the models, or the GPU's memory
+            is too small for all of them.
         DivergenceError: A model's bound or weights were not finite; the other models are trained nevertheless.
         InterruptedTraining: SIGINT or SIGTERM came; the states have been saved.
     """
@@ -89,6 +90,11 @@ def train(
             job.train([spec for spec in group if not diverged or job.is_trained(spec.origin)], checkpoint_minutes)
         except DivergenceError as error:
             diverged.append(str(error))
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"The GPU has too little free memory to train {len(group)} models at once: end what else runs on it or "
+                f"name fewer models in one command, which goes on from what was saved. ({str(error).splitlines()[0]})"
+            ) from error
     if diverged:
         raise DivergenceError(" ".join(diverged))
 
@@ -102,7 +108,7 @@ class _Job:
         self._provenance = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             **describe(device, threads),
-            "compiled": can_compile(),
+            "compiled": can_compile(device),
             **manifest.code_provenance(),
         }
 
