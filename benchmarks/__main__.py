@@ -62,7 +62,7 @@ def provenance(place: Place) -> Row:
         "cores": os.cpu_count(),
         "threads": place.threads,
         "products": machine["products"],
-        "compiled": int(can_compile()),
+        "compiled": int(can_compile(place.device)),
         "torch": code["torch"],
         "commit": code["git_commit"] or "",
         "load": round(os.getloadavg()[0], 2),

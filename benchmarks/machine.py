@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from iwae.models.architecture import Architecture
+from iwae.training.engine import captured
 
 
 class Product(NamedTuple):
@@ -56,13 +57,4 @@ def runner(products: list[Product], times: int) -> Callable[[], None]:
             for a, b, out in products:
                 torch.bmm(a, b, out=out)
 
-    return _captured(run) if products[0].a.is_cuda else run
-
-
-def _captured(run: Callable[[], None]) -> Callable[[], None]:
-    run()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        run()
-    return graph.replay
+    return captured(run, warm_up=run) if products[0].a.is_cuda else run

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ class EngineRun:
         # A block is captured on the stream it is made on, which must not be the default one.
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._updates, self._done = updates, 0
-        options: dict[str, Any] = {"compile_step": devices.compile_function} if compiled else {}
+        options: dict[str, Any] = {"compile_step": partial(devices.compile_function, device=device)} if compiled else {}
         with self._on_stream():
             stack = Stack(specs, states, architecture, settings.protocol, device, **options)
             self._block = stack.block(torch.from_numpy(images.train).to(device), updates, BATCH)
