@@ -8,7 +8,12 @@ import pytest
 from iwae.errors import InputError
 from iwae.reporting.readme import BEGIN, END, write_readme
 
-FOUND = {"verdicts": {"reproduced": 3, "not reproduced": 0, "undecided": 2}, "undecided": {"not run": 2}, "problems": 0}
+FOUND = {
+    "verdicts": {"reproduced": 3, "not reproduced": 0, "undecided": 2},
+    "undecided": {"not run": 2},
+    "identities": {"holds": 4, "fails": 0, "undecided": 1},
+    "problems": 0,
+}
 
 
 @pytest.fixture
@@ -32,7 +37,8 @@ def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
     assert "cut after 2 of 8 stages" in text
     table = (study / "table1.md").read_text().strip() if (study / "table1.md").is_file() else "### Table 1: mnist"
     assert table in text
-    assert "3 reproduced, 0 not reproduced, 2 undecided (2 not run); problems with the study's files: 0." in text
+    assert "claims: 3 reproduced, 0 not reproduced, 2 undecided (2 not run); " in text
+    assert "; identities: 4 hold, 0 fail, 1 undecided; problems with the study's files: 0.\n" in text
 
 
 def test_a_readme_without_marks_is_left_alone(study, tmp_path):

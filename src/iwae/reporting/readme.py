@@ -7,6 +7,7 @@ from pathlib import Path
 
 from iwae.errors import InputError
 from iwae.files import write_text
+from iwae.reporting.audit.content import summary
 from iwae.reporting.formats import markdown
 from iwae.reporting.statements import comparison_lines, likelihood_line, protocols
 from iwae.reporting.study import Study
@@ -67,9 +68,4 @@ def _verdicts(results: Path, folder: str) -> str:
     if not path.is_file():
         raise InputError(f"{path} is missing: audit the study first.")
     found = json.loads(path.read_text(encoding="utf-8"))
-    counts = ", ".join(f"{count} {name}" for name, count in found["verdicts"].items())
-    why = "; ".join(f"{count} {reasons}" for reasons, count in found["undecided"].items())
-    return (
-        f"The [audit]({folder}/audit.md) of the paper's claims: {counts}{f' ({why})' if why else ''}; problems with "
-        f"the study's files: {found['problems']}."
-    )
+    return f"The [audit]({folder}/audit.md) of the paper's claims: {summary(found)}."

@@ -61,8 +61,7 @@ class Made:
         if quantity == "nll":
             noise = self.random.normal(0, 0.5, self.images)
             each = (100.0 if row is None else row.nll) + change + self.common + noise - noise.mean()
-            sample = Sample("test", self.images, each.var(ddof=1) / self.images)
-            return Measured(each.mean(), (sample,), np.arange(self.images), each)
+            return Measured(each.mean(), (Sample("test", np.arange(self.images), each),))
         units = [20.0 if row is None else float(row[f"active_{layer}"]) for layer in range(1, spec.layers + 1)]
         found = {"active_units": sum(units), "active_share": 0.2, "share_between_modes": 0.02, "chopped_change": 0.01}
         found |= {f"active_units_{layer}": count for layer, count in enumerate(units, start=1)}
@@ -70,5 +69,8 @@ class Made:
         return Measured(found[quantity] + change) if quantity in found else None
 
     def judged(self, *names):
-        whole = {"mnist": {"test": self.images, "train": self.images}}
-        return judge([CLAIMS[name] for name in names], Evidence(self.study, whole))
+        return judge([CLAIMS[name] for name in names], self.evidence())
+
+    def evidence(self, **options) -> Evidence:
+        """Where all images were measured."""
+        return Evidence(self.study, {"mnist": {"test": self.images, "train": self.images}}, **options)

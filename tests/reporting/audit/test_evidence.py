@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from iwae.reporting.audit.claims import paper_kinds
 from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
 from iwae.reporting.audit.quantities import Measured, Sample
 from iwae.reporting.audit.statistics import Region
@@ -19,7 +20,8 @@ def test_images_that_models_share_are_paired(make):
     assert paired.se_images == pytest.approx((2 * 0.5**2 / 3 / made.images) ** 0.5, rel=0.2)
     for seed in range(3):
         name = "nll", made.spec(BEST, seed).name
-        made.values[name] = made.values[name]._replace(indices=np.arange(made.images) + 1)
+        value, (sample,) = made.values[name]
+        made.values[name] = Measured(value, (sample._replace(indices=sample.indices + made.images),))
     apart = Evidence(made.study, {}).find(contrast)
     assert apart.value == paired.value
     assert apart.se_images == pytest.approx((2 * 24**2 / made.images) ** 0.5, rel=0.2)
@@ -27,7 +29,7 @@ def test_images_that_models_share_are_paired(make):
 
 def test_the_images_add_no_error_where_the_paper_has_the_same(make):
     made = make()
-    contrast = Contrast("", "nll", {IWAE_5: 1.0}, Region(85.0, 86.0), same_images=True)
+    contrast = Contrast("", "nll", {IWAE_5: 1.0}, Region(85.0, 86.0), realised=True)
     found = {
         whole: Evidence(made.study, {"mnist": {"test": whole}}).find(contrast)
         for whole in (made.images, 2 * made.images)
@@ -39,7 +41,7 @@ def test_the_images_add_no_error_where_the_paper_has_the_same(make):
 
 def test_the_binarization_adds_its_error_where_the_paper_has_other_bits(make):
     made = make()
-    contrast = Contrast("", "nll", {IWAE_5: 1.0}, Region(85.0, 86.0), same_images=True)
+    contrast = Contrast("", "nll", {IWAE_5: 1.0}, Region(85.0, 86.0), realised=True)
     given, drawn = (
         Evidence(made.study, {"mnist": {"test": made.images}}, {"mnist": spread}).find(contrast)
         for spread in (0.0, 6.0)
@@ -52,25 +54,70 @@ def test_the_binarization_adds_its_error_where_the_paper_has_other_bits(make):
     assert found[0] == found[1]
 
 
+def sample(split, images, variance):
+    """Values of images, with the sum 0, whose mean has this variance."""
+    values = np.resize([1.0, -1.0], images)
+    return Sample(split, np.arange(images), values * (variance * (images - 1)) ** 0.5)
+
+
 def test_the_binarization_of_both_splits_enters_their_gap(make):
     made = make()
-    samples = (Sample("test", 100, 0.5), Sample("train", 50, 0.5))
+    samples = (sample("test", 100, 0.5), sample("train", 50, 0.5))
     for model in made.study.models:
         made.values["generalization_gap", model.spec.name] = Measured(0.7 + 0.01 * model.spec.seed, samples)
-    contrast = Contrast("", "generalization_gap", {IWAE_5: 1.0}, Region(0.5, 0.9), same_images=True)
+    contrast = Contrast("", "generalization_gap", {IWAE_5: 1.0}, Region(0.5, 0.9), realised=True)
     whole = {"mnist": {"test": 100, "train": 200}}
     given, drawn = (Evidence(made.study, whole, {"mnist": spread}).find(contrast) for spread in (0.0, 6.0))
     assert drawn.estimate.se**2 - given.estimate.se**2 == pytest.approx(6**2 / 100 + 6**2 / 200)
-    # All test images were measured, and a quarter of those for training.
-    assert given.estimate.se**2 == pytest.approx(0.75 * 0.5 + 0.01**2 / 3)
+    # All test images were measured, and a quarter of those for training; our three seeds and the paper's one.
+    assert given.estimate.se**2 == pytest.approx(0.75 * 0.5 + 0.01**2 * (1 / 3 + 1))
+
+
+def test_a_mean_over_models_of_gaps_is_paired_within_a_split(make):
+    """What images have in common stays in the mean, what they are to one model alone is divided by their number."""
+    made = make()
+    kinds = [kind for kind in paper_kinds("mnist") if not kind.variation]
+    common = {"test": made.random.normal(0, 5, 200), "train": made.random.normal(0, 5, 400)}
+    for model in made.study.models:
+        samples = [
+            Sample(split, np.arange(len(each)), each + made.random.normal(0, 3, len(each)))
+            for split, each in common.items()
+        ]
+        made.values["generalization_gap", model.spec.name] = Measured(0.7, tuple(samples))
+    mean = Contrast("", "generalization_gap", dict.fromkeys(kinds, 0.1), Region(0.5, 0.9))
+    found = Evidence(made.study, {}).find(mean)
+    rest = 3**2 / 30  # ten kinds, three seeds
+    assert found.se_images**2 == pytest.approx((5**2 + rest) / 200 + (5**2 + rest) / 400, rel=0.15)
+    # All are binarized at once, so a mean over models has the whole error of it, and a difference none.
+    drawn = Evidence(made.study, {}, {"mnist": 6.0}).find(mean._replace(realised=True))
+    given = Evidence(made.study, {}, {}).find(mean._replace(realised=True))
+    assert drawn.estimate.se**2 - given.estimate.se**2 == pytest.approx(6**2 / 200 + 6**2 / 400)
+
+
+def test_gaps_on_two_data_sets_are_independent(make):
+    fixed = Kind("mnist-fixed", *IWAE_5[1:])
+    made = make(more=[fixed])
+    values = {"mnist": (sample("test", 100, 0.1), sample("train", 50, 0.2)), "mnist-fixed": (sample("test", 100, 0.4),)}
+    for model in made.study.models:
+        made.values["generalization_gap", model.spec.name] = Measured(0.7, values[model.spec.dataset])
+    contrast = Contrast("", "generalization_gap", {fixed: 1.0, IWAE_5: -1.0}, Region(low=0.0))
+    assert Evidence(made.study, {}).find(contrast).se_images ** 2 == pytest.approx(0.1 + 0.2 + 0.4)
+
+
+def test_the_papers_seed_counts_where_its_numbers_are_realised(make):
+    made = make(spread=0.3)
+    contrast = Contrast("", "active_units_1", {IWAE_5: 1.0}, Region(20.0, 24.0))
+    bound, realised = (made.evidence().find(contrast._replace(realised=each)).estimate for each in (False, True))
+    assert realised.se**2 == pytest.approx(4 * bound.se**2)  # 1/3 + 1 instead of 1/3
+    assert (realised.dof, realised.value) == (bound.dof, bound.value)
 
 
 def test_of_other_quantities_the_error_over_images_is_whole(make):
     made = make()
     for model in made.study.models:
-        made.values["chopped_change", model.spec.name] = Measured(0.01, (Sample("test", made.images, 0.04),))
-    contrast = Contrast("", "chopped_change", {IWAE_5: 1.0}, Region(-0.1, 0.1), same_images=True)
-    found = Evidence(made.study, {"mnist": {"test": made.images}}, {"mnist": 7.2}).find(contrast)
+        made.values["chopped_change", model.spec.name] = Measured(0.01, (sample("test", made.images, 0.04),))
+    contrast = Contrast("", "chopped_change", {IWAE_5: 1.0}, Region(-0.1, 0.1), realised=True)
+    found = made.evidence(binarization={"mnist": 7.2}).find(contrast)
     assert found.se_images == pytest.approx(0.2) and 0.2 < found.estimate.se < 0.21
 
 

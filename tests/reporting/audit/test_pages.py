@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from scipy import stats
 
 from iwae.errors import InputError
 from iwae.reporting.audit import audit
+from iwae.reporting.audit.content import summary
 from iwae.reporting.audit.pages import pages
 
 
@@ -32,18 +34,57 @@ def strict(path):
 def test_a_cut_study_is_undecided_and_shows_what_it_has(audited):
     content = strict(audited / "audit.json")
     claims = {claim["id"]: claim for claim in content["claims"]}
-    decided = {name for name, claim in claims.items() if claim["verdict"] != "undecided"}
-    assert decided == {f"{name}-mnist" for name in ("bound-rises", "estimate-deviates-little")}
+    assert {claim["verdict"] for claim in claims.values()} == {"undecided"}
     assert claims["two-layers-mnist"]["why"] == ["not run", "schedule cut", "too few seeds"]  # k = 50 is not there
     assert claims["nll-mnist-l2-iwae-k5"]["why"] == ["schedule cut", "too few seeds"]
     assert claims["nll-omniglot-l1-vae-k1"]["why"] == ["not run"]
     (effect,) = claims["nll-mnist-l2-iwae-k5"]["effects"]
     assert effect["paper"] == 83.89 and effect["ours"] > 70 and effect["points_the_same_way"] in (True, False)
-    ordered = [effect for effect in claims["two-layers-mnist"]["effects"] if effect["seeds"]]
-    assert all(effect["z_images"] == pytest.approx(effect["ours"] / effect["se_images"]) for effect in ordered)
+    assert effect["interval"] is None  # it was not tested
     assert content["protocols"] == ["authors-code"]
     assert all("Protocol: authors-code." in (audited / page).read_text() for page in ("audit.md", "audit.html"))
-    assert content["tested"] == 0 and sum(content["verdicts"].values()) == len(claims)
+    assert content["tested"] == {"values": 0, "effects": 0} and sum(content["verdicts"].values()) == len(claims)
+
+
+def test_identities_are_apart_from_the_verdicts(audited):
+    content = strict(audited / "audit.json")
+    found = {each["id"]: each["verdict"] for each in content["theorems"]}
+    held = {f"{name}-mnist" for name in ("bound-rises", "estimate-deviates-little")}
+    assert {name for name, verdict in found.items() if verdict == "holds"} == held
+    assert content["identities"] == {"holds": 2, "fails": 0, "undecided": len(found) - 2}
+    assert not set(found) & {claim["id"] for claim in content["claims"]}
+    assert "identities: 2 hold, 0 fail, 6 undecided; problems with the study's files: " in summary(content)
+    for kind in ("md", "html"):
+        page = (audited / f"audit.{kind}").read_text()
+        before, after = page.split("Identities that every correct evaluation satisfies")
+        assert "Random weights would satisfy them too" in after
+        assert all(name in after and name not in before for name in found)
+
+
+def test_an_identity_that_fails_stands_out(audited):
+    content = strict(audited / "audit.json")
+    first = content["theorems"][0]
+    first["verdict"] = "fails"
+    written = pages(content)
+    for page in written.values():
+        assert first["id"] in page[: page.index("Verdicts")]
+    assert f'<details id="{first["id"]}" open>' in written["html"]
+    assert '<span class="badge fails">fails' in written["html"]
+    assert "**FAILS**" in written["md"] and "**Fails.**" in written["md"]
+
+
+def test_an_effect_that_was_tested_has_its_interval(tmp_path, whole):
+    shutil.copytree(whole, tmp_path / "whole")
+    audit(tmp_path / "whole", tmp_path / "figures")
+    content = strict(tmp_path / "whole/audit.json")
+    tested = [claim for claim in content["claims"] if claim["p"] is not None]
+    assert content["tested"] == {"values": len(tested), "effects": 0} and tested  # k = 50 is not there
+    for effect in (effect for claim in tested for effect in claim["effects"]):
+        low, high = effect["interval"]
+        half = stats.t.ppf(0.95, effect["dof"]) * effect["se"]
+        assert (low, high) == pytest.approx((effect["ours"] - half, effect["ours"] + half))
+        for page in ("audit.md", "audit.html"):
+            assert f"{low:.5g} to {high:.5g}" in (tmp_path / "whole" / page).read_text()
 
 
 def test_every_link_leads_to_a_file(audited):
@@ -65,23 +106,24 @@ def test_every_link_leads_to_a_file(audited):
 def test_the_page_needs_nothing_else_and_verdicts_are_words(audited):
     page = (audited / "audit.html").read_text()
     assert not re.search(r"<(script|link|img)|url\(|https?:", page)
-    assert len(re.findall(r'<span class="badge [a-z-]+">[^<]*(?:reproduced|undecided)', page)) == page.count(
-        'class="badge '
-    )
+    verdicts = re.findall(r'<span class="badge [a-z-]+">[^<]*(?:reproduced|undecided|holds|fails)', page)
+    assert len(verdicts) == page.count('class="badge ')
 
 
 def test_what_was_not_run_stands_apart_and_the_rest_says_how_many_effects_agree(audited):
     claims = {claim["id"]: claim for claim in strict(audited / "audit.json")["claims"]}
     text = (audited / "audit.md").read_text()
-    rows = dict(re.findall(r"^\| \[(\S+?)\]\(#\S+\) \| (.+?) \|", text, re.M))
+    listed = text.split("## Identities")[0]
+    rows = dict(re.findall(r"^\| \[(\S+?)\]\(#\S+\) \| (.+?) \|", listed, re.M))
     assert set(rows) == {name for name, claim in claims.items() if claim["why"] != ["not run"]}
     agree = [each["points_the_same_way"] for each in claims["two-layers-mnist"]["effects"] if each["seeds"]]
     assert rows["two-layers-mnist"] == f"{sum(agree)} of {len(agree)}"
-    assert rows["bound-rises-mnist"] == "{0} of {0}".format(len(claims["bound-rises-mnist"]["checks"]))
+    (rises,) = [each for each in strict(audited / "audit.json")["theorems"] if each["id"] == "bound-rises-mnist"]
+    assert "| [bound-rises-mnist](#bound-rises-mnist) | {0} of {0} | holds |".format(len(rises["checks"])) in text
     left_out = len(claims) - len(rows)
     assert f"Not run in this study ({left_out}): " in text
-    page = (audited / "audit.html").read_text().split("<h2>Claims not run in this study</h2>")
-    assert [part.count("<details") for part in page] == [len(rows), left_out]
+    parts = re.split("<h2>(?:Claims not run|Identities)", (audited / "audit.html").read_text())
+    assert [part.count("<details") for part in parts[:2]] == [len(rows), left_out]
 
 
 def test_what_files_say_is_escaped(audited):

@@ -10,12 +10,15 @@ from iwae.reporting.audit.statistics import (
     Estimate,
     Region,
     Variance,
+    WeightedMean,
     add,
     detectable,
     holm,
+    interval,
     p_inside,
     p_outside,
     power,
+    spread_over_images,
     spread_over_seeds,
 )
 
@@ -94,6 +97,21 @@ def test_no_effect_is_shown_to_lie_both_inside_and_outside(value, se, dof, low, 
     estimate = Estimate(value, se, dof)
     for region in (Region(low, low + width), Region(low=low), Region(high=low)):
         assert p_inside(estimate, region) + p_outside(estimate, region) >= 1 - 1e-9
+
+
+def test_the_interval_lies_inside_where_one_claim_would_be_shown():
+    low, high = interval(Estimate(0.1, 0.05, 7))
+    assert [low, high] == pytest.approx(stats.t.interval(0.9, 7, 0.1, 0.05))
+    assert p_inside(Estimate(0.1, 0.05, 7), Region(low, high)) == pytest.approx(0.05)
+
+
+def test_images_are_paired_as_far_as_means_share_them():
+    one, other = np.random.default_rng(5).normal(size=(2, 50)) + np.random.default_rng(6).normal(0, 5, 50)
+    indices = np.arange(50)
+    same = spread_over_images([WeightedMean(1.0, indices, one), WeightedMean(-0.5, indices[::-1], other[::-1])])
+    assert same == pytest.approx(((one - 0.5 * other).var(ddof=1) / 50, 49))
+    apart = spread_over_images([WeightedMean(1.0, indices, one), WeightedMean(-0.5, indices + 50, other)])
+    assert apart == pytest.approx(((one.var() + 0.25 * other.var()) / 50 * 100 / 99, 99))
 
 
 def test_without_any_error_the_value_decides():

@@ -8,7 +8,19 @@ from iwae.reporting.audit.claims import paper_kinds, read_claims
 from iwae.reporting.audit.evidence import Kind
 from iwae.reporting.audit.quantities import QUANTITIES
 from iwae.reporting.audit.statistics import LEVEL
-from iwae.reporting.audit.verdicts import CUT, FEW_SEEDS, NOT_RUN, REFUTED, REPRODUCED, UNDECIDED, UNREAD, WIDE
+from iwae.reporting.audit.verdicts import (
+    CUT,
+    FAMILIES,
+    FEW_SEEDS,
+    NOT_RUN,
+    REFUTED,
+    REPRODUCED,
+    UNDECIDED,
+    UNREAD,
+    WIDE,
+    family,
+    judge,
+)
 from iwae.reporting.reference import paper_row
 from iwae.reporting.study import Study
 
@@ -95,14 +107,27 @@ def test_a_large_spread_leaves_a_claim_undecided_with_its_power(make):
     assert "half-width" in verdict.power and "a chance of 80%" in verdict.power
 
 
-def test_p_values_are_corrected_for_the_number_of_claims(make):
+def test_p_values_are_corrected_for_the_number_of_claims_of_their_family(make):
     made = make(spread=0.15)
     (alone,) = made.judged("nll-mnist-l1-vae-k1")
     among = made.judged("nll-mnist-l1-vae-k1", *MNIST, "two-layers-omniglot")
     assert alone.adjusted == alone.p == among[0].p
     assert among[0].adjusted > among[0].p and among[-1].p is None
-    raw, adjusted = zip(*((verdict.p, verdict.adjusted) for verdict in among[:-1]), strict=True)
-    assert min(adjusted) == pytest.approx(min(1.0, len(raw) * min(raw)))
+    families = [[verdict for verdict in among[:-1] if family(verdict.claim) == name] for name in FAMILIES]
+    assert {verdict.claim.id for verdict in families[0]} == {
+        "nll-mnist-l1-vae-k1",
+        "inactive-units-mnist",
+        "generalization-gap-mnist",
+    }
+    for verdicts in families:
+        raw, adjusted = zip(*((verdict.p, verdict.adjusted) for verdict in verdicts), strict=True)
+        assert min(adjusted) == pytest.approx(min(1.0, len(raw) * min(raw)))
+
+
+@pytest.mark.parametrize(("names", "level"), [(("active-units-mnist-l1-vae-k1",), "0.025"), (MNIST[:3], "0.05")])
+def test_power_is_at_the_level_of_the_family(make, names, level):
+    (verdict, *_) = make(spread=4.0).judged("nll-mnist-l1-vae-k1", *names)
+    assert f"at the level {level} is" in verdict.power
 
 
 def test_a_gain_of_the_iwae_that_is_not_considerable_is_seen(make):
@@ -110,7 +135,36 @@ def test_a_gain_of_the_iwae_that_is_not_considerable_is_seen(make):
     for left, verdict in ((0.2, REFUTED), (gain, REPRODUCED)):
         (found,) = make(changes={("nll", IWAE_5): gain - left}).judged("vae-gains-little-mnist")
         assert found.verdict == verdict
-    assert [finding.contrast.label.startswith("gain of IWAE") for finding in found.findings] == [True, False] * 4
+    assert [finding.contrast.label.startswith("gain of IWAE") for finding in found.findings] == [True, False, False] * 4
+
+
+def test_a_vae_that_loses_is_not_one_that_gains_little(make):
+    kind = Kind("mnist", 1, "vae", 50)
+    gain = paper_row("mnist", 1, 1, "vae").nll - paper_row("mnist", 1, 50, "vae").nll
+    for loss, verdict in ((0.1, REPRODUCED), (0.6, REFUTED)):
+        (found,) = make(changes={("nll", kind): gain + loss}).judged("vae-gains-little-mnist")
+        assert found.verdict == verdict
+
+
+def test_the_gap_is_judged_by_its_mean_over_models(make):
+    for change, verdict in ((1.0, REPRODUCED), (6.0, REFUTED)):  # a tenth of it in the mean
+        (found,) = make(changes={("generalization_gap", BEST): change}).judged("generalization-gap-mnist")
+        assert found.verdict == verdict
+        (finding,) = found.findings
+        assert finding.value == pytest.approx(0.7 + change / 10, abs=0.02)
+
+
+def test_a_spread_that_is_taken_over_is_noted(make):
+    claims = read_claims()
+    evidence = make().evidence(binarization=claims.binarization, taken_over=claims.taken_over)
+    sentence = "How far two binarizations of omniglot lie apart was not measured: "
+    sentence += "that of mnist, 7.4 nats, is taken over."
+    judged = judge([claim for claim in claims.claims if claim.dataset != "mnist"], evidence)
+    noted = {verdict.claim.id for verdict in judged if sentence in verdict.notes}
+    concerned = ("nll-omniglot", "generalization-gap-omniglot")
+    assert noted == {claim.id for claim in claims.claims if claim.id.startswith(concerned)}
+    (verdict,) = judge([claim for claim in claims.claims if claim.id == "generalization-gap-mnist"], evidence)
+    assert verdict.notes == ()
 
 
 def test_more_latent_units(make):

@@ -1,7 +1,7 @@
 """The audit of a study: which of the paper's claims it reproduces, and whether every number of it can be traced.
 
-* `claims` reads ``claims.yaml``; `rules` and `checks` turn a claim into effects or exact checks, `quantities` and
-  `evidence` read them from the models' files, `statistics` tests them, `verdicts` decides;
+* `claims` reads ``claims.yaml``; `rules` turn a claim into effects, which `quantities` and `evidence` read from the
+  models' files and `statistics` tests; `checks` look whether identities hold; `verdicts` decides;
 * `integrity` compares files with manifests, configuration and data, `rebuild` makes tables and the like again,
   `recompute` measures models afresh: it alone loads torch, and only if it is asked for;
 * `content` and `pages` are what is written: ``audit.json``, ``audit.md``, ``audit.html``.
@@ -16,12 +16,12 @@ from iwae.files import write_json, write_text
 from iwae.reporting import seal
 from iwae.reporting.audit import integrity, rebuild
 from iwae.reporting.audit.claims import read_claims
-from iwae.reporting.audit.content import Inspection, content
+from iwae.reporting.audit.content import Inspection, content, summary
 from iwae.reporting.audit.evidence import Evidence
 from iwae.reporting.audit.options import Recomputation
 from iwae.reporting.audit.pages import pages
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
-from iwae.reporting.audit.verdicts import Verdict, judge, unreadable
+from iwae.reporting.audit.verdicts import Verdict, examine, judge, unreadable
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import Study
 
@@ -51,12 +51,11 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
         from iwae.reporting.audit.recompute import recompute
 
         inspections.append(recompute(results, recomputation))
-    found = content(results.name, *_verdicts(results), inspections)
+    found = content(results.name, *_judged(results), inspections)
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
-    counts = ", ".join(f"{name} {count}" for name, count in found["verdicts"].items())
-    _log.info("%s: %s; problems: %d", results / "audit.html", counts, found["problems"])
+    _log.info("%s: %s", results / "audit.html", summary(found))
     return [problem for inspection in inspections for problem in inspection.problems]
 
 
@@ -99,12 +98,14 @@ def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> 
     return Inspection(title, compared, tuple(problems))
 
 
-def _verdicts(results: Path) -> tuple[list[str], list[Verdict]]:
-    """The protocols of the study's own models, none if it cannot be read; and the verdicts."""
-    claims = read_claims()
+def _judged(results: Path) -> tuple[list[str], list[Verdict], list[Verdict]]:
+    """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
+    read = read_claims()
     try:
         study = Study.open(results)
         named = protocols(study.grid.models or study.models)
     except UNREADABLE as error:
-        return [], unreadable(claims.claims, f"The study cannot be read: {reason(error)}")
-    return named, judge(claims.claims, Evidence(study, claims.images, claims.binarization))
+        sentence = f"The study cannot be read: {reason(error)}"
+        return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
+    evidence = Evidence(study, read.images, read.binarization, read.taken_over)
+    return named, judge(read.claims, evidence), examine(read.identities, evidence)

@@ -1,4 +1,7 @@
-"""Rules that are exact: each claim is an identity or an inequality that a model's files satisfy or do not."""
+"""Rules of identities: theorems, equalities or inequalities, that a model's files satisfy or do not.
+
+Every model satisfies them, one with random weights too: they tell of its evaluation, nothing of its training.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ ROUNDING = 1e-6  # nats: of means that were summed in another order
 
 @dataclass(frozen=True)
 class Check:
-    """Whether one model satisfies a claim.
+    """Whether one model satisfies an identity.
 
     Attributes:
         model: The model.

@@ -17,7 +17,7 @@ class Claim:
 
     Attributes:
         id: Its name, such as ``two-layers-mnist``.
-        text: What the paper claims, in our words.
+        text: What the paper claims, in our words, and what else must be said of this data set.
         place: Where the paper claims it.
         quantity: What is compared.
         rule: The name of the function that says which effects it is about.
@@ -43,22 +43,32 @@ class Claims:
     """What ``claims.yaml`` holds.
 
     Attributes:
-        claims: All claims.
+        claims: All claims that a study can bear out or refute.
+        identities: The theorems among the paper's statements, which every correct evaluation satisfies.
         images: How many images each split of each data set has.
         binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
             of each data set, in nats.
+        taken_over: The data sets of which it was not measured, each with the one that it was taken over from.
     """
 
     claims: tuple[Claim, ...]
+    identities: tuple[Claim, ...]
     images: Mapping[str, Mapping[str, int]]
     binarization: Mapping[str, float]
+    taken_over: Mapping[str, str]
 
 
 def read_claims() -> Claims:
     """The claims of ``claims.yaml``, one for each data set or model."""
     content = yaml.safe_load((files("iwae.reporting") / "claims.yaml").read_text(encoding="utf-8"))
-    claims = tuple(claim for entry in content["claims"] for claim in _expanded(entry))
-    return Claims(claims, content["images"], content["binarization"])
+    claims, identities = (
+        tuple(claim for entry in content[part] for claim in _expanded(entry)) for part in ("claims", "identities")
+    )
+    spread = content["binarization"]
+    taken_over = {dataset: given for dataset, given in spread.items() if given in spread}
+    return Claims(
+        claims, identities, content["images"], spread | {to: spread[of] for to, of in taken_over.items()}, taken_over
+    )
 
 
 def paper_kinds(dataset: str) -> dict[Kind, str]:
@@ -77,13 +87,17 @@ def paper_kinds(dataset: str) -> dict[Kind, str]:
 
 
 def _expanded(entry: dict[str, Any]) -> Iterator[Claim]:
-    parameters = entry.get("with", {})
     for dataset in entry["datasets"]:
+        parameters = {
+            name: given[dataset] if isinstance(given, Mapping) else given
+            for name, given in entry.get("with", {}).items()
+        }
+        remark = entry.get("remarks", {}).get(dataset)
         kinds = paper_kinds(dataset) if entry["rule"] == "value" else {None: entry.get("place")}
         for kind, place in kinds.items():
             yield Claim(
                 id="-".join([entry["id"], dataset if kind is None else kind.name.replace("/", "-")]),
-                text=entry["claim"],
+                text=" ".join(filter(None, [entry["claim"], remark])),
                 place=place,
                 quantity=entry["quantity"],
                 rule=entry["rule"],

@@ -10,26 +10,42 @@ from iwae import manifest
 from iwae.reporting.audit.checks import Check
 from iwae.reporting.audit.evidence import Finding
 from iwae.reporting.audit.quantities import QUANTITIES
-from iwae.reporting.audit.statistics import LEVEL
-from iwae.reporting.audit.verdicts import REFUTED, REPRODUCED, UNDECIDED, Verdict
+from iwae.reporting.audit.statistics import COVERAGE, LEVEL, POWER, interval
+from iwae.reporting.audit.verdicts import (
+    FAILS,
+    FAMILIES,
+    HOLDS,
+    REFUTED,
+    REPRODUCED,
+    UNDECIDED,
+    Verdict,
+    family,
+)
 
 _METHOD = (
     "An effect is a value, a difference or another weighted sum of means over seeds. Its variance is that over seeds, "
     "pooled over the models of the data set's grid (with seeds as blocks where models are compared with each other), "
-    "plus that over images, of sums paired over images where models share them. A number of the paper's is for a whole "
-    "split: where ours is too, the images, being the same, add no error (se_images is shown all the same), but their "
-    "binarization does where it is stochastic, since our bits are not the authors': se has, for each split, the spread "
-    "between two binarizations that claims.yaml gives for the data set, over the square root of the number of images.",
+    "plus that over images, of sums paired over the images that models share.",
+    "A number of the paper's is for a whole split: where ours is too, the images, being the same, add no error "
+    "(se_images is shown all the same), but their binarization does where it is stochastic, since our bits are not the "
+    "authors': se has, for each split, the spread between two binarizations that claims.yaml gives for the data set, "
+    "over the square root of the number of images. It is also of one seed: where ours is held against it, the variance "
+    "over seeds counts once more, the paper's being taken to be ours; not where the paper states a bound.",
     "A claim is reproduced if one-sided t-tests show that all its effects lie where it says, not reproduced if they "
-    "show that one lies elsewhere, and else undecided. Over the {tested} claims that could be tested, the chance that "
-    "any is wrongly called reproduced is at most {level:.0%}, and likewise not reproduced (Holm's correction).",
+    "show that one lies elsewhere, and else undecided. There are two families of claims: values, which hold a number "
+    "of ours against the paper's, and effects, all others. Over the claims of a family that could be tested ({values} "
+    "on values, {effects} on effects), the chance that any is wrongly called reproduced is at most {level:.0%}, and "
+    "likewise not reproduced (Holm's correction).",
+    "A margin says how far from the paper's number is still as good as equal, chosen from the power of a perfect "
+    "replication (claims.yaml), not from our results; the power that stands beside an undecided claim says what could "
+    "have been shown with a chance of {power:.0%} at the level of its family.",
     "Claims are tested where all models ran the paper's whole schedule under a preset of the protocol, were measured "
     "as in the paper, and have two seeds or more. Elsewhere the values are shown, and whether they point the same way. "
-    "Exact claims, about identities and inequalities, are checked model by model, whatever the schedule.",
+    "Identities are checked model by model, whatever the schedule, and are not among the verdicts.",
     "At k = 1 the VAE and the IWAE are one algorithm. This is an identity of the two objectives, tested in "
     "tests/test_bounds.py, and no claim here: one model stands in both columns.",
-    "se is the whole error of an effect, by which it is tested. z is how far ours lies on the claimed side of the "
-    "bound, in units of se_images; it says nothing of other seeds.",
+    "se is the whole error of an effect, by which it is tested. The interval of {coverage:.0%} follows from it by "
+    "Student's t, without any correction; it is given where the effect was tested.",
 )
 
 
@@ -49,7 +65,11 @@ class Inspection:
 
 
 def content(
-    study: str, protocols: Sequence[str], verdicts: Sequence[Verdict], inspections: Sequence[Inspection]
+    study: str,
+    protocols: Sequence[str],
+    verdicts: Sequence[Verdict],
+    identities: Sequence[Verdict],
+    inspections: Sequence[Inspection],
 ) -> dict[str, Any]:
     """The audit of a study as JSON keeps it; what is not a number is null.
 
@@ -57,28 +77,48 @@ def content(
         study: Its name.
         protocols: The protocols of its models, in words; none if they cannot be read.
         verdicts: The verdicts on all claims.
+        identities: Those on all identities.
         inspections: The integrity checks.
     """
-    counts = Counter(verdict.verdict for verdict in verdicts)
     why = Counter(", ".join(verdict.why) for verdict in verdicts if verdict.verdict == UNDECIDED)
-    tested = sum(verdict.p is not None for verdict in verdicts)
+    families = Counter(family(verdict.claim) for verdict in verdicts if verdict.p is not None)
+    tested = {name: families[name] for name in FAMILIES}
+    figures = {"level": LEVEL, "power": POWER, "coverage": COVERAGE}
     return {
         "study": study,
         "protocols": list(protocols),
-        "level": LEVEL,
+        **figures,
         "tested": tested,
-        "method": [paragraph.format(tested=tested, level=LEVEL) for paragraph in _METHOD],
-        "verdicts": {name: counts[name] for name in (REPRODUCED, REFUTED, UNDECIDED)},
+        "method": [paragraph.format(**tested, **figures) for paragraph in _METHOD],
+        "verdicts": _counts(verdicts, REPRODUCED, REFUTED, UNDECIDED),
         "undecided": dict(sorted(why.items())),
+        "identities": _counts(identities, HOLDS, FAILS, UNDECIDED),
         "problems": sum(len(inspection.problems) for inspection in inspections),
         "inspections": [
             {"title": each.title, "compared": each.compared, "problems": list(each.problems)} for each in inspections
         ],
         "claims": [_claim(verdict) for verdict in verdicts],
+        "theorems": [_identity(verdict) for verdict in identities],
     }
 
 
-def _claim(verdict: Verdict) -> dict[str, Any]:
+def summary(content: dict[str, Any]) -> str:
+    """The counts of an audit in one line, from its content."""
+    counts = ", ".join(f"{count} {name}" for name, count in content["verdicts"].items())
+    why = "; ".join(f"{count} {reasons}" for reasons, count in content["undecided"].items())
+    found = content["identities"]
+    return (
+        f"{counts}{f' ({why})' if why else ''}; identities: {found[HOLDS]} hold, {found[FAILS]} fail, "
+        f"{found[UNDECIDED]} undecided; problems with the study's files: {content['problems']}"
+    )
+
+
+def _counts(verdicts: Sequence[Verdict], *names: str) -> dict[str, int]:
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    return {name: counts[name] for name in names}
+
+
+def _head(verdict: Verdict) -> dict[str, Any]:
     claim = verdict.claim
     return {
         "id": claim.id,
@@ -92,18 +132,27 @@ def _claim(verdict: Verdict) -> dict[str, Any]:
         "test": claim.test,
         "verdict": verdict.verdict,
         "why": list(verdict.why),
+        "notes": list(verdict.notes),
+    }
+
+
+def _claim(verdict: Verdict) -> dict[str, Any]:
+    return _head(verdict) | {
+        "family": family(verdict.claim),
         "p": _number(verdict.p),
         "p_adjusted": _number(verdict.adjusted),
         "p_against": _number(verdict.p_against),
         "p_against_adjusted": _number(verdict.adjusted_against),
         "power": verdict.power,
-        "notes": list(verdict.notes),
-        "effects": [_effect(finding) for finding in verdict.findings],
-        "checks": [_check(check) for check in verdict.checks],
+        "effects": [_effect(finding, tested=verdict.p is not None) for finding in verdict.findings],
     }
 
 
-def _effect(finding: Finding) -> dict[str, Any]:
+def _identity(verdict: Verdict) -> dict[str, Any]:
+    return _head(verdict) | {"checks": [_check(check) for check in verdict.checks]}
+
+
+def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
     contrast, estimate = finding.contrast, finding.estimate
     files = QUANTITIES[contrast.quantity].files
     return {
@@ -115,7 +164,7 @@ def _effect(finding: Finding) -> dict[str, Any]:
         "sd_seeds": _number(finding.sd_seeds),
         "se": None if estimate is None else _number(estimate.se),
         "dof": None if estimate is None else _number(estimate.dof),
-        "z_images": _number(_z(finding)),
+        "interval": list(interval(estimate)) if tested and estimate else None,
         "paper": _number(contrast.paper),
         "low": _number(contrast.region.low),
         "high": _number(contrast.region.high),
@@ -130,14 +179,6 @@ def _check(check: Check) -> dict[str, Any]:
     name = check.model.spec.name
     evidence = [f"{name}/{file}" for file in ("likelihood.csv", manifest.NAME)]
     return {"model": name, "holds": check.holds, "shown": check.shown, "evidence": evidence}
-
-
-def _z(finding: Finding) -> float | None:
-    """How many standard errors over images the value lies inside its one bound; None for two bounds or no error."""
-    low, high = finding.contrast.region
-    if math.isfinite(low) == math.isfinite(high) or not finding.se_images > 0:
-        return None
-    return (finding.value - low if math.isfinite(low) else high - finding.value) / finding.se_images
 
 
 def _number(value: float | None) -> float | None:

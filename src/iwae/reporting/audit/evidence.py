@@ -1,5 +1,6 @@
 """What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,8 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from iwae.reporting.audit.departures import departs
-from iwae.reporting.audit.quantities import QUANTITIES, Measured, Sample
-from iwae.reporting.audit.statistics import Estimate, Region, Variance, add, spread_over_seeds
+from iwae.reporting.audit.quantities import QUANTITIES, Measured
+from iwae.reporting.audit.statistics import (
+    Estimate,
+    Region,
+    Variance,
+    WeightedMean,
+    add,
+    spread_over_images,
+    spread_over_seeds,
+)
 from iwae.reporting.study import Model, Study
 
 
@@ -38,9 +47,10 @@ class Contrast(NamedTuple):
         weights: The weight of each kind.
         region: Where the claim says that the sum lies.
         paper: The paper's value of the sum, None if it gives none.
-        same_images: Whether the sum is held against a number of the paper's, which is for the same test images: then
-            images are a part of a finite whole, and where all of them were measured no error is left but that the
-            authors' binarization is another. Of use only for quantities of which that is known (`Quantity.of_bits`).
+        realised: Whether the sum is held against numbers that the paper realised. These are for the same images, so
+            ours are a part of a finite whole, and where all of them were measured no error is left but that the
+            authors' binarization is another (of use only where that is known, `Quantity.of_bits`). And they are of one
+            seed for each model: the spread over seeds counts once more, the paper's being taken to be ours.
     """
 
     label: str
@@ -48,7 +58,7 @@ class Contrast(NamedTuple):
     weights: Mapping[Kind, float]
     region: Region
     paper: float | None = None
-    same_images: bool = False
+    realised: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,11 +103,13 @@ class Evidence:
         whole: How many images each split of each data set has.
         binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
             of each data set, in nats; none where they are always the same.
+        taken_over: The data sets of which that was not measured, each with the one whose spread it was given.
     """
 
     study: Study
     whole: Mapping[str, Mapping[str, int]]
     binarization: Mapping[str, float] = field(default_factory=dict)
+    taken_over: Mapping[str, str] = field(default_factory=dict)
     _measured: dict[tuple[str, str], Measured | None] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -135,8 +147,7 @@ class Evidence:
         flat = tuple(model for group in models.values() for model in group)
         by_seed = self._sum(contrast, models)
         variance = self._image_variance(contrast, models)
-        same = contrast.same_images and QUANTITIES[contrast.quantity].of_bits
-        left = self._image_variance(contrast, models, finite=True) if same else variance
+        left = self._image_variance(contrast, models, finite=True) if _on_other_bits(contrast) else variance
         return Finding(
             contrast,
             seeds,
@@ -147,6 +158,16 @@ class Evidence:
             sd_seeds=float(by_seed.std(ddof=1)) if len(seeds) > 1 else np.nan,
             estimate=self._estimate(contrast, by_seed, left),
         )
+
+    def assumptions(self, contrast: Contrast) -> list[str]:
+        """What the error of a contrast takes for granted without having been measured, a sentence each."""
+        if not _on_other_bits(contrast):
+            return []
+        return [
+            f"How far two binarizations of {dataset} lie apart was not measured: that of {self.taken_over[dataset]}, "
+            f"{self.binarization[dataset]:g} nats, is taken over."
+            for dataset in sorted({kind.dataset for kind in contrast.weights} & set(self.taken_over))
+        ]
 
     def _comparable(self, quantity: str, model: Model) -> bool:
         return not departs(model, QUANTITIES[quantity].section)
@@ -166,52 +187,40 @@ class Evidence:
     ) -> Variance | None:
         """The variance of the sum that comes from the choice of images; None where it has no meaning.
 
-        Where all models were measured on the same images it is that of the sums of each image. `finite`: the images are
-        a part of their split, whose mean is meant, over another binarization.
+        Models and seeds are paired over the images of a split that they share; splits and data sets are independent.
+        `finite`: the images are a part of their split, whose mean is meant, over another binarization.
         """
-        measured = {kind: self._values(contrast.quantity, group) for kind, group in models.items()}
-        everything = [found for group in measured.values() for found in group]
-        if not everything[0].samples:
+        means: dict[tuple[str, str], list[WeightedMean]] = defaultdict(list)
+        for kind, weight in contrast.weights.items():
+            group = self._values(contrast.quantity, models[kind])
+            for split, indices, values in (sample for found in group for sample in found.samples):
+                means[kind.dataset, split].append(WeightedMean(weight / len(group), indices, values))
+        if not means:
             return None
-        if len({kind.dataset for kind in measured}) == 1 and all(each.pairs_with(everything[0]) for each in everything):
-            sums = sum(
-                weight * np.mean([found.per_image for found in measured[kind]], axis=0)
-                for kind, weight in contrast.weights.items()
-            )
-            kind, (split, _, _) = next(iter(measured)), everything[0].samples[0]
-            shared = Sample(split, len(sums), float(sums.var(ddof=1)) / len(sums))
-            return Variance(self._against_paper(kind, shared) if finite else shared.variance, len(sums) - 1)
-        # The seeds of a kind share their images, so averaging over seeds takes nothing off.
-        parts = [
-            Variance(weight**2 * (self._against_paper(kind, sample) if finite else sample.variance), sample.images - 1)
-            for kind, weight in contrast.weights.items()
-            for sample in measured[kind][0].samples
-        ]
-        return add(*parts)
+        parts = {place: spread_over_images(group) for place, group in means.items()}
+        if finite:
+            parts = {place: self._against_paper(contrast, *place, part) for place, part in parts.items()}
+        return add(*parts.values())
 
-    def _against_paper(self, kind: Kind, sample: Sample) -> float:
+    def _against_paper(self, contrast: Contrast, dataset: str, split: str, part: Variance) -> Variance:
         """The variance of a mean over some images of a split, as an estimate of one over all, binarized anew.
 
         Images that were left out add their share of the spread over images, of which the bits are a part; all images,
-        that they are binarized twice.
+        that they are binarized twice, with what this does to one model being taken to do the same to all.
         """
-        whole = self.whole.get(kind.dataset, {}).get(sample.split, sample.images)
-        bits = self.binarization.get(kind.dataset, 0.0) ** 2 / whole
-        return self._left_out(kind, sample) * sample.variance + bits
-
-    def _left_out(self, kind: Kind, sample: Sample) -> float:
-        """The share of a split's images that were not measured, 1 where their number is not known.
-
-        By this factor the variance of the mean over some of them, as an estimate of that over all, is the smaller.
-        """
-        whole = self.whole.get(kind.dataset, {}).get(sample.split)
-        return max(0.0, 1 - sample.images / whole) if whole else 1.0
+        images = part.dof + 1
+        whole = self.whole.get(dataset, {}).get(split)
+        left_out = max(0.0, 1 - images / whole) if whole else 1.0
+        weight = sum(weight for kind, weight in contrast.weights.items() if kind.dataset == dataset)
+        bits = (weight * self.binarization.get(dataset, 0.0)) ** 2 / (whole or images)
+        return Variance(left_out * part.value + bits, part.dof)
 
     def _estimate(self, contrast: Contrast, by_seed: np.ndarray, images: Variance | None) -> Estimate | None:
         variance = self._seed_variance(contrast)
         if variance is None:
             return None
-        weights = sum(weight**2 for weight in contrast.weights.values()) / len(by_seed)
+        means = 1 / len(by_seed) + contrast.realised  # over our seeds, and the one of the paper's
+        weights = means * sum(weight**2 for weight in contrast.weights.values())
         parts = [Variance(variance.value * weights, variance.dof), *([images] if images else [])]
         total = add(*parts)
         return Estimate(float(by_seed.mean()), total.value**0.5, total.dof)
@@ -234,3 +243,8 @@ class Evidence:
             return None
         floor = QUANTITIES[contrast.quantity].step ** 2 / 12
         return Variance(max(pooled.value, floor), pooled.dof)
+
+
+def _on_other_bits(contrast: Contrast) -> bool:
+    """Whether what is left of the error over images is that the paper binarized them differently."""
+    return contrast.realised and QUANTITIES[contrast.quantity].of_bits

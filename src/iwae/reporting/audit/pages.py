@@ -1,13 +1,13 @@
 """The audit for people: ``audit.md`` and ``audit.html``, both from the content of ``audit.json``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import jinja2
 
-from iwae.reporting.audit.verdicts import NOT_RUN
+from iwae.reporting.audit.verdicts import FAILS, NOT_RUN
 from iwae.reporting.formats import EMPTY
 
 _PAGES = {"md": False, "html": True}  # each with whether its text is escaped for HTML
@@ -31,11 +31,12 @@ def _environment(kind: str) -> jinja2.Environment:
     filters: dict[str, Callable[..., str]] = {
         "number": _number,
         "region": _region,
+        "interval": _interval,
         "way": _way,
-        "direction": _direction,
+        "tally": _tally,
     }
     environment.filters.update(filters)
-    environment.globals.update({"NOT_RUN": [NOT_RUN], "EMPTY": EMPTY})
+    environment.globals.update({"NOT_RUN": [NOT_RUN], "FAILS": FAILS, "EMPTY": EMPTY})
     return environment
 
 
@@ -55,12 +56,16 @@ def _region(effect: dict[str, Any]) -> str:
     return f"above {low}" if high is None else f"{low} to {high}"
 
 
+def _interval(ends: list[float] | None) -> str:
+    """The ends of an interval: ``86.51 to 87.01``."""
+    return EMPTY if ends is None else " to ".join(f"{end:.5g}" for end in ends)
+
+
 def _way(points: bool | None) -> str:
     return EMPTY if points is None else "yes" if points else "no"
 
 
-def _direction(claim: dict[str, Any]) -> str:
-    """How many of a claim's effects or checks lie where it says: ``3 of 4``."""
-    effects = [effect["points_the_same_way"] for effect in claim["effects"]]
-    known = [points for points in [*effects, *(check["holds"] for check in claim["checks"])] if points is not None]
+def _tally(points: Iterable[bool | None]) -> str:
+    """How many of a claim's effects, or an identity's checks, are as they should be: ``3 of 4``."""
+    known = [each for each in points if each is not None]
     return f"{sum(known)} of {len(known)}" if known else EMPTY

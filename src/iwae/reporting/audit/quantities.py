@@ -11,6 +11,7 @@ from iwae.reporting.study import Model, Study, nll_per_image
 from iwae.settings import ACTIVE
 
 NEAR = 0.5  # decades around the threshold of activity that lie between the two modes of log A_u
+FEWEST = 3  # units on either side of the threshold that make a mode
 
 
 class Sample(NamedTuple):
@@ -18,34 +19,26 @@ class Sample(NamedTuple):
 
     Attributes:
         split: ``test`` or ``train``.
-        images: How many there are.
-        variance: The variance of their mean that comes from their choice.
+        indices: Which images, (n,).
+        values: The value of each image, (n,), with the sign with which it enters the quantity.
     """
 
     split: str
-    images: int
-    variance: float
+    indices: np.ndarray
+    values: np.ndarray
 
 
 class Measured(NamedTuple):
     """A quantity of one model.
 
     Attributes:
-        value: Its value, a mean over images where it is one.
-        samples: The images that the mean was taken over; none for a count.
-        indices: Which images, (n,), where `per_image` has their values.
-        per_image: The value of each image, (n,); None where the quantity is not the mean of such values.
+        value: Its value.
+        samples: One for each split whose images it is a mean over, the value being the sum of these means; none for a
+            count.
     """
 
     value: float
     samples: tuple[Sample, ...] = ()
-    indices: np.ndarray | None = None
-    per_image: np.ndarray | None = None
-
-    def pairs_with(self, other: "Measured") -> bool:
-        """Whether both have values of the same images."""
-        both = self.per_image is not None and other.per_image is not None
-        return both and np.array_equal(self.indices, other.indices)
 
 
 class Quantity(NamedTuple):
@@ -69,30 +62,28 @@ class Quantity(NamedTuple):
     of_bits: bool = False
 
 
-def _mean(values: np.ndarray, indices: np.ndarray, split: str) -> Measured:
-    sample = Sample(split, len(values), float(values.var(ddof=1)) / len(values))
-    return Measured(float(values.mean()), (sample,), indices, values)
+def _sum_of_means(*samples: Sample) -> Measured:
+    return Measured(sum(float(sample.values.mean()) for sample in samples), samples)
 
 
-def _nll_of(model: Model, split: str) -> Measured:
+def _nll_of(model: Model, split: str, sign: int = 1) -> Sample:
     values, indices = nll_per_image([model], split)
-    return _mean(values[0], indices, split)
+    return Sample(split, indices, sign * values[0])
 
 
 def _nll(study: Study, model: Model) -> Measured:
-    return _nll_of(model, "test")
+    return _sum_of_means(_nll_of(model, "test"))
 
 
 def _generalization_gap(study: Study, model: Model) -> Measured:
-    test, train = (_nll_of(model, split) for split in ("test", "train"))
-    return Measured(test.value - train.value, test.samples + train.samples)
+    return _sum_of_means(_nll_of(model, "test"), _nll_of(model, "train", sign=-1))
 
 
 def _chopped_change(study: Study, model: Model) -> Measured | None:
     if "chopped" not in study.sections or "chopped" not in model.manifest:
         return None
     arrays = model.arrays("chopped", "chopped.npz", ("images", "whole", "chopped"))
-    return _mean(arrays["whole"].astype(np.float64) - arrays["chopped"], arrays["images"], "test")
+    return _sum_of_means(Sample("test", arrays["images"], arrays["whole"].astype(np.float64) - arrays["chopped"]))
 
 
 def _activity(study: Study, model: Model) -> pd.DataFrame:
@@ -120,9 +111,10 @@ def _active_share(study: Study, model: Model) -> Measured:
 
 
 def _share_between_modes(study: Study, model: Model) -> Measured:
-    """1 where all units lie on one side of the threshold: then there are no two modes."""
+    """1 where fewer than `FEWEST` units lie on one side of the threshold: then there are no two modes."""
     units = _activity(study, model).activity
-    if (units > ACTIVE).nunique() == 1:
+    active = int((units > ACTIVE).sum())
+    if min(active, len(units) - active) < FEWEST:
         return Measured(1.0)
     return Measured(float(units.between(ACTIVE / 10**NEAR, ACTIVE * 10**NEAR).mean()))
 

@@ -7,8 +7,6 @@ claim "A is above B" is the value of A minus that of B; of nll less is better.
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-import pandas as pd
-
 from iwae.models.architecture import Architecture
 from iwae.reporting.audit.claims import Claim, paper_kinds
 from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
@@ -30,7 +28,7 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
         numbers = {_paper_value(claim.kind._replace(objective=name), quantity) for name in _columns(claim.kind)}
         for number in sorted(numbers - {None}):
             region = Region(number - margin, number + margin)
-            yield Contrast(quantity, quantity, {claim.kind: 1.0}, region, number, same_images=True)
+            yield Contrast(quantity, quantity, {claim.kind: 1.0}, region, number, realised=True)
 
 
 def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[Contrast]:
@@ -42,11 +40,12 @@ def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[C
             yield _contrast(claim, label, {smaller: 1.0, larger: -1.0}, _ABOVE)
 
 
-def gains_less(evidence: Evidence, claim: Claim, share: float, least: float) -> Iterator[Contrast]:
-    """The IWAE's gain over k = 1, above `least`; the VAE's minus `share` of the IWAE's, below zero."""
+def gains_less(evidence: Evidence, claim: Claim, share: float, least: float, harm: float) -> Iterator[Contrast]:
+    """Gains over k = 1: the IWAE's above `least`; the VAE's above -`harm`, and below `share` of the IWAE's."""
     for layers, k in itertools.product(_layers(claim.dataset), _ks(claim.dataset)[1:]):
         one, vae, iwae = (_kind(claim.dataset, layers, *pair) for pair in (("vae", 1), ("vae", k), ("iwae", k)))
         yield _contrast(claim, f"gain of {_words(iwae)}", {one: 1.0, iwae: -1.0}, Region(low=least))
+        yield _contrast(claim, f"gain of {_words(vae)}", {one: 1.0, vae: -1.0}, Region(low=-harm))
         label = f"gain of {_words(vae)} minus {share} times the gain of {_words(iwae)}"
         yield _contrast(claim, label, {one: 1.0 - share, vae: -1.0, iwae: share}, _BELOW)
 
@@ -81,15 +80,18 @@ def every_model(
 
 
 def paper_range(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
-    """The quantity of each model of the grid, within the range that the paper's text gives, widened by `margin`.
+    """The mean of the quantity over all models of the grid, within the text's range of their values, plus `margin`."""
+    found, kinds = text_range(claim.quantity, claim.dataset), _grid(claim.dataset)
+    region = Region(found.low - margin, found.high + margin)
+    weights = dict.fromkeys(kinds, 1 / len(kinds))
+    yield Contrast(f"mean over {len(kinds)} models", claim.quantity, weights, region, realised=True)
 
-    Where the text gives one bound, it is for the size of the quantity.
-    """
-    found = text_range(claim.quantity, claim.dataset)
-    low = -found.high if pd.isna(found.low) else found.low
-    region = Region(low - margin, found.high + margin)
+
+def paper_bound(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
+    """The quantity of each model of the grid, its size below the bound that the paper's text gives."""
+    bound = text_range(claim.quantity, claim.dataset).high
     for kind in _grid(claim.dataset):
-        yield _contrast(claim, _words(kind), {kind: 1.0}, region, same_images=True)
+        yield _contrast(claim, _words(kind), {kind: 1.0}, Region(-bound, bound))
 
 
 def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
@@ -133,17 +135,18 @@ RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
         iwae_above_vae,
         every_model,
         paper_range,
+        paper_bound,
         capacity,
         continued,
         above_dataset,
     )
 }
 
+VALUES = tuple(rule.__name__ for rule in (value, paper_range, paper_bound))  # the others are about effects
 
-def _contrast(
-    claim: Claim, label: str, weights: Mapping[Kind, float], region: Region, same_images: bool = False
-) -> Contrast:
-    return Contrast(label, claim.quantity, weights, region, _paper_sum(weights, claim.quantity), same_images)
+
+def _contrast(claim: Claim, label: str, weights: Mapping[Kind, float], region: Region) -> Contrast:
+    return Contrast(label, claim.quantity, weights, region, _paper_sum(weights, claim.quantity))
 
 
 def _kind(dataset: str, layers: int, objective: str, k: int) -> Kind:

@@ -1,4 +1,7 @@
-"""From claims and evidence to verdicts: reproduced, not reproduced, or undecided and why."""
+"""From claims and evidence to verdicts: reproduced, not reproduced, or undecided and why.
+
+Identities have words of their own: they hold or fail, which says nothing of the paper.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,33 +11,35 @@ from iwae.reporting.audit.claims import Claim
 from iwae.reporting.audit.departures import departure_lines, protocol_lines
 from iwae.reporting.audit.evidence import Evidence, Finding
 from iwae.reporting.audit.quantities import QUANTITIES
-from iwae.reporting.audit.rules import RULES
+from iwae.reporting.audit.rules import RULES, VALUES
 from iwae.reporting.audit.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.statements import counted
 from iwae.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
+HOLDS, FAILS = "holds", "fails"
+FAMILIES = ("values", "effects")  # of claims, each with a correction of its own for their number
 NOT_RUN, CUT, UNLIKE, FEW_SEEDS = "not run", "schedule cut", "not done as in the paper", "too few seeds"
 UNREAD, WIDE, PARTLY = "evidence unreadable", "error too large", "not told by all models"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim with its verdict.
+    """A claim or an identity with its verdict.
 
     Attributes:
-        claim: The claim.
-        findings: What the study says of each effect of a statistical claim.
-        checks: What it says of each model, for an exact claim.
-        verdict: `REPRODUCED`, `REFUTED` or `UNDECIDED`.
+        claim: The claim or identity.
+        findings: What the study says of each effect of a claim.
+        checks: What it says of each model, for an identity.
+        verdict: `REPRODUCED`, `REFUTED` or `UNDECIDED`; of an identity `HOLDS`, `FAILS` or `UNDECIDED`.
         why: Why it is undecided, in keywords; none where it is decided.
         notes: What else must be known, in sentences.
         p: p of the hypothesis that the claim is false; None where nothing was tested.
         p_against: p of the hypothesis that it is true.
-        adjusted: `p` by Holm's correction over all claims tested in the study.
+        adjusted: `p` by Holm's correction over all claims of the family that were tested in the study.
         adjusted_against: `p_against` likewise.
-        power: What could have been shown, a sentence; empty for an exact or a decided claim.
+        power: What could have been shown, a sentence; empty for a decided claim, an identity and a study not read.
     """
 
     claim: Claim
@@ -51,8 +56,32 @@ class Verdict:
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
-    """The verdict on each claim, corrected for the number of claims that could be tested."""
-    verdicts = [_assess(claim, evidence) for claim in claims]
+    """The verdict on each claim, corrected for the number of claims of its family that could be tested."""
+    assessed = [_assess(claim, evidence) for claim in claims]
+    decided = {}
+    for name in FAMILIES:
+        members = [verdict for verdict in assessed if family(verdict.claim) == name]
+        decided |= {verdict.claim.id: verdict for verdict in _corrected(members)}
+    return [decided[claim.id] for claim in claims]
+
+
+def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
+    """Whether each identity holds."""
+    return [_examined(identity, evidence) for identity in identities]
+
+
+def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
+    """The verdicts on a study that cannot be read at all."""
+    return [Verdict(claim, why=(UNREAD,), notes=(sentence,)) for claim in claims]
+
+
+def family(claim: Claim) -> str:
+    """Which of the `FAMILIES` a claim is of: values are held against the paper's own numbers."""
+    return FAMILIES[0] if claim.rule in VALUES else FAMILIES[1]
+
+
+def _corrected(verdicts: list[Verdict]) -> list[Verdict]:
+    """The verdicts of one family, decided."""
     tested = [place for place, verdict in enumerate(verdicts) if verdict.p is not None]
     adjusted = holm([verdicts[place].p for place in tested])
     against = holm([verdicts[place].p_against for place in tested])
@@ -62,20 +91,22 @@ def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     return [replace(verdict, power=_power(verdict, level)) for verdict in verdicts]
 
 
-def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
-    """The verdicts on a study that cannot be read at all."""
-    return [Verdict(claim, why=(UNREAD,), notes=(sentence,), power=_power(Verdict(claim), LEVEL)) for claim in claims]
-
-
 def _assess(claim: Claim, evidence: Evidence) -> Verdict:
     """What the study says of one claim, its p-values before any correction."""
     try:
-        if claim.rule in CHECKS:
-            return _checked(claim, tuple(CHECKS[claim.rule](evidence, claim)))
-        contrasts = RULES[claim.rule](evidence, claim, **claim.parameters)
-        return _tested(claim, tuple(evidence.find(contrast) for contrast in contrasts))
+        contrasts = list(RULES[claim.rule](evidence, claim, **claim.parameters))
+        verdict = _tested(claim, tuple(evidence.find(contrast) for contrast in contrasts))
     except UNREADABLE as error:
         return Verdict(claim, why=(UNREAD,), notes=(reason(error),))
+    assumptions = dict.fromkeys(note for contrast in contrasts for note in evidence.assumptions(contrast))
+    return replace(verdict, notes=(*verdict.notes, *assumptions))
+
+
+def _examined(identity: Claim, evidence: Evidence) -> Verdict:
+    try:
+        return _checked(identity, tuple(CHECKS[identity.rule](evidence, identity)))
+    except UNREADABLE as error:
+        return Verdict(identity, why=(UNREAD,), notes=(reason(error),))
 
 
 def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
@@ -83,10 +114,10 @@ def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
     silent = len(checks) - len(known)
     notes = (f"The files of {silent} of {counted(len(checks), 'model')} do not tell.",) if silent else ()
     if not all(known):  # one model is enough, whatever the others would tell
-        return Verdict(claim, checks=checks, verdict=REFUTED, notes=notes)
+        return Verdict(claim, checks=checks, verdict=FAILS, notes=notes)
     if silent or not known:
         return Verdict(claim, checks=checks, why=(PARTLY if known else NOT_RUN,), notes=notes)
-    return Verdict(claim, checks=checks, verdict=REPRODUCED)
+    return Verdict(claim, checks=checks, verdict=HOLDS)
 
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
@@ -119,7 +150,7 @@ def _decided(verdict: Verdict, adjusted: float, against: float) -> Verdict:
 
 def _power(verdict: Verdict, level: float) -> str:
     """What the claim's least certain effect would have had to be, to be shown with a chance of 80%."""
-    if verdict.verdict != UNDECIDED or verdict.claim.rule in CHECKS:
+    if verdict.verdict != UNDECIDED:
         return ""
     if not verdict.findings or all(not finding.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
