@@ -8,7 +8,20 @@ import pytest
 from iwae.errors import InputError
 from iwae.reporting.readme import BEGIN, END, write_readme
 
+
+def claim(name, family, points, verdict="undecided", why=()):
+    effects = [{"points_the_same_way": each} for each in points]
+    place = {"dataset": "mnist", "family": family}
+    return {"claim": name, "effects": effects, "verdict": verdict, "why": list(why), **place}
+
+
 FOUND = {
+    "claims": [
+        claim("It falls.", "effects", [True, False, None], why=["schedule cut", "too few seeds"]),
+        claim("It rises.", "effects", [True], "reproduced"),
+        claim("It was not tried.", "effects", [None], why=["not run"]),
+        claim("It is 83.", "values", [True]),
+    ],
     "verdicts": {"reproduced": 3, "not reproduced": 0, "undecided": 2},
     "undecided": {"not run": 2},
     "identities": {"holds": 4, "fails": 0, "undecided": 1},
@@ -37,7 +50,10 @@ def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
     assert "cut after 2 of 8 stages" in text
     table = (study / "table1.md").read_text().strip() if (study / "table1.md").is_file() else "### Table 1: mnist"
     assert table in text
-    assert "claims: 3 reproduced, 0 not reproduced, 2 undecided (2 not run); " in text
+    assert "| It falls. (mnist) | 1 of 2 | undecided: schedule cut, too few seeds |" in text
+    assert "| It rises. (mnist) | 1 of 1 | reproduced |" in text
+    assert "It was not tried." not in text and "It is 83." not in text
+    assert "all claims: 3 reproduced, 0 not reproduced, 2 undecided (2 not run); " in text
     assert "; identities: 4 hold, 0 fail, 1 undecided; problems with the study's files: 0.\n" in text
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.reporting.audit.content import summary
-from iwae.reporting.formats import markdown
+from iwae.reporting.audit.pages import tally
+from iwae.reporting.audit.verdicts import FAMILIES, NOT_RUN
+from iwae.reporting.formats import Column, Table, markdown
 from iwae.reporting.statements import comparison_lines, likelihood_line, protocols
 from iwae.reporting.study import Study
 from iwae.reporting.tables import TABLES
@@ -68,4 +70,21 @@ def _verdicts(results: Path, folder: str) -> str:
     if not path.is_file():
         raise InputError(f"{path} is missing: audit the study first.")
     found = json.loads(path.read_text(encoding="utf-8"))
-    return f"The [audit]({folder}/audit.md) of the paper's claims: {summary(found)}."
+    _, effects = FAMILIES
+    rows = [
+        (
+            f"{claim['claim']} ({claim['dataset']})",
+            tally(effect["points_the_same_way"] for effect in claim["effects"]),
+            f"{claim['verdict']}{': ' if claim['why'] else ''}{', '.join(claim['why'])}",
+        )
+        for claim in found["claims"]
+        if claim["family"] == effects and claim["why"] != [NOT_RUN]
+    ]
+    table = Table(
+        "The paper's claims of effects",
+        [],
+        [Column("claim", text=True), Column("effects on its side"), Column("verdict", text=True)],
+        rows,
+        [f"The [audit]({folder}/audit.md) of all claims: {summary(found)}."],
+    )
+    return markdown([table]).strip()

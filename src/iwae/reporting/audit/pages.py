@@ -33,7 +33,7 @@ def _environment(kind: str) -> jinja2.Environment:
         "region": _region,
         "interval": _interval,
         "way": _way,
-        "tally": _tally,
+        "tally": tally,
     }
     environment.filters.update(filters)
     environment.globals.update({"NOT_RUN": [NOT_RUN], "FAILS": FAILS, "EMPTY": EMPTY})
@@ -65,7 +65,7 @@ def _way(points: bool | None) -> str:
     return EMPTY if points is None else "yes" if points else "no"
 
 
-def _tally(points: Iterable[bool | None]) -> str:
+def tally(points: Iterable[bool | None]) -> str:
     """How many of a claim's effects, or an identity's checks, are as they should be: ``3 of 4``."""
     known = [each for each in points if each is not None]
     return f"{sum(known)} of {len(known)}" if known else EMPTY
