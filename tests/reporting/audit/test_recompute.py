@@ -18,7 +18,7 @@ from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.protocol import Protocol
 from iwae.reporting.audit import Recomputation, audit
-from iwae.reporting.audit.recompute import activity_error, differing_images, recompute
+from iwae.reporting.audit.recompute import activity_error, differing_images, differing_terms, recompute
 from iwae.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
 from iwae.specification import ModelSpec
 
@@ -141,6 +141,21 @@ def test_a_changed_activity_is_named(study, device, name, layer):
     rewrite(study / name, "activity", "activity.csv", edit)
     problems = afresh(study, device).problems
     assert [f"unit 7 of layer {layer}" in problem for problem in problems] == [True]
+
+
+def test_a_term_that_few_draws_carry_is_not_called_another(tmp_path):
+    """Of 2000 draws one in twenty carries the term; among 50 others may be none, which then show no error."""
+    draws = np.where(np.arange(2000) % 20 == 0, 4.0, 0.0)
+
+    def terms(values):
+        se = values.std(ddof=1) / len(values) ** 0.5
+        return pd.DataFrame([{"images": 60, "term": "index_gap", "value": values.mean(), "se": se}])
+
+    def problems(shift):
+        return list(differing_terms(tmp_path, terms(draws + shift), terms(np.zeros(50)), times=2000 / 50))
+
+    assert problems(shift=0.0) == []
+    assert len(problems(shift=1.0)) == 1
 
 
 def test_a_changed_term_of_the_surgery_is_named(study, device):
