@@ -145,7 +145,7 @@ class EngineRun:
         settings, images = TrainingSettings(batch_size=BATCH), synthetic_images(updates * BATCH)
         states = [training_states.fresh(spec, settings, images.train, device) for spec in specs]
         architecture = Architecture(specs[0].layers, settings.protocol.scale)
-        # A block is captured on the stream it is made on, which must not be the default one.
+        # A stream of its own, as in training, so that several stacks run at the same time.
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._updates, self._done = updates, 0
         options: dict[str, Any] = {"compile_step": partial(devices.compile_function, device=device)} if compiled else {}
