@@ -7,7 +7,7 @@
 #   snakemake --report report.html                         all of it on one page
 #
 # What is finished is told by the manifests in the model folders, never by time stamps: no rule below makes a file that
-# is finished, so nothing can make it again (src/iwae/standing.py).
+# is finished, so nothing can make it again (src/iwae/study/status.py).
 #
 # `snakemake --lint` complains, and exits with 1, only because no rule names a conda environment or a container: neither
 # would hold the library itself, which is installed. A test sees to it that it has no other complaint.

@@ -16,9 +16,9 @@ from report import report
 from rows import COLUMNS, Row, with_provenance
 from workload import Effort, Place, effort_for
 
-from iwae import manifest
 from iwae.device import can_compile, choose_device, configure, describe, fastest_products
 from iwae.files import write_rows, write_text
+from iwae.study import manifest
 
 SECTIONS: dict[str, Callable[[Place, Effort], Iterator[Row]]] = {
     "training": training.measure,

@@ -57,16 +57,16 @@ class Model(nn.Module):
 
     def log_weights(self, x: Tensor, k: int, noise: Sequence[Tensor] | None = None) -> Tensor:
         """Log p(x, h) - log q(h|x) of k draws for each binary image (B, 784), in nats: (k, B)."""
-        mean, log_deviation = self.q1(x)
+        mean, log_std = self.q1(x)
         eps = torch.randn(k, *mean.shape, device=x.device) if noise is None else noise[0]
-        h1 = mean + torch.exp(log_deviation) * eps
-        log_q = log_gaussian(h1, mean, log_deviation)
+        h1 = mean + torch.exp(log_std) * eps
+        log_q = log_gaussian(h1, mean, log_std)
         if self.layers == 1:
             return log_standard_gaussian(h1) + log_bernoulli(x, self.px(h1)) - log_q
-        mean, log_deviation = self.q2(h1)
+        mean, log_std = self.q2(h1)
         eps = torch.randn_like(mean) if noise is None else noise[1]
-        h2 = mean + torch.exp(log_deviation) * eps
-        log_q = log_q + log_gaussian(h2, mean, log_deviation)
+        h2 = mean + torch.exp(log_std) * eps
+        log_q = log_q + log_gaussian(h2, mean, log_std)
         log_p = log_standard_gaussian(h2) + log_gaussian(h1, *self.p1(h2))
         return log_p + log_bernoulli(x, self.px(h1)) - log_q
 
@@ -76,10 +76,10 @@ def log_standard_gaussian(z: Tensor) -> Tensor:
     return -0.5 * (z**2 + math.log(2 * math.pi)).sum(-1)
 
 
-def log_gaussian(z: Tensor, mean: Tensor, log_deviation: Tensor) -> Tensor:
+def log_gaussian(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """Log-density of a diagonal Gaussian: (..., D) -> (...)."""
-    standardized = (z - mean) / torch.exp(log_deviation)
-    return -0.5 * (standardized**2 + 2 * log_deviation + math.log(2 * math.pi)).sum(-1)
+    standardized = (z - mean) / torch.exp(log_std)
+    return -0.5 * (standardized**2 + 2 * log_std + math.log(2 * math.pi)).sum(-1)
 
 
 def log_bernoulli(x: Tensor, logits: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from iwae.reporting.formats import EMPTY, Column, Table, markdown
-from iwae.settings import SCHEDULE_STAGES
+from iwae.study.settings import SCHEDULE_STAGES
 from iwae.training.schedule import Schedule
 
 PAPER_UPDATES = Schedule(59_600 // 20, SCHEDULE_STAGES).updates  # of one model, 9.77 million

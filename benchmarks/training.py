@@ -21,7 +21,7 @@ from workload import (
     synthetic_pixels,
 )
 
-from iwae.settings import TrainingSettings
+from iwae.study.settings import TrainingSettings
 from iwae.training import state as training_states
 from iwae.training.loop import StackTraining
 

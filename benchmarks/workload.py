@@ -15,8 +15,8 @@ from iwae.data.splits import Images
 from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
 from iwae.models.store import TrainedModel
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import state as training_states
 from iwae.training.engine import Stack
 

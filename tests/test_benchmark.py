@@ -15,7 +15,7 @@ from iwae.__main__ import SECTIONS, main
 from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
 from iwae.models.model import log_weights
-from iwae.protocol import Protocol
+from iwae.study.protocol import Protocol
 from iwae.training.engine import make_bound
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"

@@ -10,10 +10,10 @@ import iwae
 from iwae.__main__ import MEASUREMENTS, main
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.evaluation import run as measuring
-from iwae.protocol import Protocol, preset
 from iwae.reporting import audit as auditing
-from iwae.settings import SurgerySettings, TrainingSettings
-from iwae.specification import DATASETS
+from iwae.study.protocol import Protocol, preset
+from iwae.study.settings import SurgerySettings, TrainingSettings
+from iwae.study.specification import DATASETS
 from iwae.training import run as training
 
 VERBS = (

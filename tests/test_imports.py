@@ -14,12 +14,19 @@ import iwae
 
 PACKAGE = Path(iwae.__file__).parent
 # A part imports from itself and from parts of lower rank. Parts of one rank know nothing of each other.
-FOUNDATION = ("errors", "specification", "protocol", "settings", "files", "manifest", "device", "progress")
-RANKS = [FOUNDATION, ("data",), ("models",), ("bounds",), ("training", "evaluation"), ("reporting",), ("__main__",)]
-# What a study asks for and how it stands: on the foundation alone, beside the computations. Workflow and reports ask.
-WORKFLOW = ("schema", "experiments", "configuration", "standing")
+RANKS = [
+    ("errors",),
+    ("files", "device", "progress"),
+    ("study",),
+    ("data",),
+    ("models",),
+    ("bounds",),
+    ("training", "evaluation"),
+    ("reporting",),
+    ("__main__",),
+]
 HEAVY = ("snakemake", "pandas", "matplotlib", "seaborn", "torchvision")
-PLAIN = ("errors", "specification", "protocol", "settings", "files", "manifest", *WORKFLOW)
+PLAIN = ("errors", "files", "study")
 IMPORT_ALL = """
 import importlib, json, sys
 for name in sys.argv[1:]:
@@ -67,17 +74,12 @@ def _third_party(name):
 
 
 def _allowed(part):
-    if part in WORKFLOW:
-        return {"", *FOUNDATION, *WORKFLOW}
-    if part in FOUNDATION:
-        return {"", *FOUNDATION}
     rank = next(rank for rank, parts in enumerate(RANKS) if part in parts)
-    asks = WORKFLOW if part in ("reporting", "__main__") else ()
-    return {"", part, *asks, *(lower for parts in RANKS[:rank] for lower in parts)}
+    return {"", part, *(lower for parts in RANKS[:rank] for lower in parts)}
 
 
 def test_every_part_has_its_place():
-    placed = {part for parts in RANKS for part in parts} | set(WORKFLOW)
+    placed = {part for parts in RANKS for part in parts}
     assert {_part(name) for name in MODULES} - {""} == placed
 
 
@@ -107,7 +109,7 @@ def test_models_and_bounds_do_no_files_and_no_pictures():
     for name in MODULES:
         if _part(name) in ("models", "bounds") and name != "iwae.models.store":
             assert not _third_party(name) & {"os", "pathlib", "json", "csv", "safetensors"}, name
-            assert not IMPORTS[name] & {"iwae.files", "iwae.manifest"}, name
+            assert not IMPORTS[name] & {"iwae.files", "iwae.study.manifest"}, name
 
 
 def test_pictures_and_tables_are_made_in_reporting_alone():
@@ -137,13 +139,13 @@ def test_numerics_load_neither_workflow_nor_pictures():
 
 
 def test_what_the_workflow_reads_loads_no_arrays():
-    loaded = _loaded(f"iwae.{part}" for part in PLAIN)
+    loaded = _loaded(name for name in MODULES if _part(name) in PLAIN)
     assert not loaded & {"torch", "numpy", "safetensors", "scipy", *HEAVY}
 
 
 def test_standard_library_only_is_true_where_it_is_said():
     claims = [name for name, path in MODULES.items() if "Standard library only" in path.read_text(encoding="utf-8")]
-    assert {f"iwae.{part}" for part in ("specification", "protocol", "settings", "manifest")} <= set(claims)
+    assert {"iwae.study", "iwae.study.protocol", "iwae.study.manifest"} <= set(claims)
     for name in claims:
         assert _third_party(name) <= {"iwae", *sys.stdlib_module_names}, name
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from iwae import manifest
 from iwae.errors import InputError
-from iwae.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
+from iwae.study.specification import ModelSpec
 
 MODEL = ModelSpec("mnist", 2, "iwae", 5, 3)
 TRAINING = TrainingSettings().as_dict()
@@ -19,8 +19,8 @@ WEIGHTS = b"the weights"
 RECORDER = """
 import sys
 from pathlib import Path
-from iwae import manifest
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.specification import ModelSpec
 folder, section = Path(sys.argv[1]), sys.argv[2]
 sys.stdin.read()  # start together
 for round in range(12):

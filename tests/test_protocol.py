@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.protocol import PRESETS, Protocol, preset
+from iwae.study.protocol import PRESETS, Protocol, preset
 
 # Each choice as the paper's text has it, or the textbook where the text is silent, and as the authors' code has it.
 CHOICES = {

@@ -8,13 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from iwae import manifest
 from iwae.models import store
 from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
 from iwae.models.model import log_weights
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.protocol import PRESETS, preset
-from iwae.settings import (
+from iwae.study.protocol import PRESETS, preset
+from iwae.study.settings import (
     MEASUREMENTS,
     SCHEDULE_STAGES,
     ActivitySettings,
@@ -17,7 +17,7 @@ from iwae.settings import (
     SurgerySettings,
     TrainingSettings,
 )
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 KINDS = (TrainingSettings, *MEASUREMENTS.values())
 LEAST = [

@@ -10,7 +10,7 @@ import pytest
 from iwae.reporting.audit import inspect
 from iwae.reporting.figures import figures_of, write_figure
 from iwae.reporting.readme import BEGIN, END, section
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 ROOT = Path(__file__).resolve().parents[1]
 # Studies that are in the repository; quick is what a user runs, and is ignored by git.
@@ -30,7 +30,7 @@ def test_every_file_is_what_it_was_and_every_number_is_made_again(results):
 
 
 def test_figures_are_drawn_again_to_the_pixel(results, tmp_path):
-    for name in figures_of(Study.open(results)):
+    for name in figures_of(StudyResults.open(results)):
         write_figure(name, results, tmp_path)
         ours, shipped = (matplotlib.image.imread(path / f"{name}.png") for path in (tmp_path, _figures(results)))
         np.testing.assert_array_equal(ours, shipped, err_msg=name)

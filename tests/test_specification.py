@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.specification import DATASETS, LAYERS, OBJECTIVES, PAPER_LATENTS, ModelSpec, grid
+from iwae.study.specification import DATASETS, LAYERS, OBJECTIVES, PAPER_LATENTS, ModelSpec, grid
 
 VARIATIONS = st.one_of(
     st.just(""),

@@ -14,9 +14,9 @@ from typing import Any
 
 import iwae
 from iwae.errors import AuditError, DivergenceError, InputError, InterruptedTraining
-from iwae.protocol import PRESETS, preset
-from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
-from iwae.specification import DATASETS, ModelSpec
+from iwae.study.protocol import PRESETS, preset
+from iwae.study.settings import MEASUREMENTS, Settings, TrainingSettings
+from iwae.study.specification import DATASETS, ModelSpec
 
 SECTIONS = ("training", "evaluation", "surgery", "scaling", "cores")  # of the benchmark
 _HELP = {

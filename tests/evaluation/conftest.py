@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
-from iwae import manifest
 from iwae.data import splits
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.models.store import TrainedModel
-from iwae.protocol import Protocol
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.protocol import Protocol
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 
 
 @pytest.fixture(scope="session")

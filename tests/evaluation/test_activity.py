@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from iwae.evaluation import activity
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models.model import conditional
-from iwae.settings import ActivitySettings
+from iwae.study.settings import ActivitySettings
 
 SINGLE = 1e-5  # float32 means of order one, in other chunks
 
@@ -51,9 +51,9 @@ def test_first_layer_is_the_variance_of_the_posterior_means(model_of, binary, de
 def test_second_layer_averages_over_the_first(model_of, binary, device):
     model, x, samples = model_of(2), binary(7), 30
     parameters, architecture = model.parameters, model.architecture
-    mean, log_deviation = conditional(architecture, parameters, "q1", torch.from_numpy(x).to(device).float())
+    mean, log_std = conditional(architecture, parameters, "q1", torch.from_numpy(x).to(device).float())
     (noise,) = next(noise_chunks(image_seeds(model.spec, 4, "activity", range(7)), samples, samples, (100,), device))
-    h2 = conditional(architecture, parameters, "q2", mean + log_deviation.exp() * noise)[0].cpu().double().numpy()
+    h2 = conditional(architecture, parameters, "q2", mean + log_std.exp() * noise)[0].cpu().double().numpy()
     expected = h2.mean(0).var(0) - (1 - 1 / 7) * h2.var(0, ddof=1).mean(0) / samples
     found = activity.measure(model, x, ActivitySettings(samples=samples, seed=4), device)[1]
     np.testing.assert_allclose(found.definition, expected, atol=SINGLE)

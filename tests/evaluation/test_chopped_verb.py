@@ -6,14 +6,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from iwae import manifest
 from iwae.data import splits
 from iwae.data.binarization import binarize
 from iwae.errors import InputError
 from iwae.evaluation import chopped, run
 from iwae.files import write_rows
-from iwae.protocol import Protocol
-from iwae.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings
+from iwae.study import manifest
+from iwae.study.protocol import Protocol
+from iwae.study.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings
 
 ACTIVITY = ActivitySettings(samples=3, authors_images=5)
 CHOPPED = ChoppedSettings(images=4, samples=10)

@@ -3,7 +3,7 @@
 import torch
 
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 LATENTS = (7, 4)
 

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from iwae.evaluation import likelihood, posterior
 from iwae.models.densities import bernoulli_log_prob, standard_gaussian_log_prob
 from iwae.models.model import conditional, pixel_logits, reconstruct
-from iwae.settings import LikelihoodSettings
+from iwae.study.settings import LikelihoodSettings
 
 POINTS = 60
 STEEP = 600.0  # times the decoder's last weights
@@ -127,9 +127,9 @@ def test_pictures_beside_the_grid(model, binary, device):
     x = binary(3)
     found = posterior.draw(model, x, 4, device)
     on_device = torch.from_numpy(x).to(device).float()
-    mean, log_deviation = conditional(model.architecture, model.parameters, "q1", on_device)
+    mean, log_std = conditional(model.architecture, model.parameters, "q1", on_device)
     np.testing.assert_array_equal(found.mean, mean.cpu())
-    np.testing.assert_array_equal(found.deviation, log_deviation.exp().cpu())
+    np.testing.assert_array_equal(found.deviation, log_std.exp().cpu())
     np.testing.assert_array_equal(found.inputs, 255 * x)
     means = reconstruct(model.architecture, model.parameters, on_device).cpu().numpy()
     assert np.abs(found.reconstructions / 255 - means).max() <= 0.5 / 255 + 1e-6

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from iwae.evaluation import surgery
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models import model as plain
-from iwae.settings import SurgerySettings
+from iwae.study.settings import SurgerySettings
 
 IDENTITY = 1e-11  # float64 rounding of sums of some 1000 nats, averaged over draws
 EXPANDED = 1e-9  # float64 rounding of (z - m)^2 written as z^2 - 2 z m + m^2
@@ -25,15 +25,15 @@ def measured(model, x, device, samples=10_000, sizes=(), seed=0, progress=lambda
 
 def gaussians(device, n=6, d=4):
     generator = torch.Generator().manual_seed(0)
-    mean, log_deviation = torch.randn(2, n, d, dtype=torch.float64, generator=generator)
-    return mean.to(device), log_deviation.to(device)
+    mean, log_std = torch.randn(2, n, d, dtype=torch.float64, generator=generator)
+    return mean.to(device), log_std.to(device)
 
 
 def test_mixture_against_torch(device):
-    mean, log_deviation = gaussians(device)
+    mean, log_std = gaussians(device)
     z = 2 * torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).to(device)
-    mixture = surgery.Mixture(mean, log_deviation)
-    components = Independent(Normal(mean, log_deviation.exp()), 1)
+    mixture = surgery.Mixture(mean, log_std)
+    components = Independent(Normal(mean, log_std.exp()), 1)
     assert_close(mixture.component_log_probs(z), components.log_prob(z[:, None]), atol=EXPANDED, rtol=0)
     weights = Categorical(logits=torch.zeros(6, dtype=torch.float64, device=device))
     assert_close(mixture.log_prob(z), MixtureSameFamily(weights, components).log_prob(z), atol=EXPANDED, rtol=0)
@@ -42,13 +42,13 @@ def test_mixture_against_torch(device):
 def test_aggregate_posterior_of_draws_against_torch(model_of, doubled, binary, device):
     """The mixture as the terms see it: all images' components, at the latents that were drawn."""
     model, x = doubled(model_of(1)), binary(40)
-    mean, log_deviation = surgery.encode(model, x, device)
+    mean, log_std = surgery.encode(model, x, device)
     chosen = torch.arange(0, 40, 3)
     noise = next(noise_chunks(image_seeds(model.spec, 0, "surgery", chosen.tolist()), 1, 1, (50,), device))[0][0]
-    z = mean[chosen] + log_deviation[chosen].exp() * noise.double()
-    components = Independent(Normal(mean, log_deviation.exp()), 1)
+    z = mean[chosen] + log_std[chosen].exp() * noise.double()
+    components = Independent(Normal(mean, log_std.exp()), 1)
     weights = Categorical(logits=torch.zeros(40, dtype=torch.float64, device=device))
-    draws = surgery.draw(model, x, chosen, (mean, log_deviation), 0)
+    draws = surgery.draw(model, x, chosen, (mean, log_std), 0)
     assert_close(draws.log_aggregate, MixtureSameFamily(weights, components).log_prob(z).cpu(), atol=EXPANDED, rtol=0)
 
 
@@ -90,8 +90,8 @@ def test_identity_and_elbo_computed_another_way(model_of, doubled, binary, devic
 def test_divergence_from_the_prior_is_information_and_marginal_kl(model_of, doubled, binary, device):
     model, x = model_of(1), binary(200)
     found = measured(model, x, device)
-    mean, log_deviation = surgery.encode(doubled(model), x, device)
-    exact = kl_divergence(Normal(mean, log_deviation.exp()), Normal(0.0, 1.0)).sum(-1).mean().item()
+    mean, log_std = surgery.encode(doubled(model), x, device)
+    exact = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1).mean().item()
     # The draws are of every image, so the closed form differs by the noise of z alone, below the errors' sum.
     error = found[200, "mutual_information"][1] + found[200, "marginal_kl"][1]
     assert abs(found[200, "mutual_information"][0] + found[200, "marginal_kl"][0] - exact) < 3 * error
@@ -127,13 +127,13 @@ def test_posteriors_far_apart_identify_the_image(model_of, binary, device, layer
 def test_information_of_two_components_against_quadrature(device):
     """Two Gaussians in one dimension: E log q(z|n) / q(z) as an integral over z."""
     mean = torch.tensor([[-0.7], [0.9]], dtype=torch.float64, device=device)
-    log_deviation = torch.tensor([[0.5], [0.8]], dtype=torch.float64, device=device).log()
-    mixture, generator = surgery.Mixture(mean, log_deviation), torch.Generator().manual_seed(0)
+    log_std = torch.tensor([[0.5], [0.8]], dtype=torch.float64, device=device).log()
+    mixture, generator = surgery.Mixture(mean, log_std), torch.Generator().manual_seed(0)
     grid = torch.arange(-8, 8, 0.01, dtype=torch.float64, device=device)[:, None]
     components = mixture.component_log_probs(grid)
     exact = (0.5 * components.exp() * (components - mixture.log_prob(grid)[:, None])).sum().item() * 0.01
     n = torch.randint(2, (20_000,), generator=generator).to(device)
-    z = mean[n] + log_deviation[n].exp() * torch.randn(20_000, 1, dtype=torch.float64, generator=generator).to(device)
+    z = mean[n] + log_std[n].exp() * torch.randn(20_000, 1, dtype=torch.float64, generator=generator).to(device)
     own = mixture.component_log_probs(z).gather(1, n[:, None])[:, 0]
     nothing = torch.zeros_like(own)
     draws = surgery.Draws(nothing, own, nothing, nothing, own, mixture.log_prob(z))

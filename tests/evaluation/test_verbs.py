@@ -6,13 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from iwae import manifest
 from iwae.data.binarization import binarize
 from iwae.errors import InputError
 from iwae.evaluation import likelihood as likelihoods
 from iwae.evaluation import run
 from iwae.files import sha256
-from iwae.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings, PicturesSettings, SurgerySettings
+from iwae.study import manifest
+from iwae.study.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings, PicturesSettings, SurgerySettings
 
 VERBS = {
     "likelihood": (

@@ -19,10 +19,10 @@ def draws(device, *shape, seed=0):
 
 
 def test_gaussian_densities_are_those_of_torch(device):
-    z, mean, log_deviation = draws(device, K, B, D), draws(device, B, D, seed=1), draws(device, B, D, seed=2)
-    found = gaussian_log_prob(z, mean, log_deviation)
+    z, mean, log_std = draws(device, K, B, D), draws(device, B, D, seed=1), draws(device, B, D, seed=2)
+    found = gaussian_log_prob(z, mean, log_std)
     assert found.shape == (K, B)
-    assert_close(found, Normal(mean, log_deviation.exp()).log_prob(z).sum(-1))
+    assert_close(found, Normal(mean, log_std.exp()).log_prob(z).sum(-1))
     assert_close(standard_gaussian_log_prob(z), Normal(0.0, 1.0).log_prob(z).sum(-1))
 
 
@@ -37,8 +37,8 @@ def test_gaussian_density_integrates_to_one(device):
     axis = torch.arange(-reach, reach, step, dtype=torch.float64, device=device)
     z = torch.cartesian_prod(axis, axis)
     mean = torch.tensor([0.3, -0.8], dtype=torch.float64, device=device)
-    log_deviation = torch.tensor([0.6, 1.5], dtype=torch.float64, device=device).log()
-    total = gaussian_log_prob(z, mean, log_deviation).exp().sum() * step**2
+    log_std = torch.tensor([0.6, 1.5], dtype=torch.float64, device=device).log()
+    total = gaussian_log_prob(z, mean, log_std).exp().sum() * step**2
     assert_close(total.item(), 1.0, atol=1e-9, rtol=0)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize, output_bias
-from iwae.protocol import Protocol
+from iwae.study.protocol import Protocol
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (11, PIXELS), dtype=np.uint8)
 

@@ -10,7 +10,7 @@ from iwae.bounds import elbo, importance_bound
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.models.model import conditional, generate, infer, joint_log_prob, log_weights, pixel_logits, reconstruct
-from iwae.protocol import Protocol
+from iwae.study.protocol import Protocol
 
 K, B = 3, 5
 SMALL = 1e-9  # rounding of float64 sums over 784 pixels
@@ -52,14 +52,14 @@ def test_log_weights_are_the_ratio_of_the_densities(layers, device):
     parameters, noise, x = parameters_of(architecture, device), noise_of(architecture, device), images(device)
     below, log_q, latents = x, 0, []
     for level in range(1, layers + 1):
-        mean, log_deviation = by_hand(parameters, f"q{level}", below, ("mean", "scale"))
-        below = mean + log_deviation.exp() * noise[level - 1].cpu()
-        log_q = log_q + Normal(mean, log_deviation.exp()).log_prob(below).sum(-1)
+        mean, log_std = by_hand(parameters, f"q{level}", below, ("mean", "scale"))
+        below = mean + log_std.exp() * noise[level - 1].cpu()
+        log_q = log_q + Normal(mean, log_std.exp()).log_prob(below).sum(-1)
         latents.append(below)
     log_p = Normal(0.0, 1.0).log_prob(latents[-1]).sum(-1)
     if layers == 2:
-        mean, log_deviation = by_hand(parameters, "p1", latents[1], ("mean", "scale"))
-        log_p = log_p + Normal(mean, log_deviation.exp()).log_prob(latents[0]).sum(-1)
+        mean, log_std = by_hand(parameters, "p1", latents[1], ("mean", "scale"))
+        log_p = log_p + Normal(mean, log_std.exp()).log_prob(latents[0]).sum(-1)
     (logits,) = by_hand(parameters, "px", latents[0], ("logits",))
     log_p = log_p + Bernoulli(logits=logits).log_prob(x.cpu().expand_as(logits)).sum(-1)
     found = log_weights(architecture, parameters, x, noise)
@@ -101,8 +101,8 @@ def test_elbo_converges_to_the_closed_form_of_its_divergence(layers, device):
     parameters = parameters_of(architecture, device)
     noise = noise_of(architecture, device, samples, 1)[:1]
     _, log_q = infer(Architecture(1), parameters, images(device, 1), noise)
-    _, log_deviation = conditional(architecture, parameters, "q1", images(device, 1))
-    entropy = Normal(0.0, log_deviation.exp()).entropy().sum(-1)
+    _, log_std = conditional(architecture, parameters, "q1", images(device, 1))
+    entropy = Normal(0.0, log_std.exp()).entropy().sum(-1)
     error = log_q.std(0) / samples**0.5
     assert ((log_q.mean(0) + entropy).abs() < 5 * error).all()
 
@@ -134,8 +134,8 @@ def test_generated_and_reconstructed_means(layers, device):
     noise = [layer[0] for layer in noise_of(architecture, device)]
     latent = noise[-1]
     if layers == 2:
-        mean, log_deviation = conditional(architecture, parameters, "p1", latent)
-        latent = mean + log_deviation.exp() * noise[0]
+        mean, log_std = conditional(architecture, parameters, "p1", latent)
+        latent = mean + log_std.exp() * noise[0]
     assert_close(generate(architecture, parameters, noise), pixel_logits(parameters, latent).sigmoid())
     mean, _ = conditional(architecture, parameters, "q1", x)
     assert_close(reconstruct(architecture, parameters, x), pixel_logits(parameters, mean).sigmoid())

@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from iwae import manifest
 from iwae.errors import InputError
 from iwae.models import store
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
-from iwae.protocol import Protocol
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.protocol import Protocol
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 
 SPEC = ModelSpec("mnist", 1, "iwae", 5, 0)
 

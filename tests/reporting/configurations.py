@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 FIELDS = {"datasets": "dataset", "layers": "layers", "objectives": "objective", "k": "k", "seeds": "seed"}

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from iwae import manifest
 from iwae.reporting.results import write_results
-from iwae.settings import ActivitySettings, LikelihoodSettings
-from iwae.specification import ModelSpec, grid
+from iwae.study import manifest
+from iwae.study.settings import ActivitySettings, LikelihoodSettings
+from iwae.study.specification import ModelSpec, grid
 
 FOLDER = Path(__file__).parent
 parts = SimpleNamespace(**{**runpy.run_path(FOLDER / "synthetic.py"), **runpy.run_path(FOLDER / "configurations.py")})

@@ -7,13 +7,13 @@ import pandas as pd
 from matplotlib.collections import LineCollection, PolyCollection
 
 from iwae.reporting.figures import FIGURES
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 
 def drawn(name, study):
     """The numbers of a figure as its CSV gives them, and the figure drawn from exactly these."""
     recipe = FIGURES[name]
-    stream = io.StringIO(recipe.data(Study.open(study)).to_csv(index=False))
+    stream = io.StringIO(recipe.data(StudyResults.open(study)).to_csv(index=False))
     frame = pd.read_csv(stream)
     return frame, recipe.draw(frame)
 

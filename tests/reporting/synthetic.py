@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from iwae import manifest
 from iwae.files import write_rows
-from iwae.protocol import PRESETS
-from iwae.settings import (
+from iwae.study import manifest
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import (
     ACTIVE,
     ActivitySettings,
     ChoppedSettings,
@@ -17,7 +17,7 @@ from iwae.settings import (
     SurgerySettings,
     TrainingSettings,
 )
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
 SIZES = (100, 600)

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.manifest import SECTIONS
 from iwae.reporting import contents
 from iwae.reporting.figures import FIGURES, figures_of
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import TABLES, tables_of
-from iwae.specification import ModelSpec, grid
-from iwae.standing import FILES
+from iwae.study.manifest import SECTIONS
+from iwae.study.specification import ModelSpec, grid
+from iwae.study.status import FILES
 
 BASE = ModelSpec("mnist", 1, "iwae", 50, 0)
 ALWAYS = ("training", "likelihood", "activity")
@@ -89,7 +89,7 @@ def test_figures_name_files_that_models_have():
 
 def test_a_study_says_the_same(varied, whole):
     for folder in (varied, whole):
-        study = Study.open(folder)
+        study = StudyResults.open(folder)
         assert tables_of(study) == list(contents.tables(study.specs, SECTIONS))
         assert figures_of(study) == list(contents.figures(study.specs, SECTIONS))
 

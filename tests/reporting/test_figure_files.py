@@ -7,7 +7,7 @@ import pytest
 from iwae.errors import InputError
 from iwae.reporting.figures import FIGURES, style, write_figure
 from iwae.reporting.results import write_results
-from iwae.specification import ModelSpec, grid
+from iwae.study.specification import ModelSpec, grid
 
 OWN = ("capacity", "protocols", "posterior")  # figures of models that are not of the grid
 

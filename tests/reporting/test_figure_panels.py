@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from iwae.reporting.figures import FIGURES, write_figure
-from iwae.reporting.study import Study
-from iwae.specification import grid
+from iwae.reporting.study import StudyResults
+from iwae.study.specification import grid
 
 OWN = ("capacity", "protocols", "posterior")  # figures of models that are not of the grid
 OF_GRID = [name for name in FIGURES if name not in OWN]
@@ -16,7 +16,7 @@ OF_GRID = [name for name in FIGURES if name not in OWN]
 def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
     study = varied if name in OWN else whole
     _, from_csv = look.drawn(name, study)
-    direct = FIGURES[name].draw(FIGURES[name].data(Study.open(study)))
+    direct = FIGURES[name].draw(FIGURES[name].data(StudyResults.open(study)))
     for one, other in zip(from_csv.axes, direct.axes, strict=True):
         lines = zip(look.lines_of(one), look.lines_of(other), strict=True)
         assert all(np.allclose(a, b, equal_nan=True) for a, b in lines)
@@ -93,7 +93,7 @@ def test_the_curves_of_each_data_set_have_limits_of_their_own(tmp_path, syntheti
 def test_variations_change_no_figure_of_the_grid(varied, tmp_path, synthetic):
     plain = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1, 5, 50)))
     for name in OF_GRID:
-        with_them, without = (FIGURES[name].data(Study.open(study)) for study in (varied, plain))
+        with_them, without = (FIGURES[name].data(StudyResults.open(study)) for study in (varied, plain))
         pd.testing.assert_frame_equal(with_them, without)
 
 

@@ -5,12 +5,12 @@ import pytest
 from matplotlib.patches import Ellipse
 
 from iwae.reporting.figures import images, posterior
-from iwae.reporting.study import Study
-from iwae.specification import ModelSpec
+from iwae.reporting.study import StudyResults
+from iwae.study.specification import ModelSpec
 
 
 def test_pictures_are_those_of_the_largest_k_and_the_first_seed(whole, look):
-    names = [model.spec.name for model in images.shown(Study.open(whole))]
+    names = [model.spec.name for model in images.shown(StudyResults.open(whole))]
     assert names == [f"mnist/l{n}-{o}-k5/seed0" for n in (1, 2) for o in ("vae", "iwae")]
     frame, figure = look.drawn("samples", whole)
     with np.load(whole / names[0] / "pictures.npz") as arrays:
@@ -128,5 +128,5 @@ def test_a_posterior_s_brightest_point_is_where_its_log_joint_is_highest(varied,
 
 def test_posteriors_of_more_seeds_are_those_of_the_first(tmp_path, synthetic):
     models = [ModelSpec("mnist", 1, "vae", 1, seed, "z2") for seed in (3, 1)]
-    study = Study.open(synthetic.study(tmp_path / "two", models))
+    study = StudyResults.open(synthetic.study(tmp_path / "two", models))
     assert [model.spec.seed for model in posterior._shown(study)] == [1]

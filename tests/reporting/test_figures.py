@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from iwae.reporting.figures import FIGURES
-from iwae.reporting.study import Study
-from iwae.specification import ModelSpec
+from iwae.reporting.study import StudyResults
+from iwae.study.specification import ModelSpec
 
 
 def test_nll(whole, look):
@@ -56,10 +56,10 @@ def test_activity_counts_all_units_and_has_its_threshold_at_a_bins_edge(whole, l
 
 
 def test_activities_of_zero_and_below_are_counted(tmp_path, synthetic, monkeypatch, look):
-    study = Study.open(synthetic.study(tmp_path / "study", [ModelSpec("mnist", 1, "vae", 1, 0)]))
+    study = StudyResults.open(synthetic.study(tmp_path / "study", [ModelSpec("mnist", 1, "vae", 1, 0)]))
     table = pd.DataFrame({"layer": 1, "unit": range(4), "activity": 0.5, "activity_authors": [0.0, -1e-9, 1e-30, 0.5]})
     head = {"dataset": "mnist", "layers": 1, "objective": "vae", "k": 1, "seed": 0, "stages": 8}
-    monkeypatch.setattr(Study, "concat", lambda *_: table.assign(**head))
+    monkeypatch.setattr(StudyResults, "concat", lambda *_: table.assign(**head))
     figure = FIGURES["activity"].draw(FIGURES["activity"].data(study))
     bars = [bar for bar, _ in look.bars_of(figure.axes[0])]
     assert [height for _, _, height in bars] == [3, 1] and bars[0][0] == pytest.approx(1e-6)
@@ -83,7 +83,7 @@ def test_learning(whole, look):
 def test_learning_without_held_out_images(tmp_path, synthetic, look):
     spec = ModelSpec("mnist", 1, "vae", 1, 0)
     study = synthetic.study(tmp_path / "study", [spec], stages=3)
-    frame = FIGURES["learning"].data(Study.open(study))
+    frame = FIGURES["learning"].data(StudyResults.open(study))
     frame["validation_bound"] = np.nan
     labels, _ = look.legend_of(FIGURES["learning"].draw(frame))
     assert labels == ["k = 1, train"]
@@ -103,14 +103,16 @@ def test_surgery_bars_add_up_to_minus_the_elbo(whole, look):
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names == [f"{n}, {m}" for n in ("1 layer", "2 layers") for m in ("VAE k=1", "VAE k=5", "IWAE k=5")]
     ends = look.ends_of_bars(figure.axes[0])
-    from_results = Study.open(whole).results.query("quantity == 'elbo' and layers == 1 and k == 1")["value"].mean()
+    from_results = (
+        StudyResults.open(whole).results.query("quantity == 'elbo' and layers == 1 and k == 1")["value"].mean()
+    )
     assert ends[0] == pytest.approx(-from_results)
     assert look.lines_of(figure.axes[0])[0][0, 0] == pytest.approx(np.log(600))
     assert set(frame.images) == {600}
 
 
 def test_a_negative_part_keeps_its_sign(whole, look):
-    frame = FIGURES["surgery"].data(Study.open(whole))
+    frame = FIGURES["surgery"].data(StudyResults.open(whole))
     first = frame.index[frame.term == "marginal_kl"][0]
     frame.loc[first, "value"] = -0.25
     values = frame.set_index("term")["value"].iloc[:4]
@@ -135,7 +137,7 @@ def test_capacity(varied, look):
 
 
 def test_capacity_is_of_the_models_of_the_table_alone(varied, synthetic):
-    frame = FIGURES["capacity"].data(Study.open(varied))
+    frame = FIGURES["capacity"].data(StudyResults.open(varied))
     assert set(frame.latents) == {25, 50, 100} and len(frame) == 2 * 3 * 2
     vae = frame[(frame.objective == "vae") & (frame.seed == 0)]
     assert set(vae.active_units) == {synthetic.active(ModelSpec("mnist", 1, "vae", 1, 0))}

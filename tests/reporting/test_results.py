@@ -10,8 +10,8 @@ import pytest
 from iwae.errors import InputError
 from iwae.reporting.reference import paper, paper_range, paper_row
 from iwae.reporting.results import COLUMNS, SURGERY_TERMS, collect, read_configuration, read_results, write_results
-from iwae.reporting.study import Study
-from iwae.specification import ModelSpec
+from iwae.reporting.study import StudyResults
+from iwae.study.specification import ModelSpec
 
 NAME = "mnist/l2-iwae-k5/seed0"
 
@@ -133,7 +133,7 @@ def test_variations_may_lack_steps_and_keep_their_names(one, synthetic):
     write_results(one, [NAME, name])
     frame = read_results(one / "results.csv")
     assert frame.groupby("layers").variation.unique().map(list).to_dict() == {1: ["z2"], 2: [""]}
-    study = Study.open(one)
+    study = StudyResults.open(one)
     assert [model.spec.name for model in study.models] == [name, NAME]
     assert [model.spec.name for model in study.grid.models] == [NAME]
     assert set(study.grid.results.layers) == {2}
@@ -177,12 +177,12 @@ def test_results_that_are_not_about_the_models_there_are_refused(one):
     text = path.read_text()
     path.write_text(text.replace(",8\n", ",7\n"))
     with pytest.raises(InputError, match="is not about .*run the step 'collect' again"):
-        Study.open(one)
+        StudyResults.open(one)
     frame = pd.read_csv(path.parent / "results.csv").assign(stages=8)
     frame.loc[frame.quantity == "nll", "value"] += 0.01
     frame.to_csv(path, index=False)
     with pytest.raises(InputError, match="is not about "):
-        Study.open(one)
+        StudyResults.open(one)
 
 
 def test_reference_numbers():
@@ -224,11 +224,11 @@ def test_the_configuration_is_kept_and_says_which_steps_a_study_has(tmp_path, sy
     study = synthetic.study(tmp_path / "study", [spec])
     written = synthetic.configuration("study", [spec])
     assert read_configuration(study / "configuration.json") == json.loads(json.dumps(written))
-    assert "chopped" in Study.open(study).sections
+    assert "chopped" in StudyResults.open(study).sections
     write_results(study, [NAME], synthetic.configuration("study", [spec], sections=()))
-    assert "chopped" not in Study.open(study).sections  # although the folder still has it
+    assert "chopped" not in StudyResults.open(study).sections  # although the folder still has it
     (study / "configuration.json").unlink()
-    assert "chopped" in Study.open(study).sections
+    assert "chopped" in StudyResults.open(study).sections
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"device": "cpu", "training": 3}'])
@@ -239,4 +239,4 @@ def test_a_damaged_configuration_is_refused(one, content):
     write_results(one, [NAME])
     path.write_text(content)
     with pytest.raises(InputError, match=f"{path} is "):
-        _ = Study.open(one).sections
+        _ = StudyResults.open(one).sections

@@ -13,10 +13,10 @@ import yaml
 from iwae.errors import InputError
 from iwae.reporting.figures import FIGURES, write_figure
 from iwae.reporting.seal import check
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import duration, write_summary
 from iwae.reporting.tables import TABLES, tables_of, write_table
-from iwae.specification import grid
+from iwae.study.specification import grid
 
 CAPTIONS = Path(__file__).parents[2] / "workflow/report"
 
@@ -26,7 +26,7 @@ def study(tmp_path_factory, synthetic):
     root = tmp_path_factory.mktemp("study")
     specs = grid(["mnist"], (1, 2), ("vae", "iwae"), (1, 5), (0,))
     folder = synthetic.study(root / "results/quick", specs, stages=2)
-    for name in tables_of(Study.open(folder)):
+    for name in tables_of(StudyResults.open(folder)):
         write_table(name, folder)
     write_figure("nll", folder, root / "figures/quick")
     write_summary(folder, root / "figures/quick")
@@ -78,7 +78,7 @@ def test_every_report_has_a_caption_that_reads_its_numbers_from_the_configuratio
 
 def test_the_readme_says_which_bound_was_measured(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "rough", grid(["mnist"], (1,), ("vae",), (1,), (0,)), samples=10)
-    for name in tables_of(Study.open(folder)):
+    for name in tables_of(StudyResults.open(folder)):
         write_table(name, folder)
     write_summary(folder, tmp_path)
     text = (folder / "README.md").read_text()
@@ -108,7 +108,7 @@ def test_the_summary_seals_the_study(study):
 def test_a_study_with_variations(varied, tmp_path):
     folder, figures = tmp_path / "results/varied", tmp_path / "figures/varied"
     shutil.copytree(varied, folder)
-    for name in tables_of(Study.open(folder)):
+    for name in tables_of(StudyResults.open(folder)):
         write_table(name, folder)
     for name in ("capacity", "protocols"):
         write_figure(name, folder, figures)
@@ -125,7 +125,7 @@ def test_a_study_with_variations(varied, tmp_path):
 
 def test_without_a_step_the_readme_has_no_table_of_it(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1,), (0,)), sections=("surgery", "pictures"))
-    for name in tables_of(Study.open(folder)):
+    for name in tables_of(StudyResults.open(folder)):
         write_table(name, folder)
     write_summary(folder, tmp_path / "figures")
     assert not (folder / "inactive.md").exists() and "inactive units" not in (folder / "README.md").read_text()

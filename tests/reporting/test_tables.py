@@ -13,9 +13,9 @@ from iwae.reporting.formats import Column, Table, html_page, latex, markdown
 from iwae.reporting.layout.cells import units
 from iwae.reporting.results import write_results
 from iwae.reporting.statements import tightness_lines
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import TABLES, tables_of, write_table
-from iwae.specification import ModelSpec, grid
+from iwae.study.specification import ModelSpec, grid
 
 KINDS = ("csv", "md", "html", "tex")
 CUT = "cut after 2 of 8 stages (4 of 3280 passes)"
@@ -41,7 +41,7 @@ def written(study, name):
 
 
 def test_nll_and_both_errors_by_hand(whole):
-    ours = row(table1(Study.open(whole)), 2, 5, "iwae")
+    ours = row(table1(StudyResults.open(whole)), 2, 5, "iwae")
     seeds = np.stack([per_image(whole, f"mnist/l2-iwae-k5/seed{seed}") for seed in (0, 1)])
     assert ours.nll == pytest.approx(seeds.mean())
     assert ours.se_images == pytest.approx(seeds.mean(axis=0).std(ddof=1) / np.sqrt(40))
@@ -73,7 +73,7 @@ def test_units_near_the_threshold_are_told(whole):
 
 
 def test_differences_from_the_vae_are_paired_over_images(whole):
-    ours = row(table1(Study.open(whole)), 1, 5, "iwae")
+    ours = row(table1(StudyResults.open(whole)), 1, 5, "iwae")
     pairs = np.stack(
         [
             per_image(whole, f"mnist/l1-iwae-k5/seed{seed}") - per_image(whole, f"mnist/l1-vae-k5/seed{seed}")
@@ -88,14 +88,14 @@ def test_differences_from_the_vae_are_paired_over_images(whole):
 
 
 def test_one_model_stands_in_both_columns_at_k_1(whole):
-    frame = table1(Study.open(whole))
+    frame = table1(StudyResults.open(whole))
     vae, iwae = row(frame, 1, 1, "vae"), row(frame, 1, 1, "iwae")
     assert vae.model == iwae.model == "mnist/l1-vae-k1" and vae.nll == iwae.nll
     assert pd.isna(iwae.minus_vae)
 
 
 def test_both_variants_of_active_units(whole):
-    ours = row(table1(Study.open(whole)), 2, 5, "iwae")
+    ours = row(table1(StudyResults.open(whole)), 2, 5, "iwae")
     assert (ours.active_units_1, ours.active_units_2) == (18.5, 5)
     assert (ours.active_units_authors_1, ours.active_units_authors_2) == (18.5, 6)
     assert (ours.paper_active_1, ours.paper_active_2, ours.activity_variant) == (21, 5, "one-sample")
@@ -187,8 +187,8 @@ def test_mixed_stages_stand_in_rows_of_their_own(tmp_path, synthetic):
 )
 def test_tables_of_any_part_of_the_grid(tmp_path, specs, synthetic):
     study = synthetic.study(tmp_path / "part", specs)
-    assert tables_of(Study.open(study)) == ["table1", "generalization", "inactive", "surgery"]
-    for name in tables_of(Study.open(study)):
+    assert tables_of(StudyResults.open(study)) == ["table1", "generalization", "inactive", "surgery"]
+    for name in tables_of(StudyResults.open(study)):
         assert all(written(study, name).values())
     assert len(pd.read_csv(study / "table1.csv")) == len({(s.layers, s.objective, s.k) for s in specs}) + any(
         s.k == 1 for s in specs
@@ -196,7 +196,7 @@ def test_tables_of_any_part_of_the_grid(tmp_path, specs, synthetic):
 
 
 def test_surgery_by_hand(whole):
-    frame = surgery(Study.open(whole))
+    frame = surgery(StudyResults.open(whole))
     chosen = frame[(frame.layers == 1) & (frame.k == 5) & (frame.objective == "iwae") & (frame.images == 600)]
     terms = chosen.set_index("term")
     value = terms["value"]
@@ -210,7 +210,7 @@ def test_surgery_by_hand(whole):
 
 def test_tables_are_the_same_bytes_again(varied):
     names = [name for name in TABLES if name != "table3"]
-    assert tables_of(Study.open(varied)) == names
+    assert tables_of(StudyResults.open(varied)) == names
     assert [written(varied, name) for name in names] == [written(varied, name) for name in names]
 
 

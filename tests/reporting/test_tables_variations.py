@@ -9,10 +9,10 @@ import pytest
 from iwae.reporting.continuation import table2
 from iwae.reporting.formats import EMPTY
 from iwae.reporting.results import write_results
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import write_table
 from iwae.reporting.variations import capacity, protocols
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 
 def per_image(study, kind):
@@ -43,7 +43,7 @@ def row(frame, **keys):
 
 
 def test_table2_by_hand(varied, synthetic):
-    frame = table2(Study.open(varied))
+    frame = table2(StudyResults.open(varied))
     assert len(frame) == 2
     ours = row(frame, first_objective="vae", first_k=1, objective="iwae", k=50)
     expected = difference(varied, "iwae-k50-from-vae-k1", "vae-k1")
@@ -61,7 +61,7 @@ def test_table2_by_hand(varied, synthetic):
 
 
 def test_table2_the_other_way_round(varied):
-    ours = row(table2(Study.open(varied)), first_objective="iwae", first_k=50, objective="vae", k=1)
+    ours = row(table2(StudyResults.open(varied)), first_objective="iwae", first_k=50, objective="vae", k=1)
     assert ours.change == pytest.approx(difference(varied, "vae-k1-from-iwae-k50", "iwae-k50")[0])
     assert (ours.paper_first_nll, ours.paper_nll, ours.paper_active_change) == (84.78, 86.02, -2)
     assert ours.paper_change == pytest.approx(1.24)
@@ -90,12 +90,12 @@ def test_table2_without_the_first_stage_or_of_another_schedule_has_no_change(tmp
     end = ModelSpec("mnist", 1, "iwae", 50, 0, "from-vae-k1")
     synthetic.model(tmp_path, end)
     write_results(tmp_path, [end.name])
-    alone = table2(Study.open(tmp_path)).iloc[0]
+    alone = table2(StudyResults.open(tmp_path)).iloc[0]
     assert np.isnan(alone.first_nll) and np.isnan(alone.change) and np.isnan(alone.active_change)
     assert not alone.comparable and alone.nll > 0
     synthetic.model(tmp_path, end.origin, stages=7)
     write_results(tmp_path, [end.name, end.origin.name])
-    assert np.isnan(table2(Study.open(tmp_path)).change.iloc[0])
+    assert np.isnan(table2(StudyResults.open(tmp_path)).change.iloc[0])
     assert f"| {EMPTY} |" in markdown(tmp_path, "table2")
 
 
@@ -109,7 +109,7 @@ def test_models_the_paper_has_not_continued_have_no_values_of_its(tmp_path, synt
 
 
 def test_capacity_by_hand(varied, synthetic):
-    frame = capacity(Study.open(varied))
+    frame = capacity(StudyResults.open(varied))
     assert list(zip(frame.objective, frame.latents, strict=True)) == [
         (objective, latents) for objective in ("vae", "iwae") for latents in (25, 50, 100)
     ]
@@ -130,12 +130,12 @@ def test_capacity_leaves_out_the_models_that_are_drawn(varied):
 def test_capacity_is_of_the_seeds_that_were_varied(tmp_path, synthetic):
     models = [ModelSpec("mnist", 1, "vae", 1, seed) for seed in (0, 1)]
     study = synthetic.study(tmp_path / "one", [*models, replace(models[0], variation="z100")])
-    assert list(capacity(Study.open(study)).seeds) == [1, 1]
+    assert list(capacity(StudyResults.open(study)).seeds) == [1, 1]
     assert "One seed: the spread over seeds is not known" in markdown(study, "capacity")
 
 
 def test_protocols_by_hand(varied, synthetic):
-    frame = protocols(Study.open(varied))
+    frame = protocols(StudyResults.open(varied))
     assert len(frame) == 2 * 4
     ours = row(frame, objective="vae", variant="paper-text")
     expected = difference(varied, "vae-k1-with-paper-text", "vae-k1")
@@ -148,7 +148,7 @@ def test_protocols_by_hand(varied, synthetic):
 
 
 def test_what_changed_is_read_from_the_manifests(varied):
-    changed = protocols(Study.open(varied)).set_index(["objective", "variant"]).changed
+    changed = protocols(StudyResults.open(varied)).set_index(["objective", "variant"]).changed
     assert changed["vae", "adam_beta1"] == "adam_beta1: 0.99 -> 0.9"
     assert changed["iwae", "shuffle"] == "shuffle: False -> True"
     fields = changed["vae", "paper-text"].split("; ")
@@ -168,14 +168,14 @@ def test_protocols_without_the_study_s_own_have_no_difference(tmp_path, syntheti
     spec = ModelSpec("mnist", 2, "vae", 5, 0, "with-loss")
     synthetic.model(tmp_path, spec)
     write_results(tmp_path, [spec.name])
-    alone = protocols(Study.open(tmp_path)).iloc[0]
+    alone = protocols(StudyResults.open(tmp_path)).iloc[0]
     assert np.isnan(alone.difference) and alone.changed == "" and alone.active_units_2 == 5
 
 
 def test_protocols_of_each_data_set_have_their_own_held_out_images(tmp_path, synthetic):
     models = [ModelSpec(dataset, 1, "vae", 1, 0, "with-held_out") for dataset in ("mnist", "omniglot")]
     study = synthetic.study(tmp_path / "two", [*(replace(model, variation="") for model in models), *models])
-    changed = protocols(Study.open(study)).set_index(["dataset", "variant"]).changed
+    changed = protocols(StudyResults.open(study)).set_index(["dataset", "variant"]).changed
     assert changed["mnist", "held_out"] == "held_out: 400 -> 0"
     assert changed["omniglot", "held_out"] == "held_out: 1345 -> 0"
     assert markdown(study, "protocols").count("own: the study's own protocol, authors-code.") == 2

@@ -6,8 +6,8 @@ import torch
 
 from iwae.data.splits import Images
 from iwae.models.architecture import Architecture
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import state as training_states
 from iwae.training.engine import Stack
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from iwae.protocol import PRESETS
+from iwae.study.protocol import PRESETS
 from iwae.training.adam import adam_update, initial_second_moment, step_scalars
 
 CODE, TEXT = PRESETS["authors-code"], PRESETS["paper-text"]

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from iwae.models.architecture import Architecture
-from iwae.protocol import PRESETS
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import state as training_states
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.engine import captured, make_step

@@ -10,9 +10,9 @@ from iwae.data.binarization import bernoulli_pixels
 from iwae.device import compile_function
 from iwae.models.architecture import Architecture
 from iwae.models.model import log_weights
-from iwae.protocol import PRESETS
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import state as training_states
 from iwae.training.draws import BlockDraws
 

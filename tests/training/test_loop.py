@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
-from iwae.protocol import PRESETS
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import run as job_module
 from iwae.training import state as training_states
 from iwae.training.concurrency import run_side_by_side

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iwae.protocol import PRESETS
+from iwae.study.protocol import PRESETS
 from iwae.training.schedule import Schedule, learning_rate, passes_before
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from iwae.errors import InputError
-from iwae.protocol import PRESETS
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import state as states
 
 SPEC = ModelSpec("mnist", 2, "iwae", 3, 1)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iwae import manifest
-from iwae.configuration import read_study
 from iwae.data.registry import DATASETS
 from iwae.errors import InputError
-from iwae.standing import FILES
+from iwae.study import manifest
+from iwae.study.configuration import read_study
+from iwae.study.status import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}

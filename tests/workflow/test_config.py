@@ -8,17 +8,17 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iwae import configuration as library
-from iwae.configuration import read_study
 from iwae.data import registry
 from iwae.errors import InputError
-from iwae.protocol import PRESETS, Protocol
-from iwae.settings import (
+from iwae.study import configuration as library
+from iwae.study.configuration import read_study
+from iwae.study.protocol import PRESETS, Protocol
+from iwae.study.settings import (
     MEASUREMENTS,
     SCHEDULE_STAGES,
     TrainingSettings,
 )
-from iwae.specification import DATASETS, LAYERS, MOST_SEEDS, OBJECTIVES
+from iwae.study.specification import DATASETS, LAYERS, MOST_SEEDS, OBJECTIVES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())

@@ -8,9 +8,9 @@ import shutil
 
 import pytest
 
-from iwae import manifest
 from iwae.reporting import contents
-from iwae.standing import standing
+from iwae.study import manifest
+from iwae.study.status import study_status
 
 # As few models as have every table and figure: each is six jobs.
 OVERLAY = {
@@ -67,8 +67,8 @@ def test_a_tiny_study_from_data_to_report(workplace, snakemake, tiny_study):
 
 def _check_results(results, study):
     """Every model has what its manifest describes, and results.csv has its numbers."""
-    stands = standing(study, results, results)
-    assert stands.missing() == "" and stands.outdated == {}
+    status = study_status(study, results, results)
+    assert status.missing() == "" and status.outdated == {}
     for model in study.models:
         for section, entry in manifest.read(results / model.name).items():
             for name in entry.get("files", {}) if section != "model" else ():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from iwae.configuration import read_study
 from iwae.data.registry import DATASETS
+from iwae.study.configuration import read_study
 
 IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}
 ON = {

@@ -9,11 +9,11 @@ from snakemake.exceptions import WorkflowError
 from snakemake.resources import Resource
 
 try:
-    from iwae.configuration import read_study
+    from iwae.study.configuration import read_study
     from iwae.data.registry import DATASETS
     from iwae.errors import InputError
     from iwae.reporting import contents
-    from iwae.standing import FILES, standing
+    from iwae.study.status import FILES, study_status
 except ImportError as error:
     raise WorkflowError(
         f"The library iwae cannot be imported by {sys.executable} ({error}): run `make setup`, or `pip install -e .` in "
@@ -29,7 +29,7 @@ try:
     RESULTS, FIGURES, LOGS, CHECKPOINTS = (
         f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")
     )
-    stands = standing(study, Path(RESULTS), Path(CHECKPOINTS))
+    status = study_status(study, Path(RESULTS), Path(CHECKPOINTS))
 except InputError as error:
     raise WorkflowError(str(error)) from error
 
@@ -81,7 +81,7 @@ def finished(files):
     """An input function that gives `files` if every model is trained and measured, and says what is missing if not."""
 
     def check(wildcards):
-        missing = stands.missing()
+        missing = status.missing()
         if missing:
             # Snakemake would wrap a WorkflowError in a traceback; this ends it with the sentence alone, and status 1.
             sys.exit(
@@ -95,7 +95,7 @@ def finished(files):
 
 def unfinished(section):
     """A wildcard constraint: the models that lack a current result of this section, and no others."""
-    return "|".join(re.escape(model.name) for model in stands.unfinished.get(section, [])) or "(?!)"
+    return "|".join(re.escape(model.name) for model in status.unfinished.get(section, [])) or "(?!)"
 
 
 def outdated(section):
@@ -108,7 +108,7 @@ def outdated_marks(section, names):
 
     A file that is there is no reason for Snakemake to make it. A mark, which is newer, is one.
     """
-    found = [stands.outdated.get((name, section)) for name in names]
+    found = [status.outdated.get((name, section)) for name in names]
     return [f"<logs>/outdated/{mark}" for mark in found if mark]
 
 
@@ -136,7 +136,7 @@ def settings_flags(section):
 def cohorts():
     """The models that are still to be trained, by the job that trains them."""
     result = {}
-    for model in stands.unfinished["training"]:
+    for model in status.unfinished["training"]:
         result.setdefault(study.cohort_of(model), []).append(model)
     return result
 

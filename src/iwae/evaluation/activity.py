@@ -15,7 +15,7 @@ from torch import Tensor
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models.model import conditional
 from iwae.models.store import TrainedModel
-from iwae.settings import ACTIVE, ActivitySettings
+from iwae.study.settings import ACTIVE, ActivitySettings
 
 _ROWS = {"cpu": 5000, "cuda": 200_000}  # draws in one pass through the second recognition network
 _IMAGES = 1000  # images at most in one pass through the first
@@ -118,23 +118,21 @@ def posterior_means(
     for start in range(0, len(x), group):
         rows = slice(start, min(start + group, len(x)))
         binary = torch.from_numpy(x[rows]).to(device).float()
-        mean, log_deviation = conditional(model.architecture, model.parameters, "q1", binary)
+        mean, log_std = conditional(model.architecture, model.parameters, "q1", binary)
         found[0].mean[rows] = mean.double().cpu()
         if model.architecture.layers == 2:
             seeds = image_seeds(model.spec, *stream, range(rows.start, rows.stop))
-            above = _second_layer(model, mean, log_deviation, seeds, samples)
+            above = _second_layer(model, mean, log_std, seeds, samples)
             found[1].mean[rows], found[1].variance[rows] = above.mean.cpu(), above.variance.cpu()
         progress(rows.stop - rows.start)
     return found
 
 
-def _second_layer(
-    model: TrainedModel, mean: Tensor, log_deviation: Tensor, seeds: list[int], samples: int
-) -> PosteriorMeans:
+def _second_layer(model: TrainedModel, mean: Tensor, log_std: Tensor, seeds: list[int], samples: int) -> PosteriorMeans:
     latents = model.architecture.latents[:1]
     # One chunk: a layer's width in floats for each of at most max(_ROWS, samples) draws.
     (noise,) = next(noise_chunks(seeds, samples, samples, latents, mean.device))
-    h1 = mean + torch.exp(log_deviation) * noise
+    h1 = mean + torch.exp(log_std) * noise
     h2 = conditional(model.architecture, model.parameters, "q2", h1)[0].double()
     variance = h2.var(0) if samples > 1 else torch.zeros_like(h2[0])
     return PosteriorMeans(h2.mean(0), variance)

@@ -16,7 +16,7 @@ from torch import Tensor
 from iwae.evaluation import likelihood
 from iwae.models.model import Parameters
 from iwae.models.store import TrainedModel
-from iwae.settings import ChoppedSettings
+from iwae.study.settings import ChoppedSettings
 
 
 class Chopped(NamedTuple):

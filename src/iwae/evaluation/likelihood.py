@@ -18,7 +18,7 @@ from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
 from iwae.evaluation.weights import Encoded, encode, log_weights
 from iwae.models.store import TrainedModel
-from iwae.settings import ChoppedSettings, LikelihoodSettings
+from iwae.study.settings import ChoppedSettings, LikelihoodSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""

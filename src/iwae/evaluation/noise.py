@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 BLOCK = 1000  # samples of one image drawn by one call: what a generator returns depends on how much is asked for
 

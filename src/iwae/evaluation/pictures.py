@@ -9,7 +9,7 @@ from torch import Tensor
 from iwae.evaluation.noise import noise_chunks
 from iwae.models.model import generate, reconstruct
 from iwae.models.store import TrainedModel
-from iwae.settings import PicturesSettings
+from iwae.study.settings import PicturesSettings
 
 
 class Pictures(NamedTuple):

@@ -53,8 +53,8 @@ def draw(model: TrainedModel, x: np.ndarray, points: int, device: torch.device) 
         device: Where to compute.
     """
     binary = torch.from_numpy(x).to(device).float()
-    mean, log_deviation = conditional(model.architecture, model.parameters, "q1", binary)
-    deviation = torch.exp(log_deviation)
+    mean, log_std = conditional(model.architecture, model.parameters, "q1", binary)
+    deviation = torch.exp(log_std)
     axes = common_axes(mean, deviation, points)
     surface = log_joint(model, binary, axes)
     for _ in range(_ZOOMS):

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from iwae import device as devices
-from iwae import manifest
 from iwae.data import splits
 from iwae.data.binarization import binarize
 from iwae.errors import InputError
@@ -27,7 +26,8 @@ from iwae.evaluation import surgery as surgeries
 from iwae.files import atomic_path, write_rows
 from iwae.models import store
 from iwae.progress import progress_bar
-from iwae.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings, PicturesSettings, SurgerySettings
+from iwae.study import manifest
+from iwae.study.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings, PicturesSettings, SurgerySettings
 
 
 def likelihood(folder: Path, data: Path, settings: LikelihoodSettings, device: str = "auto", threads: int = 1) -> None:

@@ -24,7 +24,7 @@ from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models.densities import gaussian_log_prob, standard_gaussian_log_prob
 from iwae.models.model import conditional, infer, joint_log_prob
 from iwae.models.store import TrainedModel
-from iwae.settings import SurgerySettings
+from iwae.study.settings import SurgerySettings
 
 _QUERIES = 100  # rows of a block of the Q x N matrix of log-densities: 48 MB for N = 59,600
 _IMAGES = 1000  # images encoded, and draws decoded, at once
@@ -93,11 +93,11 @@ def measure(
     """
     parameters = {name: tensor.double() for name, tensor in model.parameters.items()}
     double = TrainedModel(model.spec, model.settings, model.architecture, parameters)
-    mean, log_deviation = encode(double, x, device)
+    mean, log_std = encode(double, x, device)
     rows: list[dict[str, object]] = []
     for size in sizes_of(settings, len(x)):
         chosen = choose(model, size, settings)
-        draws = draw(double, x, chosen, (mean[:size], log_deviation[:size]), settings.seed, progress)
+        draws = draw(double, x, chosen, (mean[:size], log_std[:size]), settings.seed, progress)
         found = terms(draws, size)
         rows += [{"images": size, "term": name, "value": value, "se": se} for name, (value, se) in found.items()]
     return rows
@@ -121,8 +121,8 @@ def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> tuple[Te
     for start in range(0, len(x), _IMAGES):
         binary = torch.from_numpy(x[start : start + _IMAGES]).to(device, kind)
         parts.append(conditional(model.architecture, model.parameters, "q1", binary))
-    mean, log_deviation = (torch.cat(part) for part in zip(*parts, strict=True))
-    return mean, log_deviation
+    mean, log_std = (torch.cat(part) for part in zip(*parts, strict=True))
+    return mean, log_std
 
 
 def draw(
@@ -159,8 +159,8 @@ def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: "Mixture"
     binary = torch.from_numpy(x[images.numpy()]).to(device).double()
     latents, log_q = infer(architecture, model.parameters, binary, noise)
     log_prior, reconstruction = joint_log_prob(architecture, model.parameters, binary, latents)
-    log_deviation = mixture.log_deviation[images.to(device)]
-    log_q_h1 = standard_gaussian_log_prob(noise[0][0]) - log_deviation.sum(-1)
+    log_std = mixture.log_std[images.to(device)]
+    log_q_h1 = standard_gaussian_log_prob(noise[0][0]) - log_std.sum(-1)
     components = mixture.component_log_probs(latents[0][0])
     log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
     log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.mean))
@@ -173,11 +173,11 @@ class Mixture:
     log N(z; m, s) = [z^2, z] . [-1 / (2 s^2); m / s^2] + constant: one matrix product for all pairs of z and component.
     """
 
-    def __init__(self, mean: Tensor, log_deviation: Tensor) -> None:
-        self.mean, self.log_deviation = mean, log_deviation
-        precision = torch.exp(-2 * log_deviation)
+    def __init__(self, mean: Tensor, log_std: Tensor) -> None:
+        self.mean, self.log_std = mean, log_std
+        precision = torch.exp(-2 * log_std)
         self._weight = torch.cat([-0.5 * precision, mean * precision], dim=1).T  # (2 D, N)
-        self._constant = gaussian_log_prob(torch.zeros_like(mean[0]), mean, log_deviation)  # (N,)
+        self._constant = gaussian_log_prob(torch.zeros_like(mean[0]), mean, log_std)  # (N,)
 
     def component_log_probs(self, z: Tensor) -> Tensor:
         """The log-densities N(z; m_n, s_n) of each component: (Q, D) -> (Q, N)."""

@@ -28,22 +28,22 @@ class Encoded(NamedTuple):
 
     Attributes:
         mean: Mean of q(h1 | x), (B, D_h1).
-        log_deviation: Its log-deviation, (B, D_h1).
+        log_std: Its log-deviation, (B, D_h1).
         projection: W x, for the weights W of the decoder's last layer, (B, 200).
         offset: x . b, for its bias b, (B,).
     """
 
     mean: Tensor
-    log_deviation: Tensor
+    log_std: Tensor
     projection: Tensor
     offset: Tensor
 
 
 def encode(architecture: Architecture, parameters: Parameters, x: Tensor) -> Encoded:
     """Encode binary images, (B, 784)."""
-    mean, log_deviation = conditional(architecture, parameters, "q1", x)
+    mean, log_std = conditional(architecture, parameters, "q1", x)
     projection = x @ parameters["px.logits.weight"].T
-    return Encoded(mean, log_deviation, projection, x @ parameters["px.logits.bias"])
+    return Encoded(mean, log_std, projection, x @ parameters["px.logits.bias"])
 
 
 def log_weights(
@@ -60,14 +60,14 @@ def log_weights(
     Returns:
         (S, B), in nats.
     """
-    h1 = encoded.mean + torch.exp(encoded.log_deviation) * noise[0]
-    log_q = standard_gaussian_log_prob(noise[0]) - encoded.log_deviation.sum(-1)
+    h1 = encoded.mean + torch.exp(encoded.log_std) * noise[0]
+    log_q = standard_gaussian_log_prob(noise[0]) - encoded.log_std.sum(-1)
     log_likelihood = pixel_log_prob(parameters, encoded, h1)
     if architecture.layers == 1:
         return standard_gaussian_log_prob(h1) + log_likelihood - log_q
-    mean, log_deviation = conditional(architecture, parameters, "q2", h1)
-    h2 = mean + torch.exp(log_deviation) * noise[1]
-    log_q = log_q + standard_gaussian_log_prob(noise[1]) - log_deviation.sum(-1)
+    mean, log_std = conditional(architecture, parameters, "q2", h1)
+    h2 = mean + torch.exp(log_std) * noise[1]
+    log_q = log_q + standard_gaussian_log_prob(noise[1]) - log_std.sum(-1)
     log_prior = standard_gaussian_log_prob(h2) + gaussian_log_prob(h1, *conditional(architecture, parameters, "p1", h2))
     return log_prior + log_likelihood - log_q
 

@@ -11,8 +11,8 @@ computes x @ weight + bias, with ``{network}.{layer}.weight`` (in, out) and ``{n
 
 from dataclasses import dataclass
 
-from iwae.protocol import Protocol
-from iwae.specification import PAPER_LATENTS, ModelSpec
+from iwae.study.protocol import Protocol
+from iwae.study.specification import PAPER_LATENTS, ModelSpec
 
 PIXELS = 784
 _LATENTS = {1: (PAPER_LATENTS,), 2: (100, 50)}

@@ -14,10 +14,10 @@ def standard_gaussian_log_prob(z: Tensor) -> Tensor:
     return (-0.5 * z.square() - _HALF_LOG_2PI).sum(-1)
 
 
-def gaussian_log_prob(z: Tensor, mean: Tensor, log_deviation: Tensor) -> Tensor:
-    """Log N(z; mean, diag(exp(log_deviation))^2): (..., D) -> (...); the arguments broadcast."""
-    standardized = (z - mean) * torch.exp(-log_deviation)
-    return (-0.5 * standardized.square() - log_deviation - _HALF_LOG_2PI).sum(-1)
+def gaussian_log_prob(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """Log N(z; mean, diag(exp(log_std))^2): (..., D) -> (...); the arguments broadcast."""
+    standardized = (z - mean) * torch.exp(-log_std)
+    return (-0.5 * standardized.square() - log_std - _HALF_LOG_2PI).sum(-1)
 
 
 def softplus_sum(logits: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from iwae.models.architecture import Architecture
-from iwae.protocol import Protocol
+from iwae.study.protocol import Protocol
 
 _CLIP = (0.001, 0.999)  # of the mean image, before its logit (authors' code)
 

@@ -37,8 +37,8 @@ def conditional(architecture: Architecture, parameters: Parameters, network: str
     """
     hidden = _hidden(parameters, network, x)
     scale = _linear(parameters, f"{network}.scale", hidden)
-    log_deviation = scale if architecture.scale == "log-deviation" else 0.5 * scale
-    return _linear(parameters, f"{network}.mean", hidden), log_deviation
+    log_std = scale if architecture.scale == "log-deviation" else 0.5 * scale
+    return _linear(parameters, f"{network}.mean", hidden), log_std
 
 
 def pixel_logits(parameters: Parameters, h1: Tensor) -> Tensor:
@@ -62,11 +62,11 @@ def infer(
     """
     below, latents, log_q = x, [], torch.zeros(())
     for level, draws in enumerate(noise, start=1):
-        mean, log_deviation = conditional(architecture, parameters, f"q{level}", below)
-        below = mean + torch.exp(log_deviation) * draws
+        mean, log_std = conditional(architecture, parameters, f"q{level}", below)
+        below = mean + torch.exp(log_std) * draws
         latents.append(below)
         # The density of a shifted and scaled standard Gaussian: of the draw, divided by the product of the scales.
-        log_q = log_q + standard_gaussian_log_prob(draws) - log_deviation.sum(-1)
+        log_q = log_q + standard_gaussian_log_prob(draws) - log_std.sum(-1)
     return latents, log_q
 
 
@@ -76,8 +76,8 @@ def joint_log_prob(
     """Log p(h) and log p(x | h1), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
     log_prior = standard_gaussian_log_prob(latents[-1])
     for level in range(architecture.layers - 1, 0, -1):
-        mean, log_deviation = conditional(architecture, parameters, f"p{level}", latents[level])
-        log_prior = log_prior + gaussian_log_prob(latents[level - 1], mean, log_deviation)
+        mean, log_std = conditional(architecture, parameters, f"p{level}", latents[level])
+        log_prior = log_prior + gaussian_log_prob(latents[level - 1], mean, log_std)
     return log_prior, bernoulli_log_prob(x, pixel_logits(parameters, latents[0]))
 
 
@@ -111,8 +111,8 @@ def generate(architecture: Architecture, parameters: Parameters, noise: Sequence
     """
     latent = noise[-1]
     for level in range(architecture.layers - 1, 0, -1):
-        mean, log_deviation = conditional(architecture, parameters, f"p{level}", latent)
-        latent = mean + torch.exp(log_deviation) * noise[level - 1]
+        mean, log_std = conditional(architecture, parameters, f"p{level}", latent)
+        latent = mean + torch.exp(log_std) * noise[level - 1]
     return torch.sigmoid(pixel_logits(parameters, latent))
 
 

@@ -9,12 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from iwae import manifest
 from iwae.errors import InputError
 from iwae.models.architecture import Architecture
-from iwae.protocol import Protocol
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.protocol import Protocol
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,24 @@ from iwae.reporting.contents import TABLE_1, TABLE_3
 from iwae.reporting.reference import paper_row
 from iwae.reporting.spread import active_units, head, measured, minus, unknown
 from iwae.reporting.statements import activity_variant, is_comparable
-from iwae.reporting.study import Model, Study
-from iwae.specification import OBJECTIVES
+from iwae.reporting.study import Model, StudyResults
+from iwae.study.specification import OBJECTIVES
 
 KEYS = ["dataset", "layers", "k", "stages"]
 Cell = tuple[str, int, int, int]  # dataset, layers, k, stages
 
 
-def table1(study: Study) -> pd.DataFrame:
+def table1(study: StudyResults) -> pd.DataFrame:
     """`comparison` for the data sets of the paper's Table 1."""
     return comparison(study, TABLE_1)
 
 
-def table3(study: Study) -> pd.DataFrame:
+def table3(study: StudyResults) -> pd.DataFrame:
     """`comparison` for the data sets that were binarized once: that of the paper's Table 3, and our own."""
     return comparison(study, TABLE_3)
 
 
-def comparison(study: Study, datasets: Collection[str] = (*TABLE_1, *TABLE_3)) -> pd.DataFrame:
+def comparison(study: StudyResults, datasets: Collection[str] = (*TABLE_1, *TABLE_3)) -> pd.DataFrame:
     """One row for each dataset, layers, k, stages and objective of the grid; k = 1 is one model in the rows of both.
 
     Columns beside these keys:
@@ -68,7 +68,7 @@ def _cells(models: Sequence[Model]) -> dict[Cell, dict[str, list[Model]]]:
     return cells
 
 
-def _row(study: Study, cell: Cell, objective: str, models: Sequence[Model]) -> dict[str, Any]:
+def _row(study: StudyResults, cell: Cell, objective: str, models: Sequence[Model]) -> dict[str, Any]:
     dataset, layers, k, _ = cell
     reference, start = paper_row(dataset, layers, k, objective), head(models)
     row: dict[str, Any] = {key: start[key] for key in (*KEYS, "schedule")} | {

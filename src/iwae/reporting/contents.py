@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from iwae.errors import InputError
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 TABLE_1 = ("mnist", "omniglot")  # the data sets of the paper's Table 1
 TABLE_3 = ("mnist-fixed", "mnist-static")  # binarized once: that of the paper's Table 3, and our own

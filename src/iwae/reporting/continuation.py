@@ -19,13 +19,13 @@ from iwae.reporting.spread import (
     unknown,
 )
 from iwae.reporting.statements import activity_variant, is_comparable
-from iwae.reporting.study import Model, Study, nll_per_image
-from iwae.specification import ModelSpec
+from iwae.reporting.study import Model, StudyResults, nll_per_image
+from iwae.study.specification import ModelSpec
 
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
 
-def table2(study: Study) -> pd.DataFrame:
+def table2(study: StudyResults) -> pd.DataFrame:
     """One row for each kind of continued model.
 
     Columns:
@@ -46,7 +46,7 @@ def table2(study: Study) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
-def _row(study: Study, models: Sequence[Model], variant: str) -> dict[str, Any]:
+def _row(study: StudyResults, models: Sequence[Model], variant: str) -> dict[str, Any]:
     origin, start = models[0].spec.origin, head(models)
     both, first = partners(study, models, lambda spec: spec.origin)
     comparable = len(both) == len(models) and all(is_comparable(model) for model in (*models, *first))

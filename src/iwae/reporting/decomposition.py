@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.statements import schedule
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 KEYS = ["dataset", "layers", "objective", "k", "stages"]
 
 
-def surgery(study: Study) -> pd.DataFrame:
+def surgery(study: StudyResults) -> pd.DataFrame:
     """The terms of the surgery, averaged over seeds: one row for each kind of model, N and term.
 
     Returns:

@@ -9,10 +9,10 @@ import pandas as pd
 from iwae.reporting.reference import paper_range
 from iwae.reporting.spread import head, kinds, mean_and_errors, measured
 from iwae.reporting.statements import is_comparable
-from iwae.reporting.study import Model, Study, nll_per_image
+from iwae.reporting.study import Model, StudyResults, nll_per_image
 
 
-def generalization(study: Study) -> pd.DataFrame:
+def generalization(study: StudyResults) -> pd.DataFrame:
     """The nll of test and training images: one row for each kind of model.
 
     Columns:
@@ -39,7 +39,7 @@ def _gap_row(models: Sequence[Model]) -> dict[str, Any]:
     return row | _paper("generalization_gap", models, "likelihood")
 
 
-def inactive(study: Study) -> pd.DataFrame:
+def inactive(study: StudyResults) -> pd.DataFrame:
     """What nll loses with the inactive units: one row for each kind of model.
 
     Columns:

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iwae import manifest
-from iwae.configuration import study_of
 from iwae.errors import InputError
 from iwae.files import atomic_path, write_json
-from iwae.settings import ACTIVE
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.configuration import study_of
+from iwae.study.settings import ACTIVE
+from iwae.study.specification import ModelSpec
 
 IDENTITY = ["dataset", "layers", "objective", "k", "seed", "variation"]
 CONFIGURATION = "configuration.json"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from iwae.reporting.statements import schedule
-from iwae.reporting.study import Model, Study, nll_per_image
-from iwae.specification import ModelSpec
+from iwae.reporting.study import Model, StudyResults, nll_per_image
+from iwae.study.specification import ModelSpec
 
 
 def mean_and_errors(values: np.ndarray, name: str = "") -> dict[str, float]:
@@ -45,7 +45,7 @@ def minus(models: Sequence[Model], bases: Sequence[Model], name: str) -> dict[st
 
 
 def partners(
-    study: Study, models: Iterable[Model], base: Callable[[ModelSpec], ModelSpec | None]
+    study: StudyResults, models: Iterable[Model], base: Callable[[ModelSpec], ModelSpec | None]
 ) -> tuple[list[Model], list[Model]]:
     """Those of `models` whose base ran the same stages of the schedule in `study`, and their bases.
 
@@ -89,7 +89,7 @@ def measured(models: Sequence[Model]) -> dict[str, Any]:
     }
 
 
-def active_units(study: Study, models: Sequence[Model], prefix: str = "", layers: int = 2) -> dict[str, float]:
+def active_units(study: StudyResults, models: Sequence[Model], prefix: str = "", layers: int = 2) -> dict[str, float]:
     """Active units of each layer, both variants, means over seeds; NaN for a layer or for models that there are not."""
     return {
         f"{prefix}{quantity}_{layer}": np.mean(

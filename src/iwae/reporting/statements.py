@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from iwae.protocol import PRESETS
 from iwae.reporting.study import Model, nll_per_image
-from iwae.settings import SCHEDULE_STAGES, ActivitySettings, LikelihoodSettings, TrainingSettings
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import SCHEDULE_STAGES, ActivitySettings, LikelihoodSettings, TrainingSettings
 
 PAPER = TrainingSettings()
 PAPER_LIKELIHOOD = LikelihoodSettings()

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iwae import manifest
-from iwae.configuration import study_of
 from iwae.errors import InputError
 from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
-from iwae.specification import OBJECTIVES, ModelSpec
+from iwae.study import manifest
+from iwae.study.configuration import study_of
+from iwae.study.specification import OBJECTIVES, ModelSpec
 
 ROUNDING = 1e-3  # nats: per-image values are float32, their mean in results.csv may have been taken before rounding
 
@@ -62,7 +62,7 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyResults:
     """A study folder that holds ``results.csv`` and the folders of the models named there."""
 
     folder: Path
@@ -70,7 +70,7 @@ class Study:
     models: tuple[Model, ...]
 
     @classmethod
-    def open(cls, folder: Path) -> "Study":
+    def open(cls, folder: Path) -> "StudyResults":
         """Read the study in `folder`.
 
         Raises:
@@ -89,10 +89,10 @@ class Study:
         return cls(folder, results, tuple(sorted(models, key=_order)))
 
     @property
-    def grid(self) -> "Study":
+    def grid(self) -> "StudyResults":
         """The study with the models of its grid alone, which the paper's tables are about: no variations."""
         models = tuple(model for model in self.models if not model.spec.variation)
-        return Study(self.folder, self.results[self.results.variation == ""], models)
+        return StudyResults(self.folder, self.results[self.results.variation == ""], models)
 
     @property
     def specs(self) -> tuple[ModelSpec, ...]:

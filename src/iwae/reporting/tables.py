@@ -18,10 +18,12 @@ from iwae.reporting.layout.decomposition import surgery_tables
 from iwae.reporting.layout.gaps import generalization_tables, inactive_tables
 from iwae.reporting.layout.variations import capacity_tables, protocols_tables
 from iwae.reporting.results import write_frame
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.variations import capacity, protocols
 
-TABLES: dict[str, tuple[Callable[[Study], pd.DataFrame], Callable[[pd.DataFrame, Study], list[Table]]]] = {
+TABLES: dict[
+    str, tuple[Callable[[StudyResults], pd.DataFrame], Callable[[pd.DataFrame, StudyResults], list[Table]]]
+] = {
     "table1": (table1, comparison_tables),
     "table2": (table2, table2_tables),
     "table3": (table3, comparison_tables),
@@ -33,7 +35,7 @@ TABLES: dict[str, tuple[Callable[[Study], pd.DataFrame], Callable[[pd.DataFrame,
 }
 
 
-def tables_of(study: Study) -> list[str]:
+def tables_of(study: StudyResults) -> list[str]:
     """The names of the tables that a study has."""
     return list(contents.tables(study.specs, study.sections))
 
@@ -51,7 +53,7 @@ def write_table(name: str, results: Path) -> None:
     """
     results = Path(results)
     contents.require_known("table", name)
-    study = Study.open(results)
+    study = StudyResults.open(results)
     contents.require("table", name, study.specs, study.sections)
     build, lay_out = TABLES[name]
     frame = build(study)

@@ -9,11 +9,11 @@ import pandas as pd
 from iwae.reporting.contents import TABLES
 from iwae.reporting.spread import active_units, head, kinds, measured, minus, partners, unknown
 from iwae.reporting.statements import activity_variant, protocol_changes
-from iwae.reporting.study import Model, Study
-from iwae.specification import ModelSpec
+from iwae.reporting.study import Model, StudyResults
+from iwae.study.specification import ModelSpec
 
 
-def capacity(study: Study) -> pd.DataFrame:
+def capacity(study: StudyResults) -> pd.DataFrame:
     """One row for each one-layer objective, k and number of latent units, the grid's number among them.
 
     Columns:
@@ -36,7 +36,7 @@ def capacity(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(keys, ascending=order, kind="stable", ignore_index=True)
 
 
-def protocols(study: Study) -> pd.DataFrame:
+def protocols(study: StudyResults) -> pd.DataFrame:
     """One row for each kind of model that was trained under several protocols, and each of these protocols.
 
     Columns:
@@ -67,14 +67,14 @@ def base_of(spec: ModelSpec) -> ModelSpec:
     return replace(spec, variation="")
 
 
-def varied(study: Study, about: Callable[[ModelSpec], bool]) -> list[Model]:
+def varied(study: StudyResults, about: Callable[[ModelSpec], bool]) -> list[Model]:
     """The models that a table is about and their bases, in the study's order: a base stands before its variations."""
     specs = {spec for spec in study.specs if about(spec)}
     specs |= {base_of(spec) for spec in specs}
     return [model for model in study.models if model.spec in specs]
 
 
-def _row(study: Study, models: Sequence[Model]) -> dict[str, Any]:
+def _row(study: StudyResults, models: Sequence[Model]) -> dict[str, Any]:
     row = {**head(models), **measured(models)}
     if not models[0].spec.variation:
         return row | unknown("difference")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iwae.protocol import Protocol
+from iwae.study.protocol import Protocol
 
 
 def step_scalars(protocol: Protocol, first: int, count: int, rate: float) -> Tensor:

@@ -16,8 +16,8 @@ from iwae.bounds import training_bound
 from iwae.data.binarization import bernoulli_pixels
 from iwae.models.architecture import Architecture
 from iwae.models.model import Parameters, log_weights
-from iwae.protocol import Protocol
-from iwae.specification import ModelSpec
+from iwae.study.protocol import Protocol
+from iwae.study.specification import ModelSpec
 from iwae.training.adam import adam_update, initial_second_moment, step_scalars
 from iwae.training.draws import BlockDraws
 from iwae.training.state import ModelState, generator_state

@@ -12,8 +12,8 @@ from iwae.data.splits import Images
 from iwae.device import compile_function, use_products
 from iwae.errors import DivergenceError
 from iwae.models.architecture import Architecture
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training.draws import pass_order
 from iwae.training.engine import Block, Stack
 from iwae.training.schedule import Schedule, learning_rate

@@ -14,13 +14,13 @@ from typing import Any, TextIO
 import torch
 from safetensors.torch import save_file
 
-from iwae import manifest
 from iwae.data.splits import Images, load
 from iwae.device import can_compile, choose_device, configure, describe, fastest_products, require_exact
 from iwae.errors import DivergenceError, InputError
 from iwae.files import atomic_path, write_rows
-from iwae.settings import TrainingSettings, differences
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.settings import TrainingSettings, differences
+from iwae.study.specification import ModelSpec
 from iwae.training import state as states
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining

@@ -5,8 +5,8 @@ A position in training is one number, the updates made so far; all else follows 
 
 from dataclasses import dataclass
 
-from iwae.protocol import Protocol
-from iwae.settings import SCHEDULE_STAGES
+from iwae.study.protocol import Protocol
+from iwae.study.settings import SCHEDULE_STAGES
 
 _LONGEST_BLOCK = 150  # updates; random numbers are drawn, and training may stop, once a block
 

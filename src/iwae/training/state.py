@@ -16,8 +16,8 @@ from iwae.errors import InputError
 from iwae.files import atomic_path
 from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
-from iwae.settings import TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training.adam import initial_second_moment
 
 _GROUPS = ("parameters", "first", "second")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from iwae import manifest
 from iwae.data import mnist
 from iwae.reporting.audit import audit
 from iwae.reporting.figures import figures_of, write_figure
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import tables_of, write_table
+from iwae.study import manifest
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def sealed(tmp_path_factory, synthetic):
         for section in manifest.SECTIONS:
             content[section]["provenance"] |= {"data_sha256": mnist.SHA256}
         path.write_text(json.dumps(content, indent=2) + "\n")
-    study = Study.open(results)
+    study = StudyResults.open(results)
     for name in tables_of(study):
         write_table(name, results)
     for name in figures_of(study):

@@ -8,9 +8,9 @@ from iwae.reporting.audit.evidence import Evidence, Kind
 from iwae.reporting.audit.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.audit.verdicts import judge
 from iwae.reporting.reference import paper_row
-from iwae.reporting.study import Model, Study
-from iwae.settings import ActivitySettings, LikelihoodSettings, TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.reporting.study import Model, StudyResults
+from iwae.study.settings import ActivitySettings, LikelihoodSettings, TrainingSettings
+from iwae.study.specification import ModelSpec
 
 CLAIMS = {claim.id: claim for claim in read_claims().claims}
 
@@ -27,7 +27,7 @@ class Made:
         self.values: dict[tuple[str, str], Measured] = {}
         kinds = [kind for kind in paper_kinds(dataset) if kind not in without]
         specs = [self.spec(kind, seed) for kind in [*kinds, *more] for seed in range(seeds)]
-        self.study = Study(None, None, tuple(self.model(spec, stages) for spec in specs))
+        self.study = StudyResults(None, None, tuple(self.model(spec, stages) for spec in specs))
         for quantity in QUANTITIES:
             read = QUANTITIES[quantity]._replace(read=self.reader(quantity))
             monkeypatch.setitem(evidences.QUANTITIES, quantity, read)

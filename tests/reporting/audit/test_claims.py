@@ -6,7 +6,6 @@ import shutil
 import pandas as pd
 import pytest
 
-from iwae import manifest
 from iwae.reporting.audit import quantities
 from iwae.reporting.audit.checks import CHECKS
 from iwae.reporting.audit.claims import read_claims
@@ -14,7 +13,8 @@ from iwae.reporting.audit.evidence import Evidence, Kind
 from iwae.reporting.audit.rules import RULES
 from iwae.reporting.audit.verdicts import FAILS, HOLDS, NOT_RUN, PARTLY, UNDECIDED, examine
 from iwae.reporting.reference import paper, paper_range
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
+from iwae.study import manifest
 
 CLAIMS = {claim.id: claim for claim in read_claims().claims}
 IDENTITIES = {claim.id: claim for claim in read_claims().identities}
@@ -96,7 +96,7 @@ def rewritten(whole, tmp_path, change):
     """A copy of the study in which the first model's curve is changed."""
     folder = tmp_path / "whole"
     shutil.copytree(whole, folder)
-    study = Study.open(folder)
+    study = StudyResults.open(folder)
     model = study.models[0]
     path = model.folder / "likelihood.csv"
     change(table := pd.read_csv(path))
@@ -104,13 +104,13 @@ def rewritten(whole, tmp_path, change):
     entry = model.manifest["likelihood"]
     files = list(entry["files"])
     manifest.record(model.folder, model.spec, "likelihood", entry["settings"], files, entry["provenance"])
-    return Evidence(Study.open(folder), {})
+    return Evidence(StudyResults.open(folder), {})
 
 
 @pytest.mark.parametrize("name", ["bound-rises-mnist", "estimate-deviates-little-mnist"])
 def test_identities_hold_of_the_synthetic_study(whole, cut, name):
     for study in (whole, cut):  # whatever the schedule
-        (verdict,) = examine([IDENTITIES[name]], Evidence(Study.open(study), {}))
+        (verdict,) = examine([IDENTITIES[name]], Evidence(StudyResults.open(study), {}))
         assert verdict.verdict == HOLDS and verdict.p is None and not verdict.power
 
 
@@ -144,19 +144,19 @@ def test_one_model_fails_an_identity_that_others_do_not_tell_of(whole, tmp_path)
         table.loc[table.k == 50, "deviation"] = 2.2
 
     folder = rewritten(whole, tmp_path, stray).study.folder
-    model = Study.open(folder).models[1]
+    model = StudyResults.open(folder).models[1]
     table = pd.read_csv(model.folder / "likelihood.csv").drop(columns="deviation")
     table.to_csv(model.folder / "likelihood.csv", index=False)
     entry = model.manifest["likelihood"]
     manifest.record(
         model.folder, model.spec, "likelihood", entry["settings"], list(entry["files"]), entry["provenance"]
     )
-    (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], Evidence(Study.open(folder), {}))
+    (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], Evidence(StudyResults.open(folder), {}))
     assert verdict.verdict == FAILS and "1 of 12 models" in verdict.notes[0]
 
 
 def test_deviations_that_were_not_measured_decide_nothing(whole, tmp_path):
     evidence = rewritten(whole, tmp_path, lambda table: table.pop("deviation"))
-    one = Evidence(Study(evidence.study.folder, evidence.study.results, evidence.study.models[:1]), {})
+    one = Evidence(StudyResults(evidence.study.folder, evidence.study.results, evidence.study.models[:1]), {})
     (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], one)
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (NOT_RUN,))

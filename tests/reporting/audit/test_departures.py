@@ -3,8 +3,8 @@
 import pytest
 
 from iwae.data import mnist_fixed
-from iwae.protocol import PRESETS
 from iwae.reporting.audit.verdicts import REPRODUCED, UNDECIDED, UNLIKE, WIDE
+from iwae.study.protocol import PRESETS
 
 
 def retrained(made, change):

@@ -8,7 +8,6 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from iwae import manifest
 from iwae.data import splits
 from iwae.errors import InputError
 from iwae.evaluation import run
@@ -16,11 +15,12 @@ from iwae.evaluation.activity import PosteriorMeans, unbiased_variance
 from iwae.files import write_json
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
-from iwae.protocol import Protocol
 from iwae.reporting.audit import Recomputation, audit
 from iwae.reporting.audit.recompute import activity_error, differing_images, differing_terms, recompute
-from iwae.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.protocol import Protocol
+from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
+from iwae.study.specification import ModelSpec
 
 SPECS = (ModelSpec("mnist", 1, "vae", 1, 0), ModelSpec("mnist", 2, "vae", 1, 0))
 SETTINGS = {

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iwae import manifest
 from iwae.data import mnist
 from iwae.reporting.audit.rebuild import _frame_difference
 from iwae.reporting.results import write_results
 from iwae.reporting.seal import seal
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import write_table
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.specification import ModelSpec
 
 MODEL = "mnist/l1-vae-k5/seed1"
 OTHER = "mnist/l1-vae-k5/seed0"
@@ -96,7 +96,7 @@ def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
         (results / MODEL / name).unlink()
     for kind in ("csv", "md", "html", "tex"):
         (results / f"inactive.{kind}").unlink()
-    write_results(results, [spec.name for spec in Study.open(results).specs], content)
+    write_results(results, [spec.name for spec in StudyResults.open(results).specs], content)
     assert "chopped_change" not in (results / "results.csv").read_text()
     write_summary(results, figures)
     assert problems() == []
@@ -104,7 +104,7 @@ def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
 
 def test_the_order_of_the_results_is_of_no_account(study, problems):
     results, figures = study
-    write_results(results, [spec.name for spec in reversed(Study.open(results).specs)])
+    write_results(results, [spec.name for spec in reversed(StudyResults.open(results).specs)])
     seal(results, figures)
     assert problems() == []
 
@@ -128,7 +128,7 @@ def test_an_edited_readme_is_named(study, problems):
 
 def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, problems):
     results, figures = study
-    names = [spec.name for spec in Study.open(results).specs if spec.name != MODEL]
+    names = [spec.name for spec in StudyResults.open(results).specs if spec.name != MODEL]
     shutil.rmtree(results / MODEL)
     write_results(results, names)
     for name in ("table1", "surgery"):

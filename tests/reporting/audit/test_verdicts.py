@@ -22,7 +22,7 @@ from iwae.reporting.audit.verdicts import (
     judge,
 )
 from iwae.reporting.reference import paper_row
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 MNIST = (
     "iwae-gains-mnist",
@@ -95,7 +95,7 @@ def test_what_was_not_run_is_named(make):
 def test_models_without_a_seed_in_common_decide_nothing(make):
     made = make(seeds=2)
     kept = [model for model in made.study.models if (model.spec.layers == 1) == (model.spec.seed == 0)]
-    made.study = Study(None, None, tuple(kept))
+    made.study = StudyResults(None, None, tuple(kept))
     (verdict,) = made.judged("two-layers-mnist")
     assert verdict.why == (FEW_SEEDS,) and verdict.notes == ()
 

@@ -23,7 +23,7 @@ from iwae.reporting.audit.pages import pages
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.audit.verdicts import Verdict, examine, judge, unreadable
 from iwae.reporting.statements import protocols
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 __all__ = ["Recomputation", "audit"]
 _log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _judged(results: Path) -> tuple[list[str], list[Verdict], list[Verdict]]:
     """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
     read = read_claims()
     try:
-        study = Study.open(results)
+        study = StudyResults.open(results)
         named = protocols(study.grid.models or study.models)
     except UNREADABLE as error:
         sentence = f"The study cannot be read: {reason(error)}"

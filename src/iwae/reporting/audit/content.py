@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from iwae import manifest
 from iwae.reporting.audit.checks import Check
 from iwae.reporting.audit.evidence import Finding
 from iwae.reporting.audit.quantities import QUANTITIES
@@ -21,6 +20,7 @@ from iwae.reporting.audit.verdicts import (
     Verdict,
     family,
 )
+from iwae.study import manifest
 
 _METHOD = (
     "An effect is a value, a difference or another weighted sum of means over seeds. Its variance is that over seeds, "

@@ -5,10 +5,10 @@ Beside the schedule, the protocol and the measurement, of which `iwae.reporting.
 
 from collections.abc import Iterable, Sequence
 
-from iwae import manifest
 from iwae.data import mnist_fixed
 from iwae.reporting.statements import comparison_lines, counted, is_comparable, protocols
 from iwae.reporting.study import Model
+from iwae.study import manifest
 
 AUTHORS = "authors-code"  # the preset that made the paper's numbers
 

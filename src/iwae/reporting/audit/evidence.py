@@ -19,7 +19,7 @@ from iwae.reporting.audit.statistics import (
     spread_over_images,
     spread_over_seeds,
 )
-from iwae.reporting.study import Model, Study
+from iwae.reporting.study import Model, StudyResults
 
 
 class Kind(NamedTuple):
@@ -106,7 +106,7 @@ class Evidence:
         taken_over: The data sets of which that was not measured, each with the one whose spread it was given.
     """
 
-    study: Study
+    study: StudyResults
     whole: Mapping[str, Mapping[str, int]]
     binarization: Mapping[str, float] = field(default_factory=dict)
     taken_over: Mapping[str, str] = field(default_factory=dict)

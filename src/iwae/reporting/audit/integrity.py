@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from iwae import configuration, manifest
 from iwae.data import mnist
 from iwae.data.registry import dataset_named
 from iwae.errors import InputError
@@ -21,9 +20,10 @@ from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
 from iwae.reporting.seal import NAME as SEAL
 from iwae.reporting.seal import outermost
-from iwae.settings import differences
-from iwae.specification import ModelSpec
-from iwae.standing import FILES
+from iwae.study import configuration, manifest
+from iwae.study.settings import differences
+from iwae.study.specification import ModelSpec
+from iwae.study.status import FILES
 
 AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
 TABLE_KINDS = ("csv", "md", "html", "tex")
@@ -33,7 +33,7 @@ _OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", SEAL, *AUDI
 _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
 
 
-def configured(results: Path) -> configuration.Study:
+def configured(results: Path) -> configuration.StudyConfig:
     """The study as ``configuration.json`` in `results` describes it.
 
     Raises:
@@ -49,7 +49,7 @@ def configured(results: Path) -> configuration.Study:
     return study
 
 
-def model_problems(results: Path, study: configuration.Study) -> Iterator[str]:
+def model_problems(results: Path, study: configuration.StudyConfig) -> Iterator[str]:
     """What is wrong with the folders of the models that the configuration asks for."""
     for spec in study.models:
         try:
@@ -59,7 +59,7 @@ def model_problems(results: Path, study: configuration.Study) -> Iterator[str]:
     yield from _data_agreement(results, study.models)
 
 
-def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.Study) -> Iterator[str]:
+def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyConfig) -> Iterator[str]:
     path = folder / manifest.NAME
     if not folder.is_dir():
         yield f"{folder} is missing: the configuration asks for this model."
@@ -137,7 +137,7 @@ def _mean_problems(folder: Path, content: dict[str, Any]) -> Iterator[str]:
                     )
 
 
-def unknown_files(results: Path, figures: Path, study: configuration.Study) -> Iterator[str]:
+def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig) -> Iterator[str]:
     """Files of a study's two folders that are none of its own: of another model, a table or a figure it does not have.
 
     Of a folder with none of the study's models there is one sentence.

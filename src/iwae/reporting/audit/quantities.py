@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.statements import activity_variant
-from iwae.reporting.study import Model, Study, nll_per_image
-from iwae.settings import ACTIVE
+from iwae.reporting.study import Model, StudyResults, nll_per_image
+from iwae.study.settings import ACTIVE
 
 NEAR = 0.5  # decades around the threshold of activity that lie between the two modes of log A_u
 FEWEST = 3  # units on either side of the threshold that make a mode
@@ -54,7 +54,7 @@ class Quantity(NamedTuple):
         of_bits: Whether its error from another binarization of the same images is known: that of log p(x).
     """
 
-    read: Callable[[Study, Model], Measured | None]
+    read: Callable[[StudyResults, Model], Measured | None]
     unit: str
     step: float
     files: tuple[str, ...]
@@ -71,34 +71,34 @@ def _nll_of(model: Model, split: str, sign: int = 1) -> Sample:
     return Sample(split, indices, sign * values[0])
 
 
-def _nll(study: Study, model: Model) -> Measured:
+def _nll(study: StudyResults, model: Model) -> Measured:
     return _sum_of_means(_nll_of(model, "test"))
 
 
-def _generalization_gap(study: Study, model: Model) -> Measured:
+def _generalization_gap(study: StudyResults, model: Model) -> Measured:
     return _sum_of_means(_nll_of(model, "test"), _nll_of(model, "train", sign=-1))
 
 
-def _chopped_change(study: Study, model: Model) -> Measured | None:
+def _chopped_change(study: StudyResults, model: Model) -> Measured | None:
     if "chopped" not in study.sections or "chopped" not in model.manifest:
         return None
     arrays = model.arrays("chopped", "chopped.npz", ("images", "whole", "chopped"))
     return _sum_of_means(Sample("test", arrays["images"], arrays["whole"].astype(np.float64) - arrays["chopped"]))
 
 
-def _activity(study: Study, model: Model) -> pd.DataFrame:
+def _activity(study: StudyResults, model: Model) -> pd.DataFrame:
     """Columns layer and activity, in the variant that Table 1 shows."""
     table = model.table("activity", "activity.csv")
     authors = activity_variant(study.grid.models or study.models) == "one-sample"
     return table.assign(activity=table["activity_authors" if authors else "activity"])
 
 
-def _active_units(study: Study, model: Model) -> Measured:
+def _active_units(study: StudyResults, model: Model) -> Measured:
     return Measured(float((_activity(study, model).activity > ACTIVE).sum()))
 
 
-def _active_units_of_layer(layer: int) -> Callable[[Study, Model], Measured | None]:
-    def read(study: Study, model: Model) -> Measured | None:
+def _active_units_of_layer(layer: int) -> Callable[[StudyResults, Model], Measured | None]:
+    def read(study: StudyResults, model: Model) -> Measured | None:
         units = _activity(study, model)
         units = units[units.layer == layer]
         return None if units.empty else Measured(float((units.activity > ACTIVE).sum()))
@@ -106,11 +106,11 @@ def _active_units_of_layer(layer: int) -> Callable[[Study, Model], Measured | No
     return read
 
 
-def _active_share(study: Study, model: Model) -> Measured:
+def _active_share(study: StudyResults, model: Model) -> Measured:
     return Measured(float((_activity(study, model).activity > ACTIVE).mean()))
 
 
-def _share_between_modes(study: Study, model: Model) -> Measured:
+def _share_between_modes(study: StudyResults, model: Model) -> Measured:
     """1 where fewer than `FEWEST` units lie on one side of the threshold: then there are no two modes."""
     units = _activity(study, model).activity
     active = int((units > ACTIVE).sum())

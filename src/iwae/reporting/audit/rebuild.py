@@ -13,21 +13,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from iwae import configuration
 from iwae.files import write_text
 from iwae.reporting.audit.integrity import PICTURES, TABLE_KINDS
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.figures import FIGURES, figures_of
 from iwae.reporting.results import CONFIGURATION, IDENTITY, collect, write_frame
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
+from iwae.study import configuration
 
 TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum in another order
 _CONTEXT = 30  # characters shown on either side of a difference
 
 
-def problems(results: Path, figures: Path, asked: configuration.Study) -> Iterator[str]:
+def problems(results: Path, figures: Path, asked: configuration.StudyConfig) -> Iterator[str]:
     """What differs from what the models' files give: a sentence for each file, with its first difference.
 
     Args:
@@ -38,7 +38,7 @@ def problems(results: Path, figures: Path, asked: configuration.Study) -> Iterat
     with _mirror(results, figures) as (copy, figures_copy):
         try:
             write_frame(copy / "results.csv", collect(results, [spec.name for spec in asked.models], asked.sections))
-            study = Study.open(copy)
+            study = StudyResults.open(copy)
         except UNREADABLE as error:
             yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
             return
@@ -72,7 +72,7 @@ def _table(name: str, results: Path, copy: Path) -> Iterator[str]:
     yield from _made_again(lambda: write_table(name, copy), pairs)
 
 
-def _figure(name: str, study: Study, figures: Path, copy: Path) -> Iterator[str]:
+def _figure(name: str, study: StudyResults, figures: Path, copy: Path) -> Iterator[str]:
     for kind in PICTURES:
         if not (figures / f"{name}.{kind}").is_file():
             yield f"{figures / name}.{kind} is missing."

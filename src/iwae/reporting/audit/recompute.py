@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from iwae import manifest
 from iwae.data import splits
 from iwae.device import choose_device
 from iwae.errors import InputError
@@ -28,7 +27,8 @@ from iwae.reporting.audit import integrity
 from iwae.reporting.audit.content import Inspection
 from iwae.reporting.audit.options import Recomputation
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
-from iwae.settings import ActivitySettings, LikelihoodSettings, SurgerySettings
+from iwae.study import manifest
+from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings
 
 _TITLE = "Measured afresh"
 ERRORS = 4  # standard errors: over a hundred comparisons one in a hundred studies would show one by chance

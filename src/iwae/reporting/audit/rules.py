@@ -13,7 +13,7 @@ from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
 from iwae.reporting.audit.statistics import Region
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.reference import paper_row
-from iwae.specification import OBJECTIVES, PAPER_LATENTS
+from iwae.study.specification import OBJECTIVES, PAPER_LATENTS
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
 

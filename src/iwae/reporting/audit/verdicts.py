@@ -15,7 +15,7 @@ from iwae.reporting.audit.rules import RULES, VALUES
 from iwae.reporting.audit.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.statements import counted
-from iwae.settings import SCHEDULE_STAGES
+from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 HOLDS, FAILS = "holds", "fails"

@@ -16,13 +16,13 @@ from iwae.reporting import contents
 from iwae.reporting.figures import activity, bound, capacity, images, learning, nll, posterior, protocols, surgery
 from iwae.reporting.figures.style import project_style
 from iwae.reporting.results import write_frame
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 
 class Recipe(NamedTuple):
     """How a figure is made; `contents.FIGURES` has its title."""
 
-    data: Callable[[Study], pd.DataFrame]
+    data: Callable[[StudyResults], pd.DataFrame]
     draw: Callable[[pd.DataFrame], Figure]
 
 
@@ -43,7 +43,7 @@ FIGURES = {
 _METADATA = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
 
 
-def figures_of(study: Study) -> list[str]:
+def figures_of(study: StudyResults) -> list[str]:
     """The names of the figures that a study has."""
     return list(contents.figures(study.specs, study.sections))
 
@@ -61,7 +61,7 @@ def write_figure(name: str, results: Path, figures: Path) -> None:
             as its manifest describes it.
     """
     contents.require_known("figure", name)
-    study = Study.open(results)
+    study = StudyResults.open(results)
     contents.require("figure", name, study.specs, study.sections)
     recipe = FIGURES[name]
     frame = recipe.data(study)

@@ -8,8 +8,8 @@ from matplotlib.lines import Line2D
 
 from iwae.reporting.figures.style import MODEL, facets, finished, seeds_words
 from iwae.reporting.statements import activity_variant
-from iwae.reporting.study import Study
-from iwae.settings import ACTIVE
+from iwae.reporting.study import StudyResults
+from iwae.study.settings import ACTIVE
 
 LEAST = 1e-6  # of the axis
 STEP = 0.25  # width of a bin, decades; a bin's edge lies at the threshold
@@ -17,7 +17,7 @@ _COLOURS = {"units of h2": "#F0E442", "units of h1": "C0"}  # far apart in light
 _THRESHOLD = {"color": "k", "linestyle": "--", "linewidth": 0.9}
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """A_u of each latent unit, in the variant that Table 1 shows, and its weight in a mean over seeds.
 
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.

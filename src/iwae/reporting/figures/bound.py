@@ -16,10 +16,10 @@ from iwae.reporting.figures.style import (
     names,
     seeds_words,
 )
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """L_samples of each model on the test images, nats per image; k is the model's own k in training."""
     parts = []
     for model in study.grid.models:

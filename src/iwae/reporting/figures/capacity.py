@@ -19,13 +19,13 @@ from iwae.reporting.figures.style import (
     names,
 )
 from iwae.reporting.spread import chosen_units
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 from iwae.reporting.variations import capacity, varied
 
 _QUANTITIES = {"active_units": "active units", "nll": "nll (nats per image)"}
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """Active units, in the table's variant, and nll of each model; of each kind, the error of nll over images."""
     frame = capacity(study).set_index(["model", "stages"])
     rows = []

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from iwae import manifest
 from iwae.reporting.figures.style import WIDTH
 from iwae.reporting.statements import counted
-from iwae.reporting.study import Model, Study
-from iwae.settings import SCHEDULE_STAGES
+from iwae.reporting.study import Model, StudyResults
+from iwae.study import manifest
+from iwae.study.settings import SCHEDULE_STAGES
 
 EDGE = 28  # pixels
 PIXELS = [f"pixel_{number}" for number in range(EDGE * EDGE)]
@@ -21,7 +21,7 @@ WEIGHTS = 36
 LAST_LAYER = "px.logits.weight"  # (200, 784): a row for each unit of the decoder's last hidden layer
 
 
-def shown(study: Study) -> list[Model]:
+def shown(study: StudyResults) -> list[Model]:
     """The models whose pictures are shown: of each data set, layers and objective the largest k, its first seed."""
     chosen: dict[tuple[str, int, str], Model] = {}
     for model in sorted(study.grid.models, key=lambda model: (-model.spec.k, model.spec.seed)):
@@ -31,14 +31,14 @@ def shown(study: Study) -> list[Model]:
     )
 
 
-def samples_data(study: Study) -> pd.DataFrame:
+def samples_data(study: StudyResults) -> pd.DataFrame:
     """Bernoulli means, 0 to 255, of images drawn from the models."""
     models = shown(study)
     arrays = [model.arrays("pictures", "pictures.npz", ["samples"])["samples"][:SAMPLES] for model in models]
     return pd.concat(map(_frame, titles(models), arrays), ignore_index=True)
 
 
-def reconstructions_data(study: Study) -> pd.DataFrame:
+def reconstructions_data(study: StudyResults) -> pd.DataFrame:
     """Binarized test images and, for each model, the Bernoulli means given the mean of q(h1|x); 0 to 255."""
     models, parts = shown(study), {}
     several = len({model.spec.dataset for model in models}) > 1
@@ -50,7 +50,7 @@ def reconstructions_data(study: Study) -> pd.DataFrame:
     return pd.concat(parts.values(), ignore_index=True)
 
 
-def weights_data(study: Study) -> pd.DataFrame:
+def weights_data(study: StudyResults) -> pd.DataFrame:
     """The decoder's last-layer weights of its most used hidden units: the rows of largest norm, largest first."""
     models, parts = shown(study), []
     for model, title in zip(models, titles(models), strict=True):

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from iwae.reporting.figures.style import MODEL, RANGE, facets, finished, k_markers, logarithmic, names, seeds_words
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 KEYS = [*MODEL, "seed", "stage", "learning_rate", "pass"]
 POINTS = 150  # of a curve
@@ -14,7 +14,7 @@ _DASHES = {"train": "", "validation": (3, 1.5)}
 _BOUNDS = {f"{split}_bound": split for split in _DASHES}
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """The bounds of each model, nats per image, after some of the passes; the folders hold every pass."""
     curves = study.grid.concat("training", "training.csv")
     drawn = set(_ends(curves))

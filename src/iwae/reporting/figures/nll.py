@@ -9,14 +9,14 @@ from matplotlib.patches import Patch
 
 from iwae.reporting.comparison import comparison
 from iwae.reporting.figures.style import COLOURS, DASHES, GREY, RANGE, facets, finished, logarithmic, most_seeds
-from iwae.reporting.study import Study, nll_per_image
+from iwae.reporting.study import StudyResults, nll_per_image
 
 _MARKERS = {"vae": "o", "iwae": "s"}
 _SHIFT = {"vae": 0.96, "iwae": 1.04}  # of k, so that error bars at the same k stand side by side
 _HOLLOW = {"color": "k", "fillstyle": "none", "markeredgecolor": "k", "linestyle": ""}
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """The nll of each model; of each kind of model, the error over images of its mean, and the paper's nll."""
     models = [
         (model.spec.name.rsplit("/", 1)[0], model.stages, model.spec.seed, nll_per_image([model])[0].mean())

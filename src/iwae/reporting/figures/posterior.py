@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from iwae.reporting.contents import PLANE
 from iwae.reporting.figures.images import EDGE, show, titles
 from iwae.reporting.figures.style import WIDTH, legend_below
-from iwae.reporting.study import Model, Study
-from iwae.specification import OBJECTIVES
+from iwae.reporting.study import Model, StudyResults
+from iwae.study.specification import OBJECTIVES
 
 LEAST = 1e-3  # of a panel's largest density: what is lower is drawn as zero
 CONTOURS = (1, 2)  # deviations of q
@@ -28,7 +28,7 @@ _CMAP = "Blues"
 _POWER = 0.5  # of the density, for its colour, the square root: small modes and tails are seen beside a sharp peak
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """What the panels show: a row for each line of an image, its values in cell_0, cell_1, ...
 
     The column ``part`` says what a line is of. ``density`` is the true posterior p(h|x), normalised on the whole grid
@@ -57,7 +57,7 @@ def data(study: Study) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _shown(study: Study) -> list[Model]:
+def _shown(study: StudyResults) -> list[Model]:
     """The first seed of each kind of model with two latent units."""
     chosen: dict[tuple[str, str, int], Model] = {}
     for model in study.models:  # in the order of seeds

@@ -6,17 +6,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.protocol import PRESETS
 from iwae.reporting.figures.style import COLOURS, GREY, MODEL, WIDTH, k_markers, legend_below, names
 from iwae.reporting.spread import kinds, partners
-from iwae.reporting.study import Study, nll_per_image
+from iwae.reporting.study import StudyResults, nll_per_image
 from iwae.reporting.variations import base_of, protocols
+from iwae.study.protocol import PRESETS
 
 _ZERO = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
 _STEP = 0.16  # inches between the points of one variant, and twice that between variants
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """Differences in nll, nats per image: of each seed, and of each kind of model with its error over images."""
     table = protocols(study).set_index(["model", "stages"])
     rows = []

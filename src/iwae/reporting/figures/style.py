@@ -16,8 +16,8 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from iwae.reporting.statements import counted
-from iwae.settings import SCHEDULE_STAGES
-from iwae.specification import OBJECTIVES
+from iwae.study.settings import SCHEDULE_STAGES
+from iwae.study.specification import OBJECTIVES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
 WIDTH = 7.2  # inches: the text width of a page

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from iwae.reporting.decomposition import surgery
 from iwae.reporting.figures.style import WIDTH, legend_below
 from iwae.reporting.statements import counted
-from iwae.reporting.study import Study
-from iwae.settings import SCHEDULE_STAGES
+from iwae.reporting.study import StudyResults
+from iwae.study.settings import SCHEDULE_STAGES
 
 _PARTS: dict[str, tuple[str, int, dict[str, Any]]] = {  # label, sign in -ELBO, look
     "mutual_information": ("mutual information I", 1, {"facecolor": "C0", "edgecolor": "k"}),
@@ -19,7 +19,7 @@ _PARTS: dict[str, tuple[str, int, dict[str, Any]]] = {  # label, sign in -ELBO, 
 }
 
 
-def data(study: Study) -> pd.DataFrame:
+def data(study: StudyResults) -> pd.DataFrame:
     """The terms over the largest N of each model, nats per image; bars are stacked in the order of the rows."""
     frame = surgery(study)
     largest = frame.groupby(["dataset", "layers", "objective", "k", "stages"]).images.transform("max")

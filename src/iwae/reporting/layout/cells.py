@@ -8,7 +8,7 @@ from iwae.reporting.formats import EMPTY, Column, Table
 from iwae.reporting.spread import chosen_units
 from iwae.reporting.statements import PAPER
 from iwae.reporting.study import Model
-from iwae.settings import ACTIVE
+from iwae.study.settings import ACTIVE
 
 Cells = list[tuple[Column, Callable[[pd.Series], str]]]  # a column, and a row's cell in it
 

@@ -21,8 +21,8 @@ from iwae.reporting.layout.cells import (
     value_cells,
 )
 from iwae.reporting.statements import comparison_lines, counted, likelihood_line, tightness_lines
-from iwae.reporting.study import Model, Study
-from iwae.specification import OBJECTIVES
+from iwae.reporting.study import Model, StudyResults
+from iwae.study.specification import OBJECTIVES
 
 _TITLES = {
     "mnist-fixed": "Table 3: mnist-fixed (the paper's fixed binarization of MNIST)",
@@ -34,7 +34,7 @@ _OWN = (
 )
 
 
-def comparison_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def comparison_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`comparison.comparison` laid out: a table of nll and active units, and one of IWAE minus VAE, a data set each."""
     tables = []
     for dataset, rows in frame.groupby("dataset", sort=False):

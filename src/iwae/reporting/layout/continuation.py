@@ -21,10 +21,10 @@ from iwae.reporting.layout.cells import (
 )
 from iwae.reporting.spread import chosen_units
 from iwae.reporting.statements import PAPER, comparison_lines, likelihood_line, passes
-from iwae.reporting.study import Model, Study
+from iwae.reporting.study import Model, StudyResults
 
 
-def table2_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def table2_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`continuation.table2` laid out: a table for each data set."""
     tables = []
     for dataset, rows in frame.groupby("dataset", sort=False):

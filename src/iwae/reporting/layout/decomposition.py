@@ -8,10 +8,10 @@ from iwae.reporting.formats import EMPTY, Column, Table
 from iwae.reporting.layout.cells import cell, key_cells, number, table
 from iwae.reporting.results import SURGERY_TERMS
 from iwae.reporting.statements import schedule_lines
-from iwae.reporting.study import Study
+from iwae.reporting.study import StudyResults
 
 
-def surgery_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def surgery_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`decomposition.surgery` laid out: all terms at the largest N, then how two of them move with N."""
     tables = []
     for dataset, rows in frame.groupby("dataset", sort=False):

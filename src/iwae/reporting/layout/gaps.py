@@ -19,11 +19,11 @@ from iwae.reporting.layout.cells import (
     value_cells,
 )
 from iwae.reporting.statements import comparison_lines, counted, likelihood_line
-from iwae.reporting.study import Model, Study
-from iwae.settings import ACTIVE
+from iwae.reporting.study import Model, StudyResults
+from iwae.study.settings import ACTIVE
 
 
-def generalization_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def generalization_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`gaps.generalization` laid out: a table for each data set."""
     return [
         table(
@@ -58,7 +58,7 @@ def _gap_notes(rows: pd.DataFrame, models: Sequence[Model]) -> list[str]:
     return notes
 
 
-def inactive_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def inactive_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`gaps.inactive` laid out: a table for each data set."""
     measured = [model for model in study.grid.models if "chopped" in model.manifest]
     return [

@@ -18,13 +18,13 @@ from iwae.reporting.layout.cells import (
     value_cells,
 )
 from iwae.reporting.statements import comparison_lines, likelihood_line, protocols
-from iwae.reporting.study import Model, Study
+from iwae.reporting.study import Model, StudyResults
 from iwae.reporting.variations import varied
 
 MANY = 2  # changed fields: more are listed below the table
 
 
-def capacity_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def capacity_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`variations.capacity` laid out: a table for each data set."""
 
     def notes(rows: pd.DataFrame, models: Sequence[Model]) -> list[str]:
@@ -47,7 +47,7 @@ def _capacity_cells(rows: pd.DataFrame) -> Cells:
     return cells + value_cells(rows, "nll", "nll") + value_cells(rows, "difference", "difference", 3, sign=True)
 
 
-def protocols_tables(frame: pd.DataFrame, study: Study) -> list[Table]:
+def protocols_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
     """`variations.protocols` laid out: a table for each data set."""
 
     def notes(rows: pd.DataFrame, models: Sequence[Model]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 
 def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSpec]:

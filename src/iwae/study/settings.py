@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.protocol import Protocol
-from iwae.specification import ModelSpec
+from iwae.study.protocol import Protocol
+from iwae.study.specification import ModelSpec
 
 ACTIVE = 0.01  # a latent unit is active if its activity A_u is above this (paper, section 5)
 SCHEDULE_STAGES = 8  # stages i = 0..7 of 3^i passes each (paper, section 5)

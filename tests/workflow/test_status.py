@@ -4,29 +4,29 @@ import json
 
 import pytest
 
-from iwae import manifest
 from iwae.errors import InputError
 from iwae.files import write_text
-from iwae.standing import FILES, standing
+from iwae.study import manifest
+from iwae.study.status import FILES, study_status
 
 
-def unfinished(stands):
+def unfinished(status):
     """How many models lack each section."""
-    return {section: len(models) for section, models in stands.unfinished.items() if models}
+    return {section: len(models) for section, models in status.unfinished.items() if models}
 
 
 def test_nothing_is_finished_in_an_empty_folder(tiny_study, tmp_path):
-    stands = standing(tiny_study(), tmp_path, tmp_path / "states")
-    assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS, 6)
-    assert stands.outdated == {}
-    assert "training of 6 models (mnist/l1-iwae-k2/seed0, " in stands.missing()
+    status = study_status(tiny_study(), tmp_path, tmp_path / "states")
+    assert unfinished(status) == dict.fromkeys(manifest.SECTIONS, 6)
+    assert status.outdated == {}
+    assert "training of 6 models (mnist/l1-iwae-k2/seed0, " in status.missing()
 
 
 def test_everything_is_finished_in_a_finished_study(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
-    stands = standing(tiny_study(), tmp_path, tmp_path / "states")
-    assert unfinished(stands) == stands.outdated == {}
-    assert stands.missing() == ""
+    status = study_status(tiny_study(), tmp_path, tmp_path / "states")
+    assert unfinished(status) == status.outdated == {}
+    assert status.missing() == ""
 
 
 @pytest.mark.parametrize("section", manifest.SECTIONS[1:])
@@ -34,14 +34,14 @@ def test_a_lost_file_of_a_measurement_is_measured_again(tiny_study, finish, tmp_
     study = tiny_study()
     finish(study, tmp_path)
     (tmp_path / study.models[0].name / FILES[section][-1]).unlink()
-    assert unfinished(standing(study, tmp_path, tmp_path / "states")) == {section: 1}
+    assert unfinished(study_status(study, tmp_path, tmp_path / "states")) == {section: 1}
 
 
 def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
-    stands = standing(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
-    assert unfinished(stands) == {"likelihood": 6}
-    assert len(set(stands.outdated.values())) == 6
+    status = study_status(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
+    assert unfinished(status) == {"likelihood": 6}
+    assert len(set(status.outdated.values())) == 6
 
 
 def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_study, finish, tmp_path):
@@ -49,17 +49,17 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
     longer = tiny_study(training={"stages": 2})
     for model in longer.models:
         write_text(tmp_path / "states" / f"{model.name}.safetensors", "state")
-    stands = standing(longer, tmp_path, tmp_path / "states")
-    assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS, 6)
-    assert {section for _, section in stands.outdated} == {"training"}
+    status = study_status(longer, tmp_path, tmp_path / "states")
+    assert unfinished(status) == dict.fromkeys(manifest.SECTIONS, 6)
+    assert {section for _, section in status.outdated} == {"training"}
     finish(longer, tmp_path, ["training"])  # killed before anything was measured; the weights are others
     for model in longer.models:
         folder = tmp_path / model.name
         (folder / manifest.WEIGHTS).write_text("longer")
         manifest.record(folder, model, "training", longer.settings("training", model), FILES["training"], {})
-    stands = standing(longer, tmp_path, tmp_path / "states")
-    assert unfinished(stands) == dict.fromkeys(manifest.SECTIONS[1:], 6)
-    assert len(stands.outdated) == len(manifest.SECTIONS[1:]) * 6
+    status = study_status(longer, tmp_path, tmp_path / "states")
+    assert unfinished(status) == dict.fromkeys(manifest.SECTIONS[1:], 6)
+    assert len(status.outdated) == len(manifest.SECTIONS[1:]) * 6
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
 def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, change, difference):
     finish(tiny_study(), tmp_path)
     with pytest.raises(InputError, match="choose another name for `study`, or delete the folder") as refusal:
-        standing(tiny_study(training=change), tmp_path, tmp_path / "states")
+        study_status(tiny_study(training=change), tmp_path, tmp_path / "states")
     assert difference in str(refusal.value)
     assert "3 more folders" in str(refusal.value)
 
@@ -83,13 +83,13 @@ def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, chan
 def test_fewer_stages_are_refused(tiny_study, finish, tmp_path):
     finish(tiny_study(training={"stages": 2}), tmp_path)
     with pytest.raises(InputError, match="stages is 2, asked is 1"):
-        standing(tiny_study(), tmp_path, tmp_path / "states")
+        study_status(tiny_study(), tmp_path, tmp_path / "states")
 
 
 def test_a_training_without_its_state_is_not_begun_anew(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
     with pytest.raises(InputError, match=r"cannot be continued, since its training state .*states.* is gone"):
-        standing(tiny_study(training={"stages": 2}), tmp_path, tmp_path / "states")
+        study_status(tiny_study(training={"stages": 2}), tmp_path, tmp_path / "states")
 
 
 def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_path):
@@ -97,7 +97,7 @@ def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_pat
     finish(study, tmp_path)
     (tmp_path / study.models[0].name / manifest.WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"has lost model\.safetensors of a finished training"):
-        standing(study, tmp_path, tmp_path / "states")
+        study_status(study, tmp_path, tmp_path / "states")
 
 
 @pytest.mark.parametrize("sections", [["training"], manifest.SECTIONS])
@@ -106,11 +106,11 @@ def test_files_without_a_manifest_are_not_written_over(tiny_study, finish, tmp_p
     finish(study, tmp_path, sections)
     (tmp_path / study.models[0].name / manifest.NAME).unlink()
     with pytest.raises(InputError, match=r"has lost its manifest\.json: restore it, or delete the folder"):
-        standing(study, tmp_path, tmp_path / "states")
+        study_status(study, tmp_path, tmp_path / "states")
     for model in study.models:  # with the training states there it is a training that was interrupted
         (tmp_path / model.name / manifest.NAME).unlink(missing_ok=True)
         write_text(tmp_path / "states" / f"{model.name}.safetensors", "state")
-    assert len(standing(study, tmp_path, tmp_path / "states").unfinished["training"]) == 6
+    assert len(study_status(study, tmp_path, tmp_path / "states").unfinished["training"]) == 6
 
 
 @pytest.mark.parametrize("section", manifest.SECTIONS)
@@ -121,7 +121,7 @@ def test_other_bytes_than_the_manifest_describes_are_refused(tiny_study, finish,
     path.write_text(path.read_text().upper())
     remedy = "the folder to train" if section == "training" else "the file to measure"
     with pytest.raises(InputError, match=rf"is not the file .*; restore it, or delete {remedy} the model again\.$"):
-        standing(study, tmp_path, tmp_path / "states")
+        study_status(study, tmp_path, tmp_path / "states")
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{", '{"model": 1}', "drop settings", "list", "another model"])
@@ -139,12 +139,12 @@ def test_a_damaged_manifest_is_named(tiny_study, finish, tmp_path, damage):
     written = damage if damage[:1] in ("", "[", "{") else json.dumps(content)
     path.write_text(written)
     with pytest.raises(InputError, match=r"manifest\.json"):
-        standing(study, tmp_path, tmp_path / "states")
+        study_status(study, tmp_path, tmp_path / "states")
 
 
 def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
     rows = [f"tiny,{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in tiny_study().models]
     (tmp_path / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
-    assert standing(tiny_study(), tmp_path, tmp_path / "states").outdated == {}
-    assert set(standing(tiny_study(grid={"k": [1]}), tmp_path, tmp_path / "states").outdated) == {("", "results")}
+    assert study_status(tiny_study(), tmp_path, tmp_path / "states").outdated == {}
+    assert set(study_status(tiny_study(grid={"k": [1]}), tmp_path, tmp_path / "states").outdated) == {("", "results")}

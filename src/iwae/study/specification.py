@@ -42,7 +42,7 @@ class ModelSpec:
         seed: Seed of initialisation, binarization and noise, at least 0.
         variation: What sets it apart from the model of the main grid, empty if nothing does: ``z{n}``, n units in its
             latent layer; ``from-{objective}-k{k}``, continued from that model; ``with-{variant}``, a departure from the
-            study's protocol (`iwae.protocol.Protocol.with_variant`). The first two have one stochastic layer.
+            study's protocol (`iwae.study.protocol.Protocol.with_variant`). The first two have one stochastic layer.
 
     Raises:
         InputError: A field has a value that no model can have.

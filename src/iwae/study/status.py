@@ -1,8 +1,9 @@
 """How a study stands: which of its results are finished, and which are still to be made.
 
-Decided by the manifests alone (`iwae.manifest`), never by time stamps. Finished results are left out of the workflow's
-rules, so nothing can make them again. Their bytes are verified here, before the workflow touches anything: a job that
-finds damage fails, and Snakemake deletes what a failed job was to write. Standard library only; reads, never writes.
+Decided by the manifests alone (`iwae.study.manifest`), never by time stamps. Finished results are left out of the
+workflow's rules, so nothing can make them again. Their bytes are verified here, before the workflow touches anything: a
+job that finds damage fails, and Snakemake deletes what a failed job was to write. Standard library only; reads, never
+writes.
 """
 
 import csv
@@ -14,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from iwae import manifest
-from iwae.configuration import Study
 from iwae.errors import InputError
-from iwae.settings import differences
-from iwae.specification import ModelSpec
+from iwae.study import manifest
+from iwae.study.configuration import StudyConfig
+from iwae.study.settings import differences
+from iwae.study.specification import ModelSpec
 
 FILES = {
     "training": ("model.safetensors", "training.csv"),
@@ -31,7 +32,7 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyStatus:
     """What of a study is still to do.
 
     Attributes:
@@ -50,14 +51,14 @@ class Standing:
         return ", ".join(parts)
 
 
-def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
+def study_status(study: StudyConfig, results: Path, checkpoints: Path) -> StudyStatus:
     """How `study` stands in the folder `results`, with its training states in `checkpoints`.
 
     Raises:
         InputError: A trained model in `results` is not the one that `study` asks for, or its folder is damaged; the
             message names the first such folders.
     """
-    result = Standing({section: [] for section in study.sections})
+    result = StudyStatus({section: [] for section in study.sections})
     problems = []
     for model in study.models:
         folder, checkpoint = Path(results) / model.name, Path(checkpoints) / study.training.state_file(model)
@@ -79,7 +80,7 @@ def standing(study: Study, results: Path, checkpoints: Path) -> Standing:
     return result
 
 
-def _lost_origins(study: Study, found: Standing, results: Path, checkpoints: Path) -> Iterator[str]:
+def _lost_origins(study: StudyConfig, found: StudyStatus, results: Path, checkpoints: Path) -> Iterator[str]:
     """Complaints about models that are to be continued from others whose training state is gone."""
     for model in found.unfinished["training"]:
         start = model.origin
@@ -103,8 +104,8 @@ def _collected(path: Path) -> set[str]:
     return {name.format_map(row | {"variation": row["variation"] and f"-{row['variation']}"}) for row in rows}
 
 
-def _look(study: Study, model: ModelSpec, folder: Path, result: Standing) -> None:
-    """Enter into `result` how one model stands."""
+def _look(study: StudyConfig, model: ModelSpec, folder: Path, result: StudyStatus) -> None:
+    """Enter into `result` how one model status."""
     content, trained = _content(model, folder), True
     for section in study.sections:
         asked = study.settings(section, model)

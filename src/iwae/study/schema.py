@@ -1,8 +1,8 @@
 """What a configuration gets wrong by its JSON schema, in sentences for the person who wrote it.
 
 All problems are found in one pass, one line each, named by the key as it stands in the file. This module knows JSON
-schemas, not studies; `iwae.configuration` knows what the values mean. jsonschema is imported where it is used, because
-the rest of the library does without.
+schemas, not studies; `iwae.study.configuration` knows what the values mean. jsonschema is imported where it is used,
+because the rest of the library does without.
 """
 
 import difflib

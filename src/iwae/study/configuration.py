@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iwae import schema as json_schema
 from iwae.errors import InputError
-from iwae.experiments import experiment_models
-from iwae.protocol import AUTHORS_HELD_OUT, PRESETS, Protocol, preset
-from iwae.settings import MEASUREMENTS, Settings, TrainingSettings
-from iwae.specification import ModelSpec, grid
+from iwae.study import schema as json_schema
+from iwae.study.experiments import experiment_models
+from iwae.study.protocol import AUTHORS_HELD_OUT, PRESETS, Protocol, preset
+from iwae.study.settings import MEASUREMENTS, Settings, TrainingSettings
+from iwae.study.specification import ModelSpec, grid
 
 _NVIDIA_DRIVER = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyConfig:
     """One configuration, checked.
 
     Attributes:
@@ -78,7 +78,7 @@ class Study:
         return name.replace("/", "_").replace("-", "_")
 
 
-def read_study(config: dict[str, Any], schema: dict[str, Any], images: Mapping[str, int]) -> Study:
+def read_study(config: dict[str, Any], schema: dict[str, Any], images: Mapping[str, int]) -> StudyConfig:
     """The study that `config` describes.
 
     Args:
@@ -107,13 +107,13 @@ def resolve_device(device: str) -> str:
     return "cuda" if not hidden and any(path.exists() for path in _NVIDIA_DRIVER) else "cpu"
 
 
-def study_of(config: dict[str, Any]) -> Study:
+def study_of(config: dict[str, Any]) -> StudyConfig:
     """The study that a configuration describes which `read_study` has accepted, such as a ``configuration.json``."""
     device, training = resolve_device(config["device"]), config["training"]
     cohort = config["cohort"]
     if cohort == "auto":  # a GPU gains from many models at once; a CPU core is busy with one
         cohort = "dataset" if device == "cuda" else "model"
-    return Study(
+    return StudyConfig(
         name=config["study"],
         models=_models(config),
         training=_training(training),

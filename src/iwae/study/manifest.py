@@ -3,7 +3,7 @@
 ``manifest.json`` has the entry ``model`` (the specification) and one section for each verb that wrote to the folder:
 ``training``, ``likelihood``, ``activity``, ``chopped``, ``surgery``, ``pictures``. A section holds
 
-* ``settings``: all that determines the result (`iwae.settings`),
+* ``settings``: all that determines the result (`iwae.study.settings`),
 * ``weights``: the SHA-256 of the ``model.safetensors`` that was measured (not in ``training``),
 * ``files``: the SHA-256 of each file the verb wrote,
 * ``provenance``: when, where and by which code; it never decides whether a result is current.
@@ -25,7 +25,7 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.files import sha256, write_json
-from iwae.specification import ModelSpec
+from iwae.study.specification import ModelSpec
 
 NAME = "manifest.json"
 WEIGHTS = "model.safetensors"
@@ -126,7 +126,7 @@ def _locked(folder: Path) -> Iterator[None]:
 @cache
 def source_sha256() -> str:
     """One SHA-256 over the library's source files, their names and order included."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     digest = new_sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\0".encode())
