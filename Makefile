@@ -65,10 +65,10 @@ readme: $(STAMP) ## maintainers: put the results of STUDY into README.md
 	$(BIN)/python -m iwae readme --results results/$(STUDY)
 
 benchmark: $(STAMP) ## measure the speed on this machine: benchmarks/results/
-	MPLBACKEND=Agg $(BIN)/python -m iwae benchmark
+	$(BIN)/python -m iwae benchmark
 
 test: $(STAMP) ## run the tests; the first time fetches MNIST into data/
-	MPLBACKEND=Agg $(BIN)/python -m pytest
+	$(BIN)/python -m pytest
 
 lint: $(STAMP) ## check style and format
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ import torch
 
 from iwae.data.sources import fetch
 
-os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["MPLBACKEND"] = "Agg"  # whatever Jupyter or a desktop sets; the workflow's tests leave it to the library
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -5,6 +5,7 @@ import ctypes
 import dataclasses
 import json
 import logging
+import os
 import runpy
 import signal
 import sys
@@ -242,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("iwae").setLevel(logging.INFO)  # of other libraries, warnings are enough
+    os.environ["MPLBACKEND"] = "Agg"  # figures are files; Jupyter sets a backend that only its own processes have
     try:
         if options.log:
             options.log.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from iwae.study.configuration import read_study
 from iwae.study.status import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
+JUPYTER = "module://matplotlib_inline.backend_inline"  # what Jupyter and Colab set: here there is no such module
 IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}
 EXPERIMENTS = ("warm_starts", "two_latents", "capacity", "other_datasets", "protocols")
 TINY = {
@@ -97,7 +98,7 @@ def snakemake(tmp_path):
         file.write_text(yaml.safe_dump(_merged(TINY, overlay or {})))
         command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(tmp_path), "--cores", cores, "--configfile", str(file)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "MPLBACKEND": JUPYTER}
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
         return done.returncode, done.stdout + done.stderr
 
