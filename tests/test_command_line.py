@@ -12,8 +12,8 @@ from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.evaluation import run as measuring
 from iwae.reporting import audit as auditing
 from iwae.study.protocol import Protocol, preset
+from iwae.study.registry import DATASETS
 from iwae.study.settings import SurgerySettings, TrainingSettings
-from iwae.study.specification import DATASETS
 from iwae.training import run as training
 
 VERBS = (

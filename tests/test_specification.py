@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.study.specification import DATASETS, LAYERS, OBJECTIVES, PAPER_LATENTS, ModelSpec, grid
+from iwae.study.registry import DATASETS
+from iwae.study.specification import LAYERS, OBJECTIVES, PAPER_LATENTS, ModelSpec, grid
 
 VARIATIONS = st.one_of(
     st.just(""),
@@ -18,7 +19,7 @@ SPECS = st.builds(
         layers=1 if variation[:1] in ("z", "f") else layers, variation=variation, **rest
     ),
     variation=VARIATIONS,
-    dataset=st.sampled_from(DATASETS),
+    dataset=st.sampled_from(list(DATASETS)),
     layers=st.sampled_from(LAYERS),
     objective=st.sampled_from(OBJECTIVES),
     k=st.integers(1, 10**6),
@@ -115,7 +116,7 @@ def _axis(values):
 
 
 @given(
-    _axis(st.sampled_from(DATASETS)),
+    _axis(st.sampled_from(list(DATASETS))),
     _axis(st.sampled_from(LAYERS)),
     _axis(st.sampled_from(OBJECTIVES)),
     _axis(st.integers(1, 4)),

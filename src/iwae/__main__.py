@@ -16,8 +16,9 @@ from typing import Any
 import iwae
 from iwae.errors import AuditError, DivergenceError, InputError, InterruptedTraining
 from iwae.study.protocol import PRESETS, preset
+from iwae.study.registry import DATASETS
 from iwae.study.settings import MEASUREMENTS, Settings, TrainingSettings
-from iwae.study.specification import DATASETS, ModelSpec
+from iwae.study.specification import ModelSpec
 
 SECTIONS = ("training", "evaluation", "surgery", "scaling", "cores")  # of the benchmark
 _HELP = {

@@ -1,6 +1,5 @@
 """Downloads from a server on this machine; the network is never used."""
 
-import dataclasses
 import http.server
 import socket
 import threading
@@ -8,9 +7,8 @@ import threading
 import pytest
 
 from iwae.data import download as module
-from iwae.data import registry
 from iwae.data.checks import by_sha256, sha256
-from iwae.data.dataset import Dataset
+from iwae.data.dataset import dataset_named
 from iwae.data.download import download, from_web
 from iwae.data.sources import fetch
 from iwae.errors import InputError
@@ -60,13 +58,13 @@ def dead(monkeypatch):
 
 
 @pytest.fixture
-def web(monkeypatch):
+def web(enter):
     """Makes "web" a data set with these files on that server."""
 
     def install(address):
         checks = {name: by_sha256(sha256(content)) for name, content in FILES.items()}
         source = from_web(f"{address}/right", FILES, 10**6)
-        monkeypatch.setitem(registry.DATASETS, "web", Dataset("Web", "web", checks, {"the server": source}, None, 3))
+        enter("web", checks, {"the server": source})
 
     return install
 
@@ -118,10 +116,10 @@ def test_data_set_is_fetched_from_the_web(server, web, tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "web").iterdir()} == FILES
 
 
-def test_damaged_download_is_not_written(server, web, tmp_path, monkeypatch):
+def test_damaged_download_is_not_written(server, web, tmp_path, enter):
     web(server)
-    changed = {**registry.DATASETS["web"].checks, "b.bin": by_sha256("0" * 64)}
-    monkeypatch.setitem(registry.DATASETS, "web", dataclasses.replace(registry.DATASETS["web"], checks=changed))
+    known = dataset_named("web")
+    enter("web", {**known.checks, "b.bin": by_sha256("0" * 64)}, known.sources)
     with pytest.raises(InputError, match=r"the server: b\.bin is not the published file"):
         fetch("web", tmp_path)
     assert not (tmp_path / "web").exists()
@@ -154,6 +152,7 @@ def test_dead_network_says_what_can_be_done_by_hand(dead, web, tmp_path):
 def test_addresses_of_the_published_files(monkeypatch, tmp_path, dataset, addresses):
     asked = []
     monkeypatch.setattr(module, "download", lambda url, most: asked.append(url) or b"")
-    (source,) = registry.DATASETS[dataset].sources.values()
-    assert tuple(source(tmp_path)) == registry.DATASETS[dataset].files
+    known = dataset_named(dataset)
+    (source,) = known.sources.values()
+    assert tuple(source(tmp_path)) == known.entry.files
     assert asked == addresses

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iwae.data import mnist_fixed, registry
+from iwae.data import mnist_fixed
 from iwae.data.checks import sha256
 from iwae.data.sources import fetch
 from iwae.data.splits import load
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
 ROWS = {mnist_fixed.TRAIN: 7, mnist_fixed.VALIDATION: 3, mnist_fixed.TEST: 2}
 BITS = {file: np.random.RandomState(seed).randint(0, 2, (rows, 784)) for seed, (file, rows) in enumerate(ROWS.items())}
@@ -147,4 +148,4 @@ def test_files_are_fetched_from_a_folder_plain_or_packed(contents, tmp_path, cap
 
 
 def test_every_file_of_the_data_set_has_rows_and_a_digest():
-    assert registry.DATASETS["mnist-fixed"].files == tuple(ROWS) == tuple(mnist_fixed.ROWS) == tuple(mnist_fixed.SHA256)
+    assert DATASETS["mnist-fixed"].files == tuple(ROWS) == tuple(mnist_fixed.ROWS) == tuple(mnist_fixed.SHA256)

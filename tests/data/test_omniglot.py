@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from iwae.data import omniglot, registry
+from iwae.data import omniglot
 from iwae.data.checks import by_git_blob, git_blob, sha256
 from iwae.data.sources import fetch
 from iwae.data.splits import load
@@ -46,7 +46,7 @@ def install(monkeypatch, tmp_path):
 
     def install(content):
         checks = {omniglot.FILE: by_git_blob(git_blob(content))}
-        monkeypatch.setitem(registry.DATASETS, "omniglot", dataclasses.replace(omniglot.OMNIGLOT, checks=checks))
+        monkeypatch.setattr(omniglot, "OMNIGLOT", dataclasses.replace(omniglot.OMNIGLOT, checks=checks))
         (tmp_path / "omniglot").mkdir()
         (tmp_path / "omniglot" / omniglot.FILE).write_bytes(content)
         return tmp_path

@@ -12,12 +12,12 @@ import types
 import pytest
 
 from iwae.data import mnist as mnist_module
-from iwae.data import registry
 from iwae.data.checks import by_sha256
-from iwae.data.dataset import Dataset
+from iwae.data.dataset import dataset_named
 from iwae.data.sources import fetch
 from iwae.errors import InputError
 from iwae.files import sha256
+from iwae.study.registry import DATASETS
 
 CONTENTS = {mnist_module.TRAIN: b"many images", mnist_module.TEST: b"few images"}
 WRONG = {**CONTENTS, mnist_module.TEST: b"other images"}
@@ -29,7 +29,7 @@ def tried():
 
 
 @pytest.fixture
-def install(monkeypatch, tried):
+def install(enter, tried):
     """Makes "toy" a data set whose sources give these contents or raise these errors."""
 
     def source(name, outcome):
@@ -45,8 +45,7 @@ def install(monkeypatch, tried):
     def install(**outcomes):
         sources = {name: source(name, outcome) for name, outcome in outcomes.items()}
         checks = {name: by_sha256(hashlib.sha256(content).hexdigest()) for name, content in CONTENTS.items()}
-        toy = Dataset("Toy", "toy", checks, sources, None, 3)
-        monkeypatch.setitem(registry.DATASETS, "toy", toy)
+        enter("toy", checks, sources)
 
     return install
 
@@ -97,9 +96,10 @@ def test_what_a_source_gives_besides_is_not_written(install, tmp_path):
     assert written(tmp_path / "toy") == CONTENTS
 
 
-def test_data_sets_that_share_a_folder_share_its_files(install, monkeypatch, tried, tmp_path, caplog):
+def test_data_sets_that_share_a_folder_share_its_files(install, enter, tried, tmp_path, caplog):
     install(first=CONTENTS)
-    monkeypatch.setitem(registry.DATASETS, "twin", dataclasses.replace(registry.DATASETS["toy"], title="Twin"))
+    toy = dataset_named("toy")
+    enter("twin", toy.checks, toy.sources, folder="toy")
     fetch("twin", tmp_path)
     assert written(tmp_path / "toy") == CONTENTS
     with caplog.at_level(logging.INFO):
@@ -171,19 +171,23 @@ def test_unknown_data_set_is_named(tmp_path):
         fetch("cifar", tmp_path)
 
 
-def test_every_data_set_has_its_place():
-    assert {name: dataset.folder for name, dataset in registry.DATASETS.items()} == {
-        "mnist": "mnist",
-        "omniglot": "omniglot",
-        "mnist-fixed": "mnist-fixed",
-        "mnist-static": "mnist",
-    }
-    assert [dataset.train_images for dataset in registry.DATASETS.values()] == [60_000, 24_345, 60_000, 60_000]
-    assert registry.DATASETS["mnist-static"].files == registry.DATASETS["mnist"].files == tuple(mnist_module.SHA256)
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_data_set_is_what_its_entry_says(name):
+    dataset = dataset_named(name)
+    assert dataset.entry is DATASETS[name]
+    assert tuple(dataset.checks) == dataset.entry.files
+    assert 0 <= dataset.entry.validation_file <= dataset.entry.held_out < dataset.entry.images
 
 
-def test_registry_needs_neither_torch_nor_scipy():
-    check = "import sys, iwae.data.registry; sys.exit(' '.join({'torch', 'scipy'} & set(sys.modules)))"
+def test_our_own_binarization_differs_from_mnist_in_nothing_else():
+    ours = dataclasses.asdict(DATASETS["mnist-static"])
+    other = {"title", "implementation", "fixed"}
+    assert {key for key, value in dataclasses.asdict(DATASETS["mnist"]).items() if ours[key] != value} == other
+
+
+def test_data_sets_need_neither_torch_nor_scipy():
+    check = "import sys; from iwae.data.dataset import DATASETS, dataset_named; list(map(dataset_named, DATASETS)); "
+    check += "sys.exit(' '.join({'torch', 'scipy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)
     assert done.stderr.strip() == ""
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iwae.data.registry import DATASETS
 from iwae.errors import InputError
 from iwae.study import manifest
 from iwae.study.configuration import read_study
@@ -17,7 +16,6 @@ from iwae.study.status import FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 JUPYTER = "module://matplotlib_inline.backend_inline"  # what Jupyter and Colab set: here there is no such module
-IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}
 EXPERIMENTS = ("warm_starts", "two_latents", "capacity", "other_datasets", "protocols")
 TINY = {
     "study": "tiny",
@@ -59,7 +57,7 @@ def problems(schema):
 
     def problems_of(config):
         with pytest.raises(InputError) as refusal:
-            read_study(config, schema, IMAGES)
+            read_study(config, schema)
         heading, *lines = str(refusal.value).splitlines()
         assert heading == f"The configuration has {len(lines)} problem(s):"
         return [line.strip() for line in lines]
@@ -70,7 +68,7 @@ def problems(schema):
 @pytest.fixture
 def tiny_study(configuration, schema):
     """The study `TINY` with some groups of keys changed."""
-    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay), schema, IMAGES)
+    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay), schema)
 
 
 def _finish(study, results, sections=manifest.SECTIONS, models=None):

@@ -8,22 +8,21 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iwae.data import registry
 from iwae.errors import InputError
 from iwae.study import configuration as library
 from iwae.study.configuration import read_study
 from iwae.study.protocol import PRESETS, Protocol
+from iwae.study.registry import DATASETS
 from iwae.study.settings import (
     MEASUREMENTS,
     SCHEDULE_STAGES,
     TrainingSettings,
 )
-from iwae.study.specification import DATASETS, LAYERS, MOST_SEEDS, OBJECTIVES
+from iwae.study.specification import LAYERS, MOST_SEEDS, OBJECTIVES
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-IMAGES = {name: dataset.train_images for name, dataset in registry.DATASETS.items()}
 KEYS = [(key,) for key in PAPER] + [
     (group, key) for group, keys in PAPER.items() if isinstance(keys, dict) for key in keys
 ]
@@ -46,7 +45,7 @@ def changed(path, value):
 
 
 def test_the_paper_study_has_the_settings_of_the_paper():
-    study = read_study(PAPER, SCHEMA, IMAGES)
+    study = read_study(PAPER, SCHEMA)
     assert sum(model.variation == "" for model in study.models) == 2 * (1 + 2 + 2) * 3
     assert study.training == TrainingSettings()
     assert study.measurements == {name: kind() for name, kind in MEASUREMENTS.items()}
@@ -54,7 +53,7 @@ def test_the_paper_study_has_the_settings_of_the_paper():
 
 def test_every_overlay_in_config_is_accepted(configuration):
     for file in (ROOT / "config").glob("*.yaml"):
-        study = read_study(configuration(**yaml.safe_load(file.read_text())), SCHEMA, IMAGES)
+        study = read_study(configuration(**yaml.safe_load(file.read_text())), SCHEMA)
         assert study.name == file.stem, f"{file} would write into another study's folder"
 
 
@@ -72,7 +71,7 @@ def test_schema_and_configuration_have_the_same_keys_each_described():
 
 def test_schema_knows_what_the_library_knows():
     grid, training = SCHEMA["properties"]["grid"]["properties"], SCHEMA["properties"]["training"]["properties"]
-    assert tuple(grid["datasets"]["items"]["enum"]) == DATASETS
+    assert tuple(grid["datasets"]["items"]["enum"]) == tuple(DATASETS)
     assert tuple(grid["layers"]["items"]["enum"]) == LAYERS
     assert tuple(grid["objectives"]["items"]["enum"]) == OBJECTIVES
     assert training["protocol"]["enum"] == list(PRESETS)
@@ -148,7 +147,7 @@ def test_a_misspelt_key_is_named_with_the_right_one(problems, path, data):
 def test_any_value_is_accepted_or_refused_by_its_key(problems, path, value):
     config = changed(path, value)
     try:
-        study = read_study(config, SCHEMA, IMAGES)
+        study = read_study(config, SCHEMA)
     except InputError:
         assert any(line.startswith(path[0]) or ".".join(path) in line for line in problems(config))
     else:
@@ -185,7 +184,7 @@ def test_a_problem_hides_no_other(problems):
 def test_overrides_are_accepted_only_if_the_protocol_takes_them(problems, overrides):
     config = changed(("training", "overrides"), overrides)
     try:
-        study = read_study(config, SCHEMA, IMAGES)
+        study = read_study(config, SCHEMA)
     except InputError:
         assert all(line.startswith("training.overrides") for line in problems(config))
     else:
@@ -203,8 +202,8 @@ def test_the_device_is_found_without_torch(monkeypatch, tmp_path):
 
 
 def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
-    study = read_study(changed(("device",), "cuda"), SCHEMA, IMAGES)
+    study = read_study(changed(("device",), "cuda"), SCHEMA)
     # What is continued from trained models comes in a second job.
     assert {study.cohort_of(model) for model in study.models} == {"mnist", "mnist_continued"}
-    study = read_study(changed(("device",), "cpu"), SCHEMA, IMAGES)
+    study = read_study(changed(("device",), "cpu"), SCHEMA)
     assert len({study.cohort_of(model) for model in study.models}) == len(study.models)

@@ -2,10 +2,8 @@
 
 import pytest
 
-from iwae.data.registry import DATASETS
 from iwae.study.configuration import read_study
 
-IMAGES = {name: dataset.train_images for name, dataset in DATASETS.items()}
 ON = {
     "warm_starts": {"l1-iwae-k50-from-vae-k1", "l1-vae-k1-from-iwae-k50", "l1-vae-k1", "l1-iwae-k50"},
     "two_latents": {"l1-vae-k1-z2", "l1-iwae-k5-z2", "l1-iwae-k50-z2"},
@@ -20,16 +18,16 @@ def test_an_experiment_brings_its_models_and_those_it_is_compared_with(configura
         grid={"layers": [2], "k": [1], "seeds": [9]},
         experiments={other: {"run": other == name} for other in (*ON, "protocols")},
     )
-    models = read_study(config, schema, IMAGES).models
+    models = read_study(config, schema).models
     assert {model.kind for model in models if model.layers == 1} == ON[name]
     assert {model.dataset for model in models if model.layers == 1} == set(config["experiments"][name]["datasets"])
     config["experiments"][name]["run"] = False
-    assert {model.kind for model in read_study(config, schema, IMAGES).models} == {"l2-vae-k1"}
+    assert {model.kind for model in read_study(config, schema).models} == {"l2-vae-k1"}
 
 
 def test_each_variant_of_the_protocol_trains_the_same_models(configuration, schema):
     config = configuration(experiments={"protocols": {"run": True}})
-    study = read_study(config, schema, IMAGES)
+    study = read_study(config, schema)
     variants = {model.variant for model in study.models} - {None}
     assert variants == set(config["experiments"]["protocols"]["variants"])
     kinds = [
@@ -71,8 +69,8 @@ def test_an_impossible_experiment_gives_a_clear_sentence(configuration, problems
 
 
 def test_a_measurement_that_is_turned_off_is_no_part_of_the_study(configuration, schema):
-    assert "chopped" in read_study(configuration(), schema, IMAGES).sections
-    assert "chopped" not in read_study(configuration(chopped={"run": False}), schema, IMAGES).sections
+    assert "chopped" in read_study(configuration(), schema).sections
+    assert "chopped" not in read_study(configuration(chopped={"run": False}), schema).sections
 
 
 def test_a_variant_departs_from_the_protocol_with_its_overrides(configuration, schema):
@@ -80,7 +78,7 @@ def test_a_variant_departs_from_the_protocol_with_its_overrides(configuration, s
         training={"overrides": {"optimizer_state": "reset", "adam_beta1": 0.9}},
         experiments={"protocols": {"run": True, "variants": ["optimizer_state", "adam_beta1"]}},
     )
-    study = read_study(config, schema, IMAGES)
+    study = read_study(config, schema)
     settings = {model.variant: study.settings("training", model)["protocol"] for model in study.models}
     assert settings["optimizer_state"] == settings[None] | {"optimizer_state": "carried"}
     assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.99}
@@ -88,7 +86,7 @@ def test_a_variant_departs_from_the_protocol_with_its_overrides(configuration, s
 
 def test_a_variant_s_held_out_images_count_too(configuration, schema, problems):
     config = configuration(training={"protocol": "paper-text", "train_images": 60_000})
-    read_study(config, schema, IMAGES)
+    read_study(config, schema)
     config["experiments"]["protocols"] |= {"run": True, "variants": ["authors-code"]}
     assert problems(config) == [
         "training.train_images: 60000 is impossible: it must be 59600 or less, what the protocol leaves"

@@ -10,9 +10,9 @@ from snakemake.resources import Resource
 
 try:
     from iwae.study.configuration import read_study
-    from iwae.data.registry import DATASETS
     from iwae.errors import InputError
     from iwae.reporting import contents
+    from iwae.study.registry import DATASETS
     from iwae.study.status import FILES, study_status
 except ImportError as error:
     raise WorkflowError(
@@ -24,7 +24,6 @@ try:
     study = read_study(
         config,
         yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()),
-        images={name: dataset.train_images for name, dataset in DATASETS.items()},
     )
     RESULTS, FIGURES, LOGS, CHECKPOINTS = (
         f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")

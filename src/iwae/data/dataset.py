@@ -1,4 +1,4 @@
-"""What a data set is to this library: named files that can be checked, sources for them, and a reader."""
+"""What a data set is to this library: its entry in the registry, checks of its files, sources for them, a reader."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy as np
 
 from iwae.data.checks import Check
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS, DatasetEntry, implementation
 
 Source = Callable[[Path], Mapping[str, bytes]]
 """Returns the contents of a data set's files by name; it may use the empty temporary folder that it is given."""
@@ -18,26 +19,17 @@ class Dataset:
     """A data set.
 
     Attributes:
-        title: Its name in messages.
-        folder: Name of the folder below the data folder that holds its files; data sets may share one.
+        entry: Its title, folder and files.
         checks: How each of its files is known to be the right one, by the file's name.
-        sources: Where the files can be had without the user's help, in the order in which they are tried.
+        sources: Where the files can be downloaded, in the order in which they are tried.
         read: Turns the verified contents of the files, by name, into the images (N, 784) ``uint8`` for training and
             held out for validation, in the order in which they are split, and the test images.
-        train_images: How many images it has for training and validation together.
     """
 
-    title: str
-    folder: str
+    entry: DatasetEntry
     checks: Mapping[str, Check]
     sources: Mapping[str, Source]
     read: Callable[[Mapping[str, bytes]], tuple[np.ndarray, np.ndarray]]
-    train_images: int
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The names of its files."""
-        return tuple(self.checks)
 
     @property
     def evidence(self) -> str:
@@ -50,7 +42,7 @@ class Dataset:
         Raises:
             InputError: A file is missing, or is not the right one.
         """
-        return {file: self._verified_content(Path(data) / self.folder / file) for file in self.files}
+        return {file: self._verified_content(Path(data) / self.entry.folder / file) for file in self.entry.files}
 
     def _verified_content(self, path: Path) -> bytes:
         try:
@@ -60,3 +52,10 @@ class Dataset:
             raise InputError(reason) from error
         self.checks[path.name].verify(content, str(path))
         return content
+
+
+def dataset_named(name: str) -> Dataset:
+    """The data set called `name`; `InputError` where there is none."""
+    if name not in DATASETS:
+        raise InputError(f"data set {name!r} is unknown: use one of {', '.join(DATASETS)}.")
+    return implementation(DATASETS[name].implementation)

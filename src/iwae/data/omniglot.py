@@ -14,9 +14,11 @@ from iwae.data.checks import by_git_blob
 from iwae.data.dataset import Dataset
 from iwae.data.download import from_web
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
-FILE = "chardata.mat"
-IMAGES = {"data": 24_345, "testdata": 8_070}  # images of each array in the file, which holds one a column
+(FILE,) = DATASETS["omniglot"].files
+# Images of each array in the file, which holds one a column.
+IMAGES = {"data": DATASETS["omniglot"].images, "testdata": 8_070}
 
 _BLOB = "016a3536ffe5e1d38e42563a18d7a78bfaf643ec"
 _ADDRESS = "https://raw.githubusercontent.com/yburda/iwae/master/datasets/OMNIGLOT"
@@ -72,10 +74,8 @@ def _bytes(values: np.ndarray, key: str) -> np.ndarray:
 
 
 OMNIGLOT = Dataset(
-    title="OMNIGLOT",
-    folder="omniglot",
+    DATASETS["omniglot"],
     checks={FILE: by_git_blob(_BLOB)},
     sources={"the authors' repository": from_web(_ADDRESS, [FILE], _LONGEST)},
     read=read,
-    train_images=IMAGES["data"],
 )

@@ -1,6 +1,6 @@
 """Putting a data set's files into the data folder, from whichever source has them, verified before they are written.
 
-Where the files can be had is the data set's own knowledge (`registry`); here is only how sources are tried.
+Where the files are is the data set's own knowledge (`Dataset.sources`); here is only how sources are tried.
 """
 
 import gzip
@@ -12,8 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from iwae.data.dataset import Dataset, Source
-from iwae.data.registry import dataset_named
+from iwae.data.dataset import Dataset, Source, dataset_named
 from iwae.errors import InputError
 from iwae.files import atomic_path
 
@@ -51,9 +50,10 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
         InputError: No source has the files; the message gives each one's reason and says what can be done by hand.
     """
     wanted = dataset_named(dataset)
-    target = Path(output) / wanted.folder
+    title = wanted.entry.title
+    target = Path(output) / wanted.entry.folder
     if is_complete(wanted, output):
-        _log.info("%s is already in %s, %s verified", wanted.title, target, wanted.evidence)
+        _log.info("%s is already in %s, %s verified", title, target, wanted.evidence)
         return
     sources = dict(wanted.sources)
     if folder is not None:
@@ -64,15 +64,15 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
             contents = _verified(wanted, source)
         except _FAILURES as error:
             failures.append(f"{name}: {_reason(error)}")
-            _log.warning("%s not taken from %s: %s", wanted.title, name, _reason(error))
+            _log.warning("%s not taken from %s: %s", title, name, _reason(error))
             continue
         for file, content in contents.items():
             _write(target / file, content)
-        _log.info("%s taken from %s, %s verified, written to %s", wanted.title, name, wanted.evidence, target)
+        _log.info("%s taken from %s, %s verified, written to %s", title, name, wanted.evidence, target)
         return
-    files = ", ".join(wanted.files)
+    files = ", ".join(wanted.entry.files)
     raise InputError(
-        f"{wanted.title} could not be had from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
+        f"{title} could not be had from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
         "or name a folder that holds the same, plain or .gz, with --folder."
     )
 
@@ -88,7 +88,7 @@ def is_complete(dataset: Dataset, data: Path) -> bool:
 
 def _from_folder(dataset: Dataset, folder: Path) -> dict[str, bytes]:
     """The files in a folder of the user's, plain or compressed with the suffix ``.gz``."""
-    return {file: _plain_or_packed(folder / file) for file in dataset.files}
+    return {file: _plain_or_packed(folder / file) for file in dataset.entry.files}
 
 
 def _plain_or_packed(path: Path) -> bytes:
@@ -105,7 +105,7 @@ def _verified(dataset: Dataset, source: Source) -> dict[str, bytes]:
         contents = source(Path(temporary))
     for file, check in dataset.checks.items():
         check.verify(contents[file], file)
-    return {file: contents[file] for file in dataset.files}
+    return {file: contents[file] for file in dataset.entry.files}
 
 
 def _write(path: Path, content: bytes) -> None:

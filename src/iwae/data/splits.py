@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from iwae.data.checks import sha256
-from iwae.data.registry import dataset_named
+from iwae.data.dataset import dataset_named
 from iwae.errors import InputError
 
 
@@ -43,14 +43,14 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
         InputError: The files are missing or damaged, or hold fewer images than asked for.
     """
     known = dataset_named(dataset)
-    contents = known.contents(data)
+    contents, title = known.contents(data), known.entry.title
     pool, test = known.read(contents)
     if not 0 <= held_out < len(pool):
-        raise InputError(f"held_out = {held_out} is impossible: {known.title} has {len(pool)} images to train on.")
+        raise InputError(f"held_out = {held_out} is impossible: {title} has {len(pool)} images to train on.")
     left = len(pool) - held_out
     used = left if train_images is None else train_images
     if not 1 <= used <= left:
-        raise InputError(f"train_images = {used} is impossible: with {held_out} held out, {known.title} has {left}.")
+        raise InputError(f"train_images = {used} is impossible: with {held_out} held out, {title} has {left}.")
     hashes = {file: sha256(content) for file, content in contents.items()}
     return Images(pool[:used], pool[left:], test, hashes)
 

@@ -6,15 +6,17 @@ once. Nothing here knows Snakemake, and nothing imports torch: the workflow call
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from iwae.errors import InputError
 from iwae.study import schema as json_schema
 from iwae.study.experiments import experiment_models
-from iwae.study.protocol import AUTHORS_HELD_OUT, PRESETS, Protocol, preset
+from iwae.study.protocol import PRESETS, Protocol, preset
+from iwae.study.registry import DATASETS
 from iwae.study.settings import MEASUREMENTS, Settings, TrainingSettings
 from iwae.study.specification import ModelSpec, grid
 
@@ -78,20 +80,19 @@ class StudyConfig:
         return name.replace("/", "_").replace("-", "_")
 
 
-def read_study(config: dict[str, Any], schema: dict[str, Any], images: Mapping[str, int]) -> StudyConfig:
+def read_study(config: dict[str, Any], schema: dict[str, Any]) -> StudyConfig:
     """The study that `config` describes.
 
     Args:
         config: The configuration, as YAML gives it.
         schema: The JSON schema it must follow.
-        images: How many images each data set has for training and validation together.
 
     Raises:
         InputError: The configuration has problems; the message tells all of them, one a line.
     """
     problems = json_schema.problems(config, schema)
     broken = [line.split(":")[0] for line in problems]
-    for check, keys in _checks(images).items():
+    for check, keys in _CHECKS.items():
         if not any(_overlap(key, place) for key in keys for place in broken):
             problems += check(config)
     if problems:
@@ -155,20 +156,6 @@ def _measurement(name: str, group: dict[str, Any]) -> Settings:
     return MEASUREMENTS[name](**values)
 
 
-def _checks(images: Mapping[str, int]) -> dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]]:
-    """What a schema cannot see: each check with the keys it reads; they are sound by the schema when it is called."""
-    counts = ("grid.datasets", "experiments", "training.protocol", "training.overrides", "training.train_images")
-    return {
-        _experiment_problems: ("grid", "experiments", "training.protocol", "training.overrides"),
-        _override_problems: ("training.protocol", "training.overrides"),
-        (lambda config: _too_many_images(config, images)): counts,
-        (lambda config: _too_large(config, images, "training", "batch_size")): (*counts, "training.batch_size"),
-        (lambda config: _too_large(config, images, "surgery", "sizes")): (*counts, "surgery.sizes"),
-        _missing_folder: ("data.folder",),
-        **{_measurement_check(name): (name,) for name in MEASUREMENTS},
-    }
-
-
 def _overlap(key: str, place: str) -> bool:
     """Whether one of two dotted names is the other or a group that holds it."""
     return f"{key}.".startswith(f"{place}.") or f"{place}.".startswith(f"{key}.")
@@ -222,7 +209,7 @@ def _override_problems(config: dict[str, Any]) -> Iterator[str]:
             yield line + json_schema.number_as_text(value)
 
 
-def _split(config: dict[str, Any], images: Mapping[str, int]) -> tuple[int, int]:
+def _split(config: dict[str, Any]) -> tuple[int, int]:
     """Images of the smallest data set: how many are held out, and how many are left for training."""
     training, protocols = config["training"], config["experiments"]["protocols"]
     held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
@@ -231,16 +218,16 @@ def _split(config: dict[str, Any], images: Mapping[str, int]) -> tuple[int, int]
     datasets = {name for group in wanted for name in group["datasets"]}
     # What is neither a number nor null is told by `_override_problems`.
     kept = {
-        name: max(value if isinstance(value, int) else AUTHORS_HELD_OUT[name] for value in (held_out, *varied))
+        name: max(value if isinstance(value, int) else DATASETS[name].held_out for value in (held_out, *varied))
         for name in datasets
     }
-    smallest = min(datasets, key=lambda name: images[name] - kept[name])
-    return kept[smallest], images[smallest] - kept[smallest]
+    smallest = min(datasets, key=lambda name: DATASETS[name].images - kept[name])
+    return kept[smallest], DATASETS[smallest].images - kept[smallest]
 
 
-def _too_many_images(config: dict[str, Any], images: Mapping[str, int]) -> Iterator[str]:
+def _too_many_images(config: dict[str, Any]) -> Iterator[str]:
     """More images held out, or trained on, than there are."""
-    (held_out, left), asked = _split(config, images), config["training"]["train_images"]
+    (held_out, left), asked = _split(config), config["training"]["train_images"]
     if left < 1:
         most = held_out + left - 1
         yield f"training.overrides.held_out: {held_out} is impossible: it must be {most} or less, to leave one image"
@@ -248,10 +235,10 @@ def _too_many_images(config: dict[str, Any], images: Mapping[str, int]) -> Itera
         yield f"training.train_images: {asked} is impossible: it must be {left} or less, what the protocol leaves"
 
 
-def _too_large(config: dict[str, Any], images: Mapping[str, int], group: str, key: str) -> Iterator[str]:
+def _too_large(config: dict[str, Any], group: str, key: str) -> Iterator[str]:
     """A minibatch of more images than there are to train on, or surgery on as many, which is done anyway."""
     asked, value = config["training"]["train_images"], config[group][key]
-    used = _split(config, images)[1] if asked is None else asked
+    used = _split(config)[1] if asked is None else asked
     most, bound = (used - 1, "less than") if key == "sizes" else (used, "at most")
     source = "the number of training images" if asked is None else "training.train_images"
     for number in value if isinstance(value, list) else [value]:
@@ -264,3 +251,16 @@ def _missing_folder(config: dict[str, Any]) -> list[str]:
     if folder is None or os.path.isdir(folder):  # never raises, whatever the text
         return []
     return [f"data.folder: there is no folder {folder!r}: name the one with your copies, or write null to download"]
+
+
+_COUNTS = ("grid.datasets", "experiments", "training.protocol", "training.overrides", "training.train_images")
+# What a schema cannot see: each check with the keys it reads; they are sound by the schema when it is called.
+_CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
+    _experiment_problems: ("grid", "experiments", "training.protocol", "training.overrides"),
+    _override_problems: ("training.protocol", "training.overrides"),
+    _too_many_images: _COUNTS,
+    partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
+    partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
+    _missing_folder: ("data.folder",),
+    **{_measurement_check(name): (name,) for name in MEASUREMENTS},
+}

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
 
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Protocol:
             epsilon and the initial second moment do not scale with the loss.
         learning_rates: ``rounded`` to two digits (code) or ``exact``, 0.001 * 10^(-i/7).
         held_out: Training images at the end of the file that are kept for validation; None for as many as the code
-            keeps of the data set (`AUTHORS_HELD_OUT`: 400 of MNIST's 60,000).
+            keeps of the data set (400 of MNIST's 60,000).
         shuffle: Whether each pass over the training images has an order of its own (code: no).
         binarization: Training pixels are drawn for ``every-minibatch`` (both) or ``once``.
         scale: A Gaussian's second head predicts the ``log-deviation`` (code) or the ``log-variance`` (text).
@@ -118,8 +119,9 @@ class Protocol:
 
     def for_dataset(self, dataset: str) -> "Protocol":
         """This protocol with the number of held-out images filled in; a validation file is never trained on."""
-        held_out = AUTHORS_HELD_OUT[dataset] if self.held_out is None else self.held_out
-        return replace(self, held_out=max(held_out, VALIDATION_FILE.get(dataset, 0)))
+        entry = DATASETS[dataset]
+        held_out = entry.held_out if self.held_out is None else self.held_out
+        return replace(self, held_out=max(held_out, entry.validation_file))
 
     def as_dict(self) -> dict[str, Any]:
         """The fields by name, as manifests and checkpoints keep them."""
@@ -141,12 +143,6 @@ def _check(name: str, kind: Any, value: Any) -> None:
 def _presets_differ(name: str) -> bool:
     return len({getattr(known, name) for known in PRESETS.values()}) > 1
 
-
-# Images that come from a validation file of their own, after the training images.
-VALIDATION_FILE = {"mnist-fixed": 10_000}
-# Images at the end the authors' code keeps for validation and never uses. Our own binarization of MNIST is split as
-# MNIST is: the two differ in nothing but the binarization.
-AUTHORS_HELD_OUT = {"mnist": 400, "omniglot": 1345, "mnist-static": 400, **VALIDATION_FILE}
 
 PRESETS = {
     "authors-code": Protocol(),

@@ -6,8 +6,34 @@ Standard library only.
 """
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+
+@dataclass(frozen=True)
+class DatasetEntry:
+    """A data set of images of 28 x 28 pixels.
+
+    Attributes:
+        title: Its name in messages.
+        folder: Name of the folder below the data folder that holds its files; data sets may share one.
+        files: Names of its files there.
+        images: Images for training and validation together.
+        held_out: Images at the end of them that the authors' code keeps for validation and never uses.
+        implementation: Its `iwae.data.dataset.Dataset`.
+        validation_file: Images at the end that come from a validation file of their own, so are never trained on.
+        fixed: Whether its images are binarized once and for all, as in the paper's Table 3 (its Table 1: anew at each
+            use).
+    """
+
+    title: str
+    folder: str
+    files: tuple[str, ...]
+    images: int
+    held_out: int
+    implementation: str
+    validation_file: int = 0
+    fixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +87,39 @@ class Estimator:
     gradient: str
 
 
+_MNIST = DatasetEntry(
+    title="MNIST",
+    folder="mnist",
+    files=("train-images-idx3-ubyte", "t10k-images-idx3-ubyte"),
+    images=60_000,
+    held_out=400,
+    implementation="iwae.data.mnist:MNIST",
+)
+DATASETS = {
+    "mnist": _MNIST,
+    "omniglot": DatasetEntry(
+        title="OMNIGLOT",
+        folder="omniglot",
+        files=("chardata.mat",),
+        images=24_345,
+        held_out=1345,
+        implementation="iwae.data.omniglot:OMNIGLOT",
+    ),
+    "mnist-fixed": DatasetEntry(
+        title="MNIST with fixed binarization",
+        folder="mnist-fixed",
+        files=("binarized_mnist_train.amat", "binarized_mnist_valid.amat", "binarized_mnist_test.amat"),
+        images=60_000,
+        held_out=10_000,
+        implementation="iwae.data.mnist_fixed:MNIST_FIXED",
+        validation_file=10_000,
+        fixed=True,
+    ),
+    # Our own binarization of MNIST is split as MNIST is: the two differ in nothing but the binarization.
+    "mnist-static": replace(
+        _MNIST, title="MNIST binarized once", implementation="iwae.data.mnist_static:MNIST_STATIC", fixed=True
+    ),
+}
 OBJECTIVES = {
     "vae": Objective("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
     "iwae": Objective("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),

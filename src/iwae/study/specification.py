@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
-DATASETS = ("mnist", "omniglot", "mnist-fixed", "mnist-static")
 OBJECTIVES = ("vae", "iwae")
 LAYERS = (1, 2)
 PAPER_LATENTS = 50  # units of a one-layer model (paper, section 5)
@@ -35,7 +35,7 @@ class ModelSpec:
     """What identifies one trained network within a study.
 
     Attributes:
-        dataset: One of `DATASETS`.
+        dataset: One of `iwae.study.registry.DATASETS`.
         layers: Stochastic layers, 1 or 2.
         objective: ``vae`` (L_1 averaged over k samples) or ``iwae`` (L_k).
         k: Importance samples in training, at least 1.

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from iwae.data import mnist
-from iwae.data.registry import dataset_named
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
@@ -21,6 +20,7 @@ from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configu
 from iwae.reporting.seal import NAME as SEAL
 from iwae.reporting.seal import outermost
 from iwae.study import configuration, manifest
+from iwae.study.registry import DATASETS
 from iwae.study.settings import differences
 from iwae.study.specification import ModelSpec
 from iwae.study.status import FILES
@@ -97,7 +97,7 @@ def _file_problems(folder: Path, section: str, content: dict[str, Any]) -> Itera
 
 
 def _data_problems(path: Path, section: str, recorded: dict[str, str], dataset: str) -> Iterator[str]:
-    known = dataset_named(dataset).files
+    known = DATASETS[dataset].files
     if sorted(recorded) != sorted(known):
         found = ", ".join(recorded) or "no data files"
         yield f"{path}: {section!r} was made from {found}; {dataset} consists of {', '.join(known)}."
