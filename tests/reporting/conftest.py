@@ -1,6 +1,7 @@
 """Synthetic studies: `synthetic` writes models, `configurations` says what asks for them; `drawings` reads figures."""
 
 import runpy
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,3 +109,9 @@ def synthetic() -> SimpleNamespace:
         unit=parts.UNIT,
         costs=parts.COSTS,
     )
+
+
+@pytest.fixture
+def make(monkeypatch):
+    """A function that makes a study with known effects, a `Made` of ``claims/made.py``."""
+    return partial(runpy.run_path(FOLDER / "claims/made.py")["Made"], monkeypatch)

@@ -12,10 +12,10 @@ import yaml
 
 from iwae.errors import InputError
 from iwae.reporting.figures import FIGURES, write_figure
-from iwae.reporting.seal import check
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import duration, write_summary
 from iwae.reporting.tables import TABLES, tables_of, write_table
+from iwae.reporting.verify.seal import check
 from iwae.study.specification import grid
 
 CAPTIONS = Path(__file__).parents[2] / "workflow/report"

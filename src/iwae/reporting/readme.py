@@ -7,9 +7,9 @@ from pathlib import Path
 
 from iwae.errors import InputError
 from iwae.files import write_text
-from iwae.reporting.audit.content import summary
-from iwae.reporting.audit.pages import tally
-from iwae.reporting.audit.verdicts import FAMILIES, NOT_RUN
+from iwae.reporting.claims.content import summary
+from iwae.reporting.claims.pages import tally
+from iwae.reporting.claims.verdicts import FAMILIES, NOT_RUN
 from iwae.reporting.formats import Column, Table, markdown
 from iwae.reporting.statements import comparison_lines, likelihood_line, protocols
 from iwae.reporting.study import StudyResults

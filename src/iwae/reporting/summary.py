@@ -10,11 +10,11 @@ from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.reporting import contents
 from iwae.reporting.figures import figures_of
-from iwae.reporting.seal import NAME as SEAL
-from iwae.reporting.seal import seal
 from iwae.reporting.statements import comparison_lines, counted, likelihood_line, protocols
 from iwae.reporting.study import Model, StudyResults
 from iwae.reporting.tables import tables_of
+from iwae.reporting.verify.seal import NAME as SEAL
+from iwae.reporting.verify.seal import seal
 from iwae.study.settings import SCHEDULE_STAGES
 
 _CODE = ("git_commit", "source_sha256", "python", "torch", "numpy", "safetensors")

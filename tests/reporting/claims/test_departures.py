@@ -3,7 +3,7 @@
 import pytest
 
 from iwae.data import mnist_fixed
-from iwae.reporting.audit.verdicts import REPRODUCED, UNDECIDED, UNLIKE, WIDE
+from iwae.reporting.claims.verdicts import REPRODUCED, UNDECIDED, UNLIKE, WIDE
 from iwae.study.protocol import PRESETS
 
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 
 from iwae.data import mnist
-from iwae.reporting.audit.rebuild import _frame_difference
 from iwae.reporting.results import write_results
-from iwae.reporting.seal import seal
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import write_table
+from iwae.reporting.verify.rebuild import _frame_difference
+from iwae.reporting.verify.seal import seal
 from iwae.study import manifest
 from iwae.study.specification import ModelSpec
 

@@ -6,15 +6,15 @@ Identities have words of their own: they hold or fail, which says nothing of the
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from iwae.reporting.audit.checks import CHECKS, Check
-from iwae.reporting.audit.claims import Claim
-from iwae.reporting.audit.departures import departure_lines, protocol_lines
-from iwae.reporting.audit.evidence import Evidence, Finding
-from iwae.reporting.audit.quantities import QUANTITIES
-from iwae.reporting.audit.rules import RULES, VALUES
-from iwae.reporting.audit.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
-from iwae.reporting.audit.unreadable import UNREADABLE, reason
+from iwae.reporting.claims.checks import CHECKS, Check
+from iwae.reporting.claims.claims import Claim
+from iwae.reporting.claims.rules import RULES, VALUES
+from iwae.reporting.contrasts import Evidence, Finding
+from iwae.reporting.departures import departure_lines, protocol_lines
+from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import counted
+from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
+from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"

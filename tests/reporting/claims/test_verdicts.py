@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 
-from iwae.reporting.audit import evidence as evidences
-from iwae.reporting.audit.claims import paper_kinds, read_claims
-from iwae.reporting.audit.evidence import Kind
-from iwae.reporting.audit.quantities import QUANTITIES
-from iwae.reporting.audit.statistics import LEVEL
-from iwae.reporting.audit.verdicts import (
+from iwae.reporting import contrasts
+from iwae.reporting.claims.claims import paper_kinds, read_claims
+from iwae.reporting.claims.verdicts import (
     CUT,
     FAMILIES,
     FEW_SEEDS,
@@ -21,7 +18,10 @@ from iwae.reporting.audit.verdicts import (
     family,
     judge,
 )
+from iwae.reporting.contrasts import Kind
+from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.reference import paper_row
+from iwae.reporting.statistics import LEVEL
 from iwae.reporting.study import StudyResults
 
 MNIST = (
@@ -195,6 +195,6 @@ def test_unreadable_evidence_is_said(make, monkeypatch):
     def broken(study, model):
         raise KeyError("activity")
 
-    monkeypatch.setitem(evidences.QUANTITIES, "nll", QUANTITIES["nll"]._replace(read=broken))
+    monkeypatch.setitem(contrasts.QUANTITIES, "nll", QUANTITIES["nll"]._replace(read=broken))
     (verdict,) = made.judged("two-layers-mnist")
     assert verdict.why == (UNREAD,) and verdict.notes == ("KeyError: 'activity'",)

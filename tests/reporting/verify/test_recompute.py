@@ -16,7 +16,7 @@ from iwae.files import write_json
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.reporting.audit import Recomputation, audit
-from iwae.reporting.audit.recompute import activity_error, differing_images, differing_terms, recompute
+from iwae.reporting.verify.recompute import activity_error, differing_images, differing_terms, recompute
 from iwae.study import manifest
 from iwae.study.protocol import Protocol
 from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from iwae.reporting.audit.claims import paper_kinds
-from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
-from iwae.reporting.audit.quantities import Measured, Sample
-from iwae.reporting.audit.statistics import Region
+from iwae.reporting.claims.claims import paper_kinds
+from iwae.reporting.contrasts import Contrast, Evidence, Kind
+from iwae.reporting.quantities import Measured, Sample
+from iwae.reporting.statistics import Region
 
 IWAE_5 = Kind("mnist", 1, "iwae", 5)
 BEST = Kind("mnist", 2, "iwae", 50)

@@ -1,10 +1,7 @@
-"""A small finished study to be damaged and the problems that its audit finds; studies with known effects."""
+"""A small finished study to be damaged and the problems that its audit finds."""
 
 import json
-import runpy
 import shutil
-from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -57,9 +54,3 @@ class Problems(list):
 def problems(study):
     """A function that audits the copy as it stands."""
     return lambda: Problems(audit(*study))
-
-
-@pytest.fixture
-def make(monkeypatch):
-    """A function that makes a study with known effects, a `Made` of ``made.py``."""
-    return partial(runpy.run_path(Path(__file__).parent / "made.py")["Made"], monkeypatch)

@@ -7,10 +7,11 @@ by the binarization of the test images, which is another for the paper and the s
 import numpy as np
 import pytest
 
-from iwae.reporting.audit.claims import read_claims
-from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
-from iwae.reporting.audit.quantities import Measured
-from iwae.reporting.audit.statistics import (
+from iwae.reporting.claims.claims import read_claims
+from iwae.reporting.claims.verdicts import FAMILIES, family
+from iwae.reporting.contrasts import Contrast, Evidence, Kind
+from iwae.reporting.quantities import Measured
+from iwae.reporting.statistics import (
     LEVEL,
     Estimate,
     Region,
@@ -21,7 +22,6 @@ from iwae.reporting.audit.statistics import (
     p_outside,
     power,
 )
-from iwae.reporting.audit.verdicts import FAMILIES, family
 
 CLAIMS = read_claims()
 VALUES = [claim for claim in CLAIMS.claims if family(claim) == FAMILIES[0] and claim.dataset == "mnist"]

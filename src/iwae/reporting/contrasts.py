@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iwae.reporting.audit.departures import departs
-from iwae.reporting.audit.quantities import QUANTITIES, Measured
-from iwae.reporting.audit.statistics import (
+from iwae.reporting.departures import departs
+from iwae.reporting.quantities import QUANTITIES, Measured
+from iwae.reporting.statistics import (
     Estimate,
     Region,
     Variance,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from iwae.reporting.audit import evidence as evidences
-from iwae.reporting.audit.claims import paper_kinds, read_claims
-from iwae.reporting.audit.evidence import Evidence, Kind
-from iwae.reporting.audit.quantities import QUANTITIES, Measured, Sample
-from iwae.reporting.audit.verdicts import judge
+from iwae.reporting import contrasts
+from iwae.reporting.claims.claims import paper_kinds, read_claims
+from iwae.reporting.claims.verdicts import judge
+from iwae.reporting.contrasts import Evidence, Kind
+from iwae.reporting.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.reference import paper_row
 from iwae.reporting.study import Model, StudyResults
 from iwae.study.settings import ActivitySettings, LikelihoodSettings, TrainingSettings
@@ -30,7 +30,7 @@ class Made:
         self.study = StudyResults(None, None, tuple(self.model(spec, stages) for spec in specs))
         for quantity in QUANTITIES:
             read = QUANTITIES[quantity]._replace(read=self.reader(quantity))
-            monkeypatch.setitem(evidences.QUANTITIES, quantity, read)
+            monkeypatch.setitem(contrasts.QUANTITIES, quantity, read)
 
     @staticmethod
     def spec(kind: Kind, seed: int) -> ModelSpec:

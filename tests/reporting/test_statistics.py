@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from iwae.reporting.audit.statistics import (
+from iwae.reporting.statistics import (
     Estimate,
     Region,
     Variance,

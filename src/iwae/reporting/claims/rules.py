@@ -8,11 +8,11 @@ import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from iwae.models.architecture import Architecture
-from iwae.reporting.audit.claims import Claim, paper_kinds
-from iwae.reporting.audit.evidence import Contrast, Evidence, Kind
-from iwae.reporting.audit.statistics import Region
+from iwae.reporting.claims.claims import Claim, paper_kinds
+from iwae.reporting.contrasts import Contrast, Evidence, Kind
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.reference import paper_row
+from iwae.reporting.statistics import Region
 from iwae.study.specification import OBJECTIVES, PAPER_LATENTS
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)

@@ -15,10 +15,10 @@ from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
-from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
-from iwae.reporting.seal import NAME as SEAL
-from iwae.reporting.seal import outermost
+from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.verify.seal import NAME as SEAL
+from iwae.reporting.verify.seal import outermost
 from iwae.study import configuration, manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import differences

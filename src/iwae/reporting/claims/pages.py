@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from iwae.reporting.audit.verdicts import FAILS, NOT_RUN
+from iwae.reporting.claims.verdicts import FAILS, NOT_RUN
 from iwae.reporting.formats import EMPTY
 
 _PAGES = {"md": False, "html": True}  # each with whether its text is escaped for HTML

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from iwae.files import write_text
-from iwae.reporting.audit.integrity import PICTURES, TABLE_KINDS
-from iwae.reporting.audit.unreadable import UNREADABLE, reason
 from iwae.reporting.figures import FIGURES, figures_of
 from iwae.reporting.results import CONFIGURATION, IDENTITY, collect, write_frame
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
+from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.verify.integrity import PICTURES, TABLE_KINDS
 from iwae.study import configuration
 
 TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum in another order

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from iwae.reporting.audit.evidence import Kind
+from iwae.reporting.contrasts import Kind
 from iwae.reporting.reference import paper
 
 
@@ -60,7 +60,7 @@ class Claims:
 
 def read_claims() -> Claims:
     """The claims of ``claims.yaml``, one for each data set or model."""
-    content = yaml.safe_load((files("iwae.reporting") / "claims.yaml").read_text(encoding="utf-8"))
+    content = yaml.safe_load((files(__package__) / "claims.yaml").read_text(encoding="utf-8"))
     claims, identities = (
         tuple(claim for entry in content[part] for claim in _expanded(entry)) for part in ("claims", "identities")
     )

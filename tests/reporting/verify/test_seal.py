@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from iwae.errors import InputError
-from iwae.reporting.seal import NAME, check, read, seal
+from iwae.reporting.verify.seal import NAME, check, read, seal
 
 
 @pytest.fixture

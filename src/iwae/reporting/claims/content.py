@@ -3,14 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from iwae.reporting.audit.checks import Check
-from iwae.reporting.audit.evidence import Finding
-from iwae.reporting.audit.quantities import QUANTITIES
-from iwae.reporting.audit.statistics import COVERAGE, LEVEL, POWER, interval
-from iwae.reporting.audit.verdicts import (
+from iwae.reporting.claims.checks import Check
+from iwae.reporting.claims.verdicts import (
     FAILS,
     FAMILIES,
     HOLDS,
@@ -20,6 +16,10 @@ from iwae.reporting.audit.verdicts import (
     Verdict,
     family,
 )
+from iwae.reporting.contrasts import Finding
+from iwae.reporting.quantities import QUANTITIES
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, interval
+from iwae.reporting.verify.inspection import Inspection
 from iwae.study import manifest
 
 _METHOD = (
@@ -47,21 +47,6 @@ _METHOD = (
     "se is the whole error of an effect, by which it is tested. The interval of {coverage:.0%} follows from it by "
     "Student's t, without any correction; it is given where the effect was tested.",
 )
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """One part of the integrity checks.
-
-    Attributes:
-        title: What was compared with what, in a few words.
-        compared: How much was compared, a sentence.
-        problems: A sentence for each problem, with the file in it.
-    """
-
-    title: str
-    compared: str
-    problems: tuple[str, ...]
 
 
 def content(

@@ -23,10 +23,10 @@ from iwae.device import choose_device
 from iwae.errors import InputError
 from iwae.evaluation import activity, likelihood, surgery
 from iwae.evaluation.run import Measurement
-from iwae.reporting.audit import integrity
-from iwae.reporting.audit.content import Inspection
-from iwae.reporting.audit.options import Recomputation
-from iwae.reporting.audit.unreadable import UNREADABLE, reason
+from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.verify import integrity
+from iwae.reporting.verify.inspection import Inspection
+from iwae.reporting.verify.options import Recomputation
 from iwae.study import manifest
 from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings
 

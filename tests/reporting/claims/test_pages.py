@@ -11,8 +11,8 @@ from scipy import stats
 
 from iwae.errors import InputError
 from iwae.reporting.audit import audit
-from iwae.reporting.audit.content import summary
-from iwae.reporting.audit.pages import pages
+from iwae.reporting.claims.content import summary
+from iwae.reporting.claims.pages import pages
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import shutil
 import pandas as pd
 import pytest
 
-from iwae.reporting.audit import quantities
-from iwae.reporting.audit.checks import CHECKS
-from iwae.reporting.audit.claims import read_claims
-from iwae.reporting.audit.evidence import Evidence, Kind
-from iwae.reporting.audit.rules import RULES
-from iwae.reporting.audit.verdicts import FAILS, HOLDS, NOT_RUN, PARTLY, UNDECIDED, examine
+from iwae.reporting import quantities
+from iwae.reporting.claims.checks import CHECKS
+from iwae.reporting.claims.claims import read_claims
+from iwae.reporting.claims.rules import RULES
+from iwae.reporting.claims.verdicts import FAILS, HOLDS, NOT_RUN, PARTLY, UNDECIDED, examine
+from iwae.reporting.contrasts import Evidence, Kind
 from iwae.reporting.reference import paper, paper_range
 from iwae.reporting.study import StudyResults
 from iwae.study import manifest

@@ -1,0 +1,67 @@
+"""The audit of a study: which of the paper's claims it reproduces, and whether every number of it can be traced.
+
+The first is the matter of `iwae.reporting.claims`, the second of `iwae.reporting.verify`. What is written is
+``audit.json``, ``audit.md`` and ``audit.html``.
+"""
+
+import logging
+from pathlib import Path
+
+from iwae.errors import InputError
+from iwae.files import write_json, write_text
+from iwae.reporting.claims.claims import read_claims
+from iwae.reporting.claims.content import content, summary
+from iwae.reporting.claims.pages import pages
+from iwae.reporting.claims.verdicts import Verdict, examine, judge, unreadable
+from iwae.reporting.contrasts import Evidence
+from iwae.reporting.statements import protocols
+from iwae.reporting.study import StudyResults
+from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.verify.inspection import inspect
+from iwae.reporting.verify.options import Recomputation
+
+__all__ = ["Recomputation", "audit"]
+_log = logging.getLogger(__name__)
+
+
+def audit(results: Path, figures: Path, recomputation: Recomputation | None = None) -> list[str]:
+    """Audit a study: write ``audit.json``, ``audit.md`` and ``audit.html`` to its folder.
+
+    Args:
+        results: The study folder.
+        figures: The folder of its figures.
+        recomputation: How to measure the models afresh; None not to.
+
+    Returns:
+        The problems with the study's files, a sentence for each; none if it is whole. Verdicts are no problems.
+
+    Raises:
+        InputError: There is no such study, or the models cannot be measured here.
+    """
+    results, figures = Path(results), Path(figures)
+    if not results.is_dir():
+        raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
+    inspections = inspect(results, figures)
+    if recomputation:
+        from iwae.reporting.verify.recompute import recompute
+
+        inspections.append(recompute(results, recomputation))
+    found = content(results.name, *_judged(results), inspections)
+    write_json(results / "audit.json", found)
+    for kind, text in pages(found).items():
+        write_text(results / f"audit.{kind}", text)
+    _log.info("%s: %s", results / "audit.html", summary(found))
+    return [problem for inspection in inspections for problem in inspection.problems]
+
+
+def _judged(results: Path) -> tuple[list[str], list[Verdict], list[Verdict]]:
+    """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
+    read = read_claims()
+    try:
+        study = StudyResults.open(results)
+        named = protocols(study.grid.models or study.models)
+    except UNREADABLE as error:
+        sentence = f"The study cannot be read: {reason(error)}"
+        return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
+    evidence = Evidence(study, read.images, read.binarization, read.taken_over)
+    return named, judge(read.claims, evidence), examine(read.identities, evidence)
