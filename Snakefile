@@ -65,5 +65,9 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    hold_study()
+
+
 onsuccess:
     print(closing_words())

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -8,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iwae.files import atomic_path, sha256, write_json, write_rows, write_text
+from iwae.errors import InputError
+from iwae.files import atomic_path, locked, sha256, write_json, write_rows, write_text
 
 # Writes one letter many times over, then the next: a file seen with two letters, or too short, was half-written.
 WRITER = """
@@ -16,6 +19,16 @@ import sys
 from iwae.files import write_text
 for round in range(60):
     write_text(sys.argv[1], "abcdefghij"[round % 10] * 200_000)
+"""
+
+# Holds a lock, says so, and waits for the end.
+HOLDER = """
+import sys
+from pathlib import Path
+from iwae.files import locked
+with locked(Path(sys.argv[1]), seconds=0):
+    print("held", flush=True)
+    sys.stdin.read()
 """
 
 
@@ -121,3 +134,29 @@ def test_sha256_is_of_the_bytes(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "bytes"
     path.write_bytes(content)
     assert sha256(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):
+    path = tmp_path / "folder" / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        held = rf"{path} is held by process {holder.pid} on \S+ since .* \(.*\): wait for it, or end it\.$"
+        with pytest.raises(InputError, match=held), locked(path, seconds=0.1):
+            pass
+        holder.kill()  # it can free nothing itself
+    for _ in range(2):  # the lock ends with the block too
+        with locked(path, seconds=0):
+            assert f"process {os.getpid()} on " in path.read_text()
+
+
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    sentence = r"lock cannot be locked \(No locks available\).*: work on a local disk"
+    with pytest.raises(InputError, match=sentence), locked(tmp_path / "lock"):
+        pass

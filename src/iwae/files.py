@@ -1,14 +1,24 @@
-"""Files that are never seen half-written, and their SHA-256."""
+"""Files that are never seen half-written, their locks and their SHA-256."""
 
 import csv
+import fcntl
 import hashlib
 import json
+import math
 import os
+import platform
+import shlex
+import sys
 import tempfile
+import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+from iwae.errors import InputError
 
 
 @contextmanager
@@ -51,6 +61,41 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+@contextmanager
+def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
+    """Hold the lock file `path`, which the kernel frees when this process ends, however it ends.
+
+    Raises:
+        InputError: Another process has held it for all of these `seconds`, or the file system has no locks.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        deadline = time.monotonic() + seconds
+        while not _lock(file):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                raise InputError(f"{path} is held by {file.read() or 'another process'}: wait for it, or end it.")
+            time.sleep(0.05)
+        file.truncate(0)
+        command = textwrap.shorten(shlex.join(sys.orig_argv), 300, placeholder=" ...")
+        file.write(f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M:%S} ({command})")
+        file.flush()
+        yield
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise InputError(
+            f"{file.name} cannot be locked ({error.strerror}), and without locks two processes could write the same "
+            "files: work on a local disk, or mount this file system with locks (Lustre: flock; NFS: without nolock)."
+        ) from error
+    return True
 
 
 def sha256(path: Path) -> str:

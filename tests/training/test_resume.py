@@ -109,4 +109,6 @@ def test_two_processes_do_not_train_one_model(command, mnist, tmp_path):
         process.kill()
         process.wait()
     assert second.returncode == 2
-    assert "is in use: another process is training this model" in second.stderr
+    assert f"seed0.lock is held by process {process.pid} on " in second.stderr and second.stderr.endswith(
+        "or end it.\n"
+    )

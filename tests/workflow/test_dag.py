@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from iwae.__main__ import _parser
-from iwae.files import write_text
+from iwae.files import locked, write_text
 from iwae.reporting import contents
 
 TRAIN = "train_mnist_l1_iwae_k2"
@@ -159,6 +159,18 @@ def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone, targ
     assert status == 1
     assert "likelihood.npz is not the file its manifest describes" in output
     assert before == {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
+
+
+def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
+    (clone / "results/tiny/table1.csv").unlink()
+    with locked(clone / "results/tiny/.lock"):
+        before = {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
+        status, output = snakemake("figures")
+        assert status == 1
+        assert f"results/tiny/.lock is held by process {os.getpid()} on " in output
+        assert before == {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
+        status, output = snakemake("-n", "figures")
+        assert status == 0, output
 
 
 def test_figures_of_an_unfinished_study_say_what_is_missing(snakemake, tiny_study, finish, tmp_path):

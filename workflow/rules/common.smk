@@ -3,6 +3,8 @@ import json
 import os
 import re
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
@@ -11,6 +13,7 @@ from snakemake.resources import Resource
 try:
     from iwae.study.configuration import read_study
     from iwae.errors import InputError
+    from iwae.files import locked
     from iwae.reporting import contents
     from iwae.study.registry import DATASETS
     from iwae.study.status import FILES, study_status
@@ -55,6 +58,24 @@ MEASURED_BY = {
 # Tables with their titles, and figures with the files of a model that each is drawn from, beside results.csv.
 TABLES = contents.tables(study.models, study.sections)
 FIGURES_FROM = contents.figures(study.models, study.sections)
+
+
+# What is held until Snakemake's process ends.
+HELD = ExitStack()
+
+
+def hold_study():
+    """Keep every other Snakemake from writing to this study, or end if one has it.
+
+    Two of them at once would delete each other's finished files: Snakemake removes what is there when a job starts. It
+    does so only after onstart, which its dry runs, reports and the processes of its jobs leave out.
+    """
+    try:
+        HELD.enter_context(locked(Path(RESULTS) / ".lock", seconds=0))
+        if study_status(study, Path(RESULTS), Path(CHECKPOINTS)) != status:
+            raise InputError(f"{RESULTS} has changed since this command looked at it: give the same command again.")
+    except InputError as error:
+        sys.exit(str(error))
 
 
 def model_files(*files):

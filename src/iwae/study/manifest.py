@@ -11,20 +11,18 @@
 Standard library only: the workflow reads manifests while it builds its graph.
 """
 
-import fcntl
 import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256 as new_sha256
 from pathlib import Path
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.files import sha256, write_json
+from iwae.files import locked, sha256, write_json
 from iwae.study.specification import ModelSpec
 
 NAME = "manifest.json"
@@ -69,7 +67,7 @@ def record(
         provenance: When, where and by which code.
     """
     folder = Path(folder)
-    with _locked(folder):
+    with locked(folder / f".{NAME}.lock"):
         content = read(folder) if (folder / NAME).is_file() else {}
         if content and ModelSpec(**content["model"]) != model:
             raise InputError(f"{folder / NAME} belongs to another model than {model.name}: restore the folder.")
@@ -113,14 +111,6 @@ def checked_file(folder: Path, section: str, name: str) -> Path:
     if found != expected:
         raise InputError(f"{path} is not the file its manifest describes: SHA-256 {found} instead of {expected}.")
     return path
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{NAME}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @cache

@@ -1,15 +1,13 @@
 """Training from names to model folders: stacks, checkpoints, learning curves, and going on after any interruption."""
 
-import fcntl
 import logging
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -17,7 +15,7 @@ from safetensors.torch import save_file
 from iwae.data.splits import Images, load
 from iwae.device import can_compile, choose_device, configure, describe, fastest_products, require_exact
 from iwae.errors import DivergenceError, InputError
-from iwae.files import atomic_path, write_rows
+from iwae.files import atomic_path, locked, write_rows
 from iwae.study import manifest
 from iwae.study.settings import TrainingSettings, differences
 from iwae.study.specification import ModelSpec
@@ -116,7 +114,8 @@ class _Job:
         """Train the models and write each one's folder as soon as it is trained."""
         with ExitStack() as locks:
             for spec in specs:
-                locks.enter_context(_locked(self._places.checkpoint(spec, self._settings)))
+                checkpoint = self._places.checkpoint(spec, self._settings)
+                locks.enter_context(locked(checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
             trainings = []
             for group in self._groups(specs):
                 spec = next(iter(group))
@@ -238,25 +237,3 @@ def _check_continuation(folder: Path, found: dict[str, Any], asked: dict[str, An
     else:
         return
     raise InputError(f"The model in {folder} {reason}: name another folder for the results, or delete this one.")
-
-
-@contextmanager
-def _locked(checkpoint: Path) -> Iterator[None]:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with checkpoint.with_suffix(".lock").open("w") as lock:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while not _lock(lock):
-            if time.monotonic() > deadline:
-                raise InputError(
-                    f"{checkpoint} is in use: another process is training this model; wait for it or end it."
-                )
-            time.sleep(0.1)
-        yield
-
-
-def _lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
