@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from iwae.reporting.formats import EMPTY, Column, Table, markdown
-from iwae.study.settings import SCHEDULE_STAGES
+from iwae.study.settings import TrainingSettings
 from iwae.training.schedule import Schedule
 
-PAPER_UPDATES = Schedule(59_600 // 20, SCHEDULE_STAGES).updates  # of one model, 9.77 million
+PAPER_UPDATES = Schedule.of(TrainingSettings(), 59_600).updates  # of one model, 9.77 million
 Rows = Sequence[dict[str, str]]
 _ROUNDS = (
     "Values are medians over rounds in which the contestants take turns; in parentheses the range over the rounds."

@@ -30,6 +30,11 @@ CHOICES = {
     "kl": ("sampled", "sampled"),
     "test_binarization_seed": (123, 123),
     "activity": ("definition", "one-sample"),
+    "schedule": ("stages", "stages"),
+    "peak_rate": (1e-3, 1e-3),
+    "end_rate": (1e-5, 1e-5),
+    "rate_warm_up": (0.0, 0.0),
+    "gradient_clip": (None, None),
 }
 NAMES = [field.name for field in fields(Protocol)]
 CHOSEN = [field for field in fields(Protocol) if get_origin(field.type) is Literal]
@@ -40,15 +45,15 @@ def test_presets_hold_what_text_and_code_say(name):
     assert (getattr(preset("paper-text"), name), getattr(preset("authors-code"), name)) == CHOICES[name]
 
 
-def test_presets_are_two_and_the_default_is_the_code():
-    assert list(PRESETS) == ["authors-code", "paper-text"]
+def test_the_default_is_the_code():
+    assert list(PRESETS) == ["authors-code", "paper-text", "efficient"]
     assert Protocol() == preset("authors-code")
 
 
 def test_unknown_preset_is_one_sentence():
     with pytest.raises(InputError) as caught:
         preset("paper")
-    assert str(caught.value) == "protocol 'paper' is unknown: use one of authors-code, paper-text."
+    assert str(caught.value) == "protocol 'paper' is unknown: use one of authors-code, paper-text, efficient."
 
 
 def _strategy(field):
@@ -58,6 +63,8 @@ def _strategy(field):
         return st.booleans()
     if field.name == "held_out":
         return st.none() | st.integers(0, 60_000)
+    if field.name == "gradient_clip":
+        return st.none() | st.floats(0, 10, exclude_min=True)
     if field.type is int:
         return st.integers(0, 2**31 - 1)
     return st.floats(0, 1, exclude_min=True, exclude_max=True)
@@ -75,7 +82,7 @@ def test_a_protocol_survives_json(protocol):
 
 @given(PROTOCOLS, PROTOCOLS, st.sets(st.sampled_from(NAMES)))
 def test_overrides_change_the_named_fields_alone(base, other, names):
-    changed = base.with_overrides({name: getattr(other, name) for name in names}).as_dict()
+    changed = vars(base.with_overrides({name: getattr(other, name) for name in names}))
     assert changed == {name: getattr(other if name in names else base, name) for name in NAMES}
 
 
@@ -159,16 +166,24 @@ def test_as_many_images_are_held_out_as_the_authors_hold_out():
 
 @pytest.mark.parametrize("base", PRESETS)
 def test_a_variant_takes_one_field_from_the_other_preset(base):
-    (other,) = set(PRESETS) - {base}
-    ours, theirs = preset(base).as_dict(), preset(other).as_dict()
     for name in NAMES:
-        if ours[name] == theirs[name]:
+        ours = getattr(preset(base), name)
+        others = [value for value in (getattr(other, name) for other in PRESETS.values()) if value != ours]
+        if others:
+            assert preset(base).with_variant(name) == preset(base).with_overrides({name: others[0]})
+        else:
             with pytest.raises(InputError, match=f"variant '{name}' of the protocol is impossible"):
                 preset(base).with_variant(name)
-        else:
-            assert preset(base).with_variant(name).as_dict() == ours | {name: theirs[name]}
-    assert preset(base).with_variant(other) == preset(other)
+    assert all(preset(base).with_variant(other) == preset(other) for other in PRESETS)
     assert preset(base).with_variant(None) == preset(base)
+
+
+@pytest.mark.parametrize(
+    ("variant", "field", "value"),
+    [("peak_rate-0.002", "peak_rate", 2e-3), ("loss-mean", "loss", "mean"), ("shuffle-true", "shuffle", True)],
+)
+def test_a_variant_may_give_the_value(variant, field, value):
+    assert preset("authors-code").with_variant(variant) == preset("authors-code").with_overrides({field: value})
 
 
 def test_an_unknown_variant_is_one_sentence():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.study.protocol import PRESETS, preset
+from iwae.study.protocol import preset
 from iwae.study.settings import (
     MEASUREMENTS,
     SCHEDULE_STAGES,
@@ -99,15 +99,16 @@ def test_impossible_sizes_are_one_sentence(sizes):
 
 def _settings():
     whole = st.integers(2, 10**6)
+    common = {
+        "stages": st.integers(1, 8),
+        "batch_size": st.integers(1, 100),
+        "train_images": st.none() | st.integers(100, 60_000),
+        "study_seed": st.integers(0, 2**32 - 1),
+    }
+    in_stages = st.sampled_from([preset("authors-code"), preset("paper-text")])
     return st.one_of(
-        st.builds(
-            TrainingSettings,
-            protocol=st.sampled_from(list(PRESETS.values())),
-            stages=st.integers(1, 8),
-            batch_size=st.integers(1, 100),
-            train_images=st.none() | st.integers(100, 60_000),
-            study_seed=st.integers(0, 2**32 - 1),
-        ),
+        st.builds(TrainingSettings, protocol=in_stages, **common),
+        st.builds(TrainingSettings, protocol=st.just(preset("efficient")), passes=whole, **common),
         st.builds(LikelihoodSettings, whole, whole, whole, whole),
         st.builds(ActivitySettings, whole, whole, whole),
         st.builds(SurgerySettings, whole, st.lists(whole, max_size=4).map(tuple), whole),
@@ -127,10 +128,32 @@ def test_settings_are_equal_if_their_dictionaries_are(one, other):
         assert (one == other) == (one.as_dict() == other.as_dict())
 
 
-def test_dictionary_names_every_field():
+def test_dictionary_names_every_field_that_counts():
     for kind in KINDS:
-        assert list(kind().as_dict()) == [field.name for field in fields(kind)]
+        assert list(kind().as_dict()) == [field.name for field in fields(kind) if field.name != "passes"]
     assert TrainingSettings().as_dict()["protocol"] == preset("authors-code").as_dict()
+    cosine = TrainingSettings(preset("efficient"), passes=40).as_dict()
+    assert cosine["passes"] == 40 and "stages" not in cosine
+
+
+def test_what_a_schedule_lacks_is_refused():
+    with pytest.raises(InputError, match="passes is missing: a cosine"):
+        TrainingSettings(preset("efficient"))
+    with pytest.raises(InputError, match="passes = 3 is impossible: the schedule has stages"):
+        TrainingSettings(passes=3)
+
+
+def test_a_model_may_have_passes_of_its_own():
+    spec = ModelSpec.parse("mnist/l2-vae-k1-p13/seed0")
+    assert TrainingSettings(preset("efficient"), passes=40).for_model(spec).passes == 13
+    with pytest.raises(InputError, match="passes = 13 is impossible"):
+        TrainingSettings().for_model(spec)
+
+
+def test_fields_of_later_versions_are_written_only_where_they_matter():
+    """So that manifests and training states from before them stay what they are."""
+    assert "schedule" not in preset("paper-text").as_dict()
+    assert preset("efficient").as_dict()["schedule"] == "cosine"
 
 
 def test_a_model_has_the_study_s_settings_but_for_its_data_set_and_variant():

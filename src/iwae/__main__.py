@@ -42,6 +42,7 @@ def _train(options: argparse.Namespace) -> None:
     settings = TrainingSettings(
         protocol=preset(options.protocol).with_overrides(dict(options.set)),
         stages=options.stages,
+        passes=options.passes,
         batch_size=options.batch_size,
         train_images=options.train_images,
         study_seed=options.study_seed,
@@ -183,6 +184,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", default="authors-code", help=f"{' or '.join(PRESETS)} (default: authors-code)")
     sub.add_argument("--set", nargs="*", type=_override, default=[], metavar="FIELD=VALUE", help="protocol fields")
     sub.add_argument("--stages", type=int, default=8, help="stages of the schedule, 1 to 8 (default: 8, the paper's)")
+    sub.add_argument("--passes", type=int, help="passes over the training images of a cosine schedule")
     sub.add_argument("--batch-size", type=int, default=20, help="images of a minibatch (default: 20)")
     sub.add_argument("--train-images", type=int, help="use the first so many training images (default: all)")
     sub.add_argument("--study-seed", type=int, default=0, help="enters every model's random numbers (default: 0)")

@@ -45,6 +45,6 @@ def run_blocks(images, device):
         pixels = torch.from_numpy(images.train).to(device)
         index = torch.arange(steps * batch, device=device).view(steps, 1, batch).expand(-1, len(stack.specs), -1)
         block = stack.block(pixels, steps, batch)
-        return torch.cat([block.run(index, first, 1e-3).clone() for first in (1, 1 + steps)])
+        return torch.cat([block.run(index, first, np.full(len(index), 1e-3)).clone() for first in (1, 1 + steps)])
 
     return run

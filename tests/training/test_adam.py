@@ -16,7 +16,7 @@ def run(protocol, gradients, rate=0.01, start=0.5):
     """The parameter after each step, from `start`, in float64."""
     parameter = torch.full((1,), start, dtype=torch.float64)
     first, second = torch.zeros_like(parameter), initial_second_moment(protocol, parameter)
-    scalars = step_scalars(protocol, 1, len(gradients), rate).double()
+    scalars = step_scalars(protocol, 1, np.full(len(gradients), rate)).double()
     path = []
     for gradient, scalar in zip(gradients, scalars, strict=True):
         adam_update(protocol, parameter, torch.full_like(parameter, gradient), first, second, scalar)
@@ -78,10 +78,10 @@ def test_each_field_changes_the_path(field, value):
 
 
 def test_scalars_go_on_where_a_block_ended():
-    whole = step_scalars(CODE, 1, 20, 1e-3)
-    parts = torch.cat([step_scalars(CODE, 1, 7, 1e-3), step_scalars(CODE, 8, 13, 1e-3)])
+    whole = step_scalars(CODE, 1, np.full(20, 1e-3))
+    parts = torch.cat([step_scalars(CODE, 1, np.full(7, 1e-3)), step_scalars(CODE, 8, np.full(13, 1e-3))])
     assert torch.equal(whole, parts)
 
 
 def test_after_ten_million_steps_the_corrections_are_gone():
-    assert step_scalars(CODE, 9_774_400, 1, 1e-4)[0].tolist() == pytest.approx([1e-4, 1e-4])
+    assert step_scalars(CODE, 9_774_400, np.array([1e-4]))[0].tolist() == pytest.approx([1e-4, 1e-4])

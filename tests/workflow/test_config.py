@@ -188,7 +188,7 @@ def test_overrides_are_accepted_only_if_the_protocol_takes_them(problems, overri
     except InputError:
         assert all(line.startswith("training.overrides") for line in problems(config))
     else:
-        fields = study.training.protocol.as_dict()
+        fields = vars(study.training.protocol)
         assert all(fields[name] == value for name, value in overrides.items())
 
 

@@ -170,6 +170,8 @@ def origins(members):
 def training_options():
     """Flags of the training command that are not always given."""
     options = []
+    if study.training.passes is not None:
+        options.append(f"--passes {study.training.passes}")
     if study.training.train_images is not None:
         options.append(f"--train-images {study.training.train_images}")
     if study.overrides:

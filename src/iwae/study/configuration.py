@@ -143,6 +143,7 @@ def _training(group: dict[str, Any]) -> TrainingSettings:
     return TrainingSettings(
         protocol=preset(group["protocol"]).with_overrides(group["overrides"]),
         stages=group["stages"],
+        passes=group.get("passes"),  # not in configurations kept before there was a cosine
         batch_size=group["batch_size"],
         train_images=group["train_images"],
         study_seed=group["seed"],
@@ -182,6 +183,20 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():
         yield from _refusal("experiments.protocols.variants", _varied, config, variant)
+
+
+def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
+    """Passes where the schedule has stages or none where it needs them, in the study's protocol and in its models'."""
+    try:
+        preset(config["training"]["protocol"]).with_overrides(config["training"]["overrides"])
+        models = _models(config)
+    except InputError:
+        return  # told by others
+    found = _refusal("training.passes", _training, config["training"])
+    yield from found
+    if not found:
+        training = _training(config["training"])
+        yield from dict.fromkeys(line for model in models for line in _refusal(model.kind, training.for_model, model))
 
 
 def _varied(config: dict[str, Any], variant: str) -> Protocol:
@@ -261,6 +276,7 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     _too_many_images: _COUNTS,
     partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
     partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
+    _schedule_problems: ("grid", "experiments", "training"),
     _missing_folder: ("data.folder",),
     **{_measurement_check(name): (name,) for name in MEASUREMENTS},
 }

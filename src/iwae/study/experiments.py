@@ -13,7 +13,7 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
     """The models of one experiment, those included that it compares its own with.
 
     Args:
-        name: ``warm_starts``, ``two_latents``, ``capacity``, ``other_datasets`` or ``protocols``.
+        name: ``warm_starts``, ``two_latents``, ``capacity``, ``other_datasets``, ``convergence`` or ``protocols``.
         experiment: Its group of the configuration.
 
     Raises:
@@ -33,6 +33,10 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             yield replace(model, variation="z2")
         elif name == "capacity":
             yield from (model, *(replace(model, variation=f"z{units}") for units in experiment["latents"]))
+        elif name == "convergence":
+            for layers, passes in itertools.product(experiment["layers"], experiment["passes"]):
+                whole = replace(model, layers=layers)
+                yield from (whole, replace(whole, variation=f"p{passes}"))
         else:
             yield from (model, *(replace(model, variation=f"with-{variant}") for variant in experiment["variants"]))
 

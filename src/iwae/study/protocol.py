@@ -1,13 +1,15 @@
 """The protocol: every choice that the paper's text and its authors' code leave open or settle differently.
 
-Each choice is one field, and two presets fill them all:
+Each choice is one field, and three presets fill them all:
 
 * ``authors-code``: what the code published with the paper does. It produced the published numbers; the default.
 * ``paper-text``: what a reader of the text alone would build, with the textbook's choice where the text is silent.
+* ``efficient``: not the paper's: another way of optimising the same models on the same data, for few passes over it.
 
 Sources are the paper (arXiv 1509.00519 v4) and the authors' repository (yburda/iwae). Standard library only.
 """
 
+import json
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin
@@ -33,6 +35,12 @@ class Protocol:
         loss: The bound is the ``sum`` over the minibatch's images (code) or their ``mean``. It matters because
             epsilon and the initial second moment do not scale with the loss.
         learning_rates: ``rounded`` to two digits (code) or ``exact``, 0.001 * 10^(-i/7).
+        schedule: ``stages`` of 3^i passes, each at one rate (both), or one ``cosine``: the rate falls from `peak_rate`
+            to `end_rate` along half a period, over as many passes as the training settings say.
+        peak_rate: The cosine's first rate.
+        end_rate: The cosine's last rate.
+        rate_warm_up: Passes at the cosine's start in which the rate rises in proportion to the updates made.
+        gradient_clip: The Euclidean norm above which a model's gradient is scaled down to it; None for no bound (both).
         held_out: Training images at the end of the file that are kept for validation; None for as many as the code
             keeps of the data set (400 of MNIST's 60,000).
         shuffle: Whether each pass over the training images has an order of its own (code: no).
@@ -70,6 +78,11 @@ class Protocol:
     kl: Literal["sampled"] = "sampled"
     test_binarization_seed: int = 123
     activity: Literal["one-sample", "definition"] = "one-sample"
+    schedule: Literal["stages", "cosine"] = "stages"
+    peak_rate: float = 1e-3
+    end_rate: float = 1e-5
+    rate_warm_up: float = 0.0
+    gradient_clip: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -77,8 +90,12 @@ class Protocol:
         for name in ("adam_beta1", "adam_beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"protocol field {name} = {getattr(self, name)} is impossible: it must be in [0, 1).")
-        if not 0 < self.adam_epsilon < math.inf:
-            raise InputError(f"protocol field adam_epsilon = {self.adam_epsilon} is impossible: it must be positive.")
+        for name in ("adam_epsilon", "peak_rate", "end_rate", "gradient_clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise InputError(f"protocol field {name} = {value} is impossible: it must be positive.")
+        if not 0 <= self.rate_warm_up < math.inf:
+            raise InputError(f"protocol field rate_warm_up = {self.rate_warm_up} is impossible: it must be 0 or more.")
         for name in ("initialization_seed", "test_binarization_seed"):
             seed = getattr(self, name)
             if not 0 <= seed < 2**31:  # with a model's own seed added, still one that numpy takes
@@ -86,8 +103,9 @@ class Protocol:
         if self.held_out is not None and self.held_out < 0:
             raise InputError(f"protocol field held_out = {self.held_out} is impossible: it must be 0 or more.")
         for field in fields(self):
-            if field.type is float:  # 0 and 0.0 are one setting, so they are written alike
-                object.__setattr__(self, field.name, float(getattr(self, field.name)))
+            value = getattr(self, field.name)
+            if field.type in (float, float | None) and value is not None:  # 0 and 0.0 are one setting, so written alike
+                object.__setattr__(self, field.name, float(value))
 
     def with_overrides(self, overrides: dict[str, Any]) -> "Protocol":
         """This protocol with some fields changed; unknown fields and values raise `InputError`."""
@@ -98,9 +116,10 @@ class Protocol:
         return replace(self, **overrides)
 
     def with_variant(self, name: str | None) -> "Protocol":
-        """This protocol, but for one departure: the preset `name`, or the other preset's value of the field `name`.
+        """This protocol, but for one departure: a preset's name, a field's, or a field's with a value.
 
-        The other preset is the first whose value differs. None is no departure.
+        A field alone, as ``adam_beta1``, takes the value of the first preset that has another one; with a value, as
+        ``peak_rate-0.002``, that. None is no departure.
 
         Raises:
             InputError: There is no such preset or field, or no preset has another value of it.
@@ -109,13 +128,18 @@ class Protocol:
             return self
         if name in PRESETS:
             return PRESETS[name]
-        if name not in self.as_dict():
-            known = [*PRESETS, *(field for field in self.as_dict() if _presets_differ(field))]
+        field, _, value = name.partition("-")
+        if field not in (known.name for known in fields(self)):
+            known = [*PRESETS, *(entry.name for entry in fields(self) if _presets_differ(entry.name))]
             raise InputError(f"variant {name!r} of the protocol is unknown: use one of {', '.join(known)}.")
-        others = [getattr(known, name) for known in PRESETS.values() if getattr(known, name) != getattr(self, name)]
+        if value:
+            return replace(self, **{field: _parsed(value)})
+        others = [getattr(known, field) for known in PRESETS.values() if getattr(known, field) != getattr(self, field)]
         if not others:
-            raise InputError(f"variant {name!r} of the protocol is impossible: all presets agree on this field.")
-        return replace(self, **{name: others[0]})
+            raise InputError(
+                f"variant {name!r} of the protocol is impossible: all presets agree on this field; write {name}-VALUE."
+            )
+        return replace(self, **{field: others[0]})
 
     def for_dataset(self, dataset: str) -> "Protocol":
         """This protocol with the number of held-out images filled in; a validation file is never trained on."""
@@ -124,8 +148,11 @@ class Protocol:
         return replace(self, held_out=max(held_out, entry.validation_file))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields by name, as manifests and checkpoints keep them."""
-        return asdict(self)
+        """The fields by name, as manifests and training states keep them.
+
+        What came later than the first manifests is left out where it is as it was before: those stay as they are.
+        """
+        return {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
 
 
 def _check(name: str, kind: Any, value: Any) -> None:
@@ -134,15 +161,30 @@ def _check(name: str, kind: Any, value: Any) -> None:
             choices = ", ".join(get_args(kind))
             raise InputError(f"protocol field {name} = {value!r} is unknown: use one of {choices}.")
         return
-    right = isinstance(value, (int, float) if kind is float else kind)
+    right = isinstance(value, (int, float) if kind is float else (int, kind) if kind == float | None else kind)
     if not right or (isinstance(value, bool) and kind is not bool):
-        title = getattr(kind, "__name__", "int")  # a union has no name; the one there is allows None beside numbers
+        # A union has no name; those there are allow None beside numbers.
+        title = getattr(kind, "__name__", "float" if kind == float | None else "int")
         raise InputError(f"protocol field {name} = {value!r} has the wrong type: it must be of type {title}.")
+
+
+def _parsed(text: str) -> Any:
+    """The value that a text stands for: a JSON value, or else the text itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def _presets_differ(name: str) -> bool:
     return len({getattr(known, name) for known in PRESETS.values()}) > 1
 
+
+_LATER = {
+    field.name: field.default
+    for field in fields(Protocol)
+    if field.name in ("schedule", "peak_rate", "end_rate", "rate_warm_up", "gradient_clip")
+}
 
 PRESETS = {
     "authors-code": Protocol(),
@@ -159,6 +201,18 @@ PRESETS = {
         initialization="independent",
         output_bias="zeros",
         activity="definition",
+    ),
+    "efficient": Protocol(
+        adam_beta1=0.9,
+        adam_epsilon=1e-8,
+        adam_epsilon_place="corrected",
+        adam_second_moment="zeros",
+        adam_moments="current",
+        loss="mean",
+        shuffle=True,
+        initialization="independent",
+        activity="definition",
+        schedule="cosine",
     ),
 }
 

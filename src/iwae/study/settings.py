@@ -22,6 +22,8 @@ class Settings:
     def __post_init__(self) -> None:
         for entry in fields(self):
             value, least, most = getattr(self, entry.name), entry.metadata.get("least"), entry.metadata.get("most")
+            if value is None:
+                continue
             if least is not None and value < least:
                 raise InputError(f"{entry.name} = {value} is impossible: it must be {least} or more.")
             if most is not None and value > most:
@@ -38,7 +40,8 @@ class TrainingSettings(Settings):
 
     Attributes:
         protocol: Every choice between the paper's text and its authors' code.
-        stages: Stages 0..stages-1 of the schedule are run; 8 is the paper's whole schedule.
+        stages: Stages 0..stages-1 of the schedule are run; 8 is the paper's whole schedule. A cosine has none.
+        passes: Passes over the training images of a cosine schedule; None where the stages say how many there are.
         batch_size: Images of a minibatch (paper: 20).
         train_images: Training images used, from the start of the file; None for all that the protocol leaves.
         study_seed: Enters the seed of every model's random numbers.
@@ -50,6 +53,7 @@ class TrainingSettings(Settings):
     train_images: int | None = None
     # numpy's legacy generator, which binarizes, takes no larger seed.
     study_seed: int = field(default=0, metadata={"least": 0, "most": 2**32 - 1})
+    passes: int | None = field(default=None, metadata={"least": 1})
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -57,17 +61,42 @@ class TrainingSettings(Settings):
             raise InputError(f"stages = {self.stages} is impossible: the schedule has {SCHEDULE_STAGES} stages.")
         if self.train_images is not None and self.train_images < self.batch_size:
             raise InputError(f"train_images = {self.train_images} is impossible: one minibatch has {self.batch_size}.")
+        if self.is_cosine and self.passes is None:
+            raise InputError(
+                "passes is missing: a cosine schedule needs the number of passes over the training images."
+            )
+        if not self.is_cosine and self.passes is not None:
+            raise InputError(f"passes = {self.passes} is impossible: the schedule has stages, which `stages` counts.")
+
+        if self.is_cosine:  # which has no stages: two settings that differ there alone are one
+            object.__setattr__(self, "stages", SCHEDULE_STAGES)
+
+    @property
+    def is_cosine(self) -> bool:
+        """Whether the learning rate falls along a cosine, over `passes`, instead of in stages."""
+        return self.protocol.schedule == "cosine"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as JSON keeps them: of `stages` and `passes` the one that counts."""
+        left_out = "stages" if self.is_cosine else "passes"
+        settings = {name: value for name, value in super().as_dict().items() if name != left_out}
+        return settings | {"protocol": self.protocol.as_dict()}
 
     def state_file(self, spec: ModelSpec) -> str:
         """The file of a model's training state, below the folder of a study's states.
 
         A continued model begins where the schedule of another one ended, so it begins anew where that is extended.
         """
-        return f"{spec.name}{f'.stages{self.stages}' if spec.origin else ''}.safetensors"
+        length = f".passes{self.passes}" if self.is_cosine else f".stages{self.stages}"
+        return f"{spec.name}{length if spec.origin else ''}.safetensors"
 
     def for_model(self, spec: ModelSpec) -> "TrainingSettings":
-        """These settings of a study as one of its models has them: its data set's held-out images, its own protocol."""
-        return replace(self, protocol=self.protocol.with_variant(spec.variant).for_dataset(spec.dataset))
+        """These settings of a study as one of its models has them.
+
+        The images held out are those of its data set, the protocol and the passes its own where its name has them.
+        """
+        protocol = self.protocol.with_variant(spec.variant).for_dataset(spec.dataset)
+        return replace(self, protocol=protocol, passes=spec.passes or self.passes)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ module while it builds its graph.
 
 The paper's experiments beside its main grid vary one thing each, which the name then tells:
 ``l1-vae-k1-z100`` has 100 latent units instead of 50, ``l1-iwae-k50-from-vae-k1`` was trained as a VAE with k = 1 and
-then continued as an IWAE with k = 50 (Table 2), ``l1-vae-k5-with-adam_beta1`` departs from its study's protocol.
+then continued as an IWAE with k = 50 (Table 2), ``l1-vae-k5-p13`` was trained for 13 passes instead of its study's
+number, ``l1-vae-k5-with-adam_beta1`` departs from its study's protocol.
 """
 
 import hashlib
@@ -25,9 +26,9 @@ MOST_SEEDS = 2**31  # with the protocol's seed added, still a seed that numpy ta
 _NUMBER = "0|[1-9][0-9]*"  # written in one way only, because the name is also a folder
 _KIND = rf"(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})"
 _NAME = re.compile(
-    rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-{_KIND}(?:-(?P<variation>[a-z][a-z0-9_-]*))?/seed(?P<seed>{_NUMBER})"
+    rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-{_KIND}(?:-(?P<variation>[a-z][a-z0-9_.-]*))?/seed(?P<seed>{_NUMBER})"
 )
-_VARIATION = re.compile(rf"z(?P<latents>{_NUMBER})|from-{_KIND}|with-(?P<variant>[a-z0-9_-]+)")
+_VARIATION = re.compile(rf"z(?P<latents>{_NUMBER})|p(?P<passes>{_NUMBER})|from-{_KIND}|with-(?P<variant>[a-z0-9_.-]+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -41,8 +42,9 @@ class ModelSpec:
         k: Importance samples in training, at least 1.
         seed: Seed of initialisation, binarization and noise, at least 0.
         variation: What sets it apart from the model of the main grid, empty if nothing does: ``z{n}``, n units in its
-            latent layer; ``from-{objective}-k{k}``, continued from that model; ``with-{variant}``, a departure from the
-            study's protocol (`iwae.study.protocol.Protocol.with_variant`). The first two have one stochastic layer.
+            latent layer; ``p{n}``, n passes over the training images; ``from-{objective}-k{k}``, continued from that
+            model; ``with-{variant}``, a departure from the study's protocol
+            (`iwae.study.protocol.Protocol.with_variant`). ``z`` and ``from`` have one stochastic layer.
 
     Raises:
         InputError: A field has a value that no model can have.
@@ -74,9 +76,12 @@ class ModelSpec:
         match = _VARIATION.fullmatch(self.variation)
         if match is None:
             raise InputError(
-                f"variation {self.variation!r} is unknown: write z100, from-vae-k1, or with- and a protocol or field."
+                f"variation {self.variation!r} is unknown: write z100, p13, from-vae-k1, or with- and a protocol or "
+                "field."
             )
-        if self.layers != 1 and not self.variant:
+        if self.passes == 0:
+            raise InputError(f"variation {self.variation!r} is impossible: p needs 1 pass or more.")
+        if self.layers != 1 and not (self.variant or self.passes):
             raise InputError(f"variation {self.variation!r} is impossible: it is for models with one stochastic layer.")
         if self.latents in (0, PAPER_LATENTS):
             raise InputError(
@@ -111,6 +116,12 @@ class ModelSpec:
     def latents(self) -> int | None:
         """Units of the latent layer where they are not the paper's; else None."""
         found = self._varied("latents")
+        return None if found is None else int(found)
+
+    @property
+    def passes(self) -> int | None:
+        """Passes over the training images where they are not the study's; else None."""
+        found = self._varied("passes")
         return None if found is None else int(found)
 
     @property

@@ -171,7 +171,7 @@ def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any])
             f"{folder} has lost {' and '.join(lost)} of a finished training: restore it, or delete the folder to train "
             "the model again."
         )
-    longer = found.get("stages", 0) < asked["stages"]
+    longer = found.get("stages", 0) < asked.get("stages", 0)
     others = [line for line in differences(found, asked) if not (longer and line.startswith("stages "))]
     if others:
         raise InputError(

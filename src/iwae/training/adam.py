@@ -12,8 +12,8 @@ from torch import Tensor
 from iwae.study.protocol import Protocol
 
 
-def step_scalars(protocol: Protocol, first: int, count: int, rate: float) -> Tensor:
-    """rate_t and epsilon_t of steps t = first .. first + count - 1, float32 (count, 2).
+def step_scalars(protocol: Protocol, first: int, rates: np.ndarray) -> Tensor:
+    """rate_t and epsilon_t of steps t = first, first + 1, ..., float32 (count, 2).
 
     The bias corrections of both moments are folded into rate_t. Epsilon ``corrected`` is added to the corrected
     sqrt(v / (1 - beta2^t)), so it too is scaled to stand beside sqrt(v).
@@ -21,14 +21,13 @@ def step_scalars(protocol: Protocol, first: int, count: int, rate: float) -> Ten
     Args:
         protocol: Adam's fields.
         first: Number of the first step since the moments were initialised, from 1.
-        count: Steps.
-        rate: Learning rate of the stage.
+        rates: Learning rate of each step, (count,).
     """
-    t = np.arange(first, first + count, dtype=np.float64)
+    t = np.arange(first, first + len(rates), dtype=np.float64)
     correction = np.sqrt(1 - protocol.adam_beta2**t)
-    rates = rate * correction / (1 - protocol.adam_beta1**t)
+    corrected = rates * correction / (1 - protocol.adam_beta1**t)
     scale = correction if protocol.adam_epsilon_place == "corrected" else np.ones_like(t)
-    return torch.from_numpy(np.stack([rates, protocol.adam_epsilon * scale], axis=1).astype(np.float32))
+    return torch.from_numpy(np.stack([corrected, protocol.adam_epsilon * scale], axis=1).astype(np.float32))
 
 
 def initial_second_moment(protocol: Protocol, parameter: Tensor) -> Tensor:

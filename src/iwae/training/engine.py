@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -68,11 +69,20 @@ def make_step(architecture: Architecture, protocol: Protocol) -> Step:
     ) -> Tensor:
         x = bernoulli_pixels(pixels[index], bits)
         gradient, bound = gradients(parameters, x, noise, importance_weighted)
+        if protocol.gradient_clip is not None:
+            gradient = clipped(gradient, protocol.gradient_clip)
         for name, parameter in parameters.items():
             adam_update(protocol, parameter, gradient[name], first[name], second[name], scalars)
         return bound
 
     return step
+
+
+def clipped(gradients: dict[str, Tensor], most: float) -> dict[str, Tensor]:
+    """Gradients of M models by parameter, (M, ...), each model's scaled down to the Euclidean norm `most` at most."""
+    norm = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients.values()]).sum(0).sqrt()
+    scale = torch.clamp(most / norm, max=1)
+    return {name: gradient * scale.view(-1, *[1] * (gradient.dim() - 1)) for name, gradient in gradients.items()}
 
 
 class Stack:
@@ -159,19 +169,19 @@ class Block:
         self._arguments = list(arguments)
         self._run = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else self._make_updates
 
-    def run(self, index: Tensor, first_step: int, rate: float) -> Tensor:
+    def run(self, index: Tensor, first_step: int, rates: np.ndarray) -> Tensor:
         """Make the updates.
 
         Args:
             index: The images of each minibatch, int64 (T, M, B).
             first_step: Number of the first update since the moments were initialised, from 1.
-            rate: Learning rate.
+            rates: Learning rate of each update, (T,).
 
         Returns:
             Each model's bound at each update, averaged over the minibatch, (T, M), in nats. The next run overwrites it.
         """
         self._index.copy_(index)
-        self._scalars.copy_(step_scalars(self._stack.protocol, first_step, len(index), rate))
+        self._scalars.copy_(step_scalars(self._stack.protocol, first_step, rates))
         self._draws.refill()
         self._run()
         return self._bounds

@@ -16,7 +16,7 @@ from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.training.draws import pass_order
 from iwae.training.engine import Block, Stack
-from iwae.training.schedule import Schedule, learning_rate
+from iwae.training.schedule import Schedule
 from iwae.training.state import ModelState
 
 _VALIDATION_ROWS = 4000  # images x samples of one validation batch: bounds its memory
@@ -41,8 +41,7 @@ class StackTraining:
         self._states, self._settings, self._device = states, settings, device
         self.specs, self.updates = list(states), next(iter(states.values())).updates
         self._protocol = settings.protocol
-        continued = settings.stages - 1 if self.specs[0].origin else 0  # the last stage once more
-        self.schedule = Schedule(len(images.train) // settings.batch_size, settings.stages, first=continued)
+        self.schedule = Schedule.of(settings, len(images.train), continued=self.specs[0].origin is not None)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         architecture = Architecture.of(self.specs[0], self._protocol)
         train = images.train
@@ -84,7 +83,7 @@ class StackTraining:
         stage = self.schedule.stage_of(max(self.updates - 1, 0))
         curve = self._states[self.specs[0]].curve
         bound = f", bound {curve[-1]['train_bound']:.2f}" if curve else ""
-        return f"stage {stage + 1}/{self.schedule.stages}{bound}"
+        return f"stage {stage + 1}/{self.schedule.last + 1}{bound}"
 
     def states(self) -> dict[ModelSpec, ModelState]:
         """The models' states as they stand between two blocks.
@@ -115,7 +114,8 @@ class StackTraining:
             steps = schedule.next_block(self.updates)
             if steps not in self._blocks:
                 self._blocks[steps] = self.stack.block(self._pixels, steps, self._settings.batch_size)
-            bounds = self._blocks[steps].run(self._index(steps), self.updates - start + 1, self._rate())
+            rates = schedule.learning_rates(self.updates, steps)
+            bounds = self._blocks[steps].run(self._index(steps), self.updates - start + 1, rates)
             self._running = bounds, begin, self._stream.record_event() if self._stream else None
 
     def finish_block(self) -> int:
@@ -131,7 +131,8 @@ class StackTraining:
             sums, finite = bounds.double().sum(0).tolist(), torch.isfinite(bounds).all().item()
         if not finite:
             self._raise_divergence(bounds.cpu())
-        self._running, rate, seconds = None, self._rate(), time.monotonic() - begin
+        self._running, seconds = None, time.monotonic() - begin
+        rate = float(self.schedule.learning_rates(self.updates, len(bounds))[-1])
         stage = self.schedule.stage_of(self.updates)
         self.updates += len(bounds)
         for state, bound_sum in zip(self._states.values(), sums, strict=True):
@@ -146,9 +147,6 @@ class StackTraining:
 
     def _on_stream(self) -> AbstractContextManager[object]:
         return torch.cuda.stream(self._stream) if self._stream else nullcontext()
-
-    def _rate(self) -> float:
-        return learning_rate(self._protocol, self.schedule.stage_of(self.updates))
 
     def _index(self, steps: int) -> Tensor:
         """The images of the next block's minibatches, int64 (T, M, B)."""

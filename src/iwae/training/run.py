@@ -135,7 +135,7 @@ class _Job:
         return state is not None and state.updates == self._updates(spec)
 
     def _updates(self, spec: ModelSpec) -> int:
-        return Schedule(len(self._images(spec).train) // self._settings.batch_size, self._settings.stages).updates
+        return Schedule.of(self._settings.for_model(spec), len(self._images(spec).train)).updates
 
     def _images(self, spec: ModelSpec) -> Images:
         """The images that a model is trained on, read once for all models that share them."""
@@ -229,7 +229,7 @@ def _check_continuation(folder: Path, found: dict[str, Any], asked: dict[str, An
     `checkpoint` is the state that it goes on from: its own, or that of the model it was continued from.
     """
     others = [line for line in differences(found, asked) if not line.startswith("stages ")]
-    if others or found["stages"] > asked["stages"]:
+    if others or found.get("stages", 0) > asked.get("stages", 0):
         listed = "; ".join(others or differences(found, asked))
         reason = f"was trained differently ({listed})" if listed else "has lost a file"
     elif not checkpoint.is_file():

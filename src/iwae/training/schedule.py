@@ -1,22 +1,21 @@
-"""Where in the schedule an update stands: stages of 3^i passes at a falling learning rate (paper, section 5).
+"""Where in the schedule an update stands: the paper's stages of 3^i passes (section 5), or one cosine.
 
 A position in training is one number, the updates made so far; all else follows from it.
 """
 
 from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
 
 from iwae.study.protocol import Protocol
-from iwae.study.settings import SCHEDULE_STAGES
+from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings
 
 _LONGEST_BLOCK = 150  # updates; random numbers are drawn, and training may stop, once a block
+_CONTINUED_PASSES, _CONTINUED_RATE = 2 / 3, 0.1  # of all passes, of the first rate: the paper's last stage
 
 
-def passes_before(stage: int) -> int:
-    """Passes over the training images in the stages before `stage`: 1 + 3 + ... + 3^(stage-1)."""
-    return (3**stage - 1) // 2
-
-
-def learning_rate(protocol: Protocol, stage: int) -> float:
+def stage_rate(protocol: Protocol, stage: int) -> float:
     """0.001 * 10^(-i/7) for stage i, rounded to two digits where the protocol says so."""
     rate = 1e-3 * 10 ** (-stage / (SCHEDULE_STAGES - 1))
     return round(rate, 5) if protocol.learning_rates == "rounded" else rate
@@ -24,41 +23,62 @@ def learning_rate(protocol: Protocol, stage: int) -> float:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The order of updates for a data set and a number of stages.
+    """The order of updates for a data set.
 
     Attributes:
+        protocol: Says how the learning rate falls.
         steps_per_pass: Updates in one pass over the training images; a rest smaller than a minibatch is left out.
-        stages: Stages 0..stages-1 are run.
-        first: The first of them; not 0 where the training of another model is continued (paper, Table 2: the last stage
-            once more). Updates and passes count from its start.
+        passes: Passes of each stage; a cosine is one stage.
+        first: Index of the first of them; not 0 where the training of another model is continued. Updates and passes
+            count from its start.
+        peak: The first rate of a cosine.
     """
 
+    protocol: Protocol
     steps_per_pass: int
-    stages: int
+    passes: tuple[int, ...]
     first: int = 0
+    peak: float = 0.0
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, images: int, continued: bool = False) -> "Schedule":
+        """The schedule of a model.
+
+        Args:
+            settings: The model's settings.
+            images: Training images.
+            continued: Whether the model goes on from another one. That is the paper's last stage once more (Table 2):
+                two thirds of all its passes, at a tenth of its first rate. Of a cosine, it is as many passes along
+                another one, from a tenth of its peak.
+        """
+        protocol, steps = settings.protocol, images // settings.batch_size
+        if settings.passes is not None:
+            passes = max(1, round(_CONTINUED_PASSES * settings.passes)) if continued else settings.passes
+            return cls(protocol, steps, (passes,), peak=protocol.peak_rate * (_CONTINUED_RATE if continued else 1))
+        first = settings.stages - 1 if continued else 0
+        return cls(protocol, steps, tuple(3**stage for stage in range(first, settings.stages)), first)
 
     @property
     def updates(self) -> int:
         """Updates of the whole schedule."""
-        return self._passes_before(self.stages) * self.steps_per_pass
+        return sum(self.passes) * self.steps_per_pass
 
-    def _passes_before(self, stage: int) -> int:
-        return passes_before(stage) - passes_before(self.first)
+    @property
+    def last(self) -> int:
+        """Index of the last stage."""
+        return self.first + len(self.passes) - 1
 
     def pass_of(self, updates: int) -> int:
         """Index of the pass, from 0 over all stages, that the next update belongs to."""
         return updates // self.steps_per_pass
 
     def stage_of(self, updates: int) -> int:
-        """Index of the stage that the next update belongs to."""
-        stage = self.first
-        while self._passes_before(stage + 1) <= self.pass_of(updates):
-            stage += 1
-        return stage
+        """Index of the stage that the next update belongs to; after the last update, one more than the last's."""
+        return self.first + sum(end <= self.pass_of(updates) for end in accumulate(self.passes))
 
     def stage_start(self, updates: int) -> int:
         """Updates made before the stage that the next update belongs to."""
-        return self._passes_before(self.stage_of(updates)) * self.steps_per_pass
+        return sum(self.passes[: self.stage_of(updates) - self.first]) * self.steps_per_pass
 
     def ends_pass(self, updates: int) -> bool:
         """Whether a pass is complete after this many updates."""
@@ -67,6 +87,15 @@ class Schedule:
     def ends_stage(self, updates: int) -> bool:
         """Whether a stage is complete after this many updates."""
         return self.ends_pass(updates) and updates == self.stage_start(updates)
+
+    def learning_rates(self, updates: int, count: int) -> np.ndarray:
+        """The rates of the next `count` updates, all of one stage, (count,) float64."""
+        if self.protocol.schedule == "stages":
+            return np.full(count, stage_rate(self.protocol, self.stage_of(updates)))
+        made, end = np.arange(updates, updates + count, dtype=np.float64), self.protocol.end_rate
+        cosine = end + (self.peak - end) * (1 + np.cos(np.pi * made / self.updates)) / 2
+        rising = (made + 1) / max(1.0, self.protocol.rate_warm_up * self.steps_per_pass)
+        return cosine * np.minimum(1, rising)
 
     def next_block(self, updates: int) -> int:
         """Updates until the next boundary of a block; a pass is cut into blocks of (nearly) equal length.
