@@ -33,7 +33,7 @@ class Product(NamedTuple):
 def products_of_update(layers: int, k: int, models: int, batch: int, device: torch.device) -> list[Product]:
     """All products of one update of a stack, on random numbers."""
     found: list[Product] = []
-    for layer, (n_in, n_out) in Architecture(layers).layer_shapes.items():
+    for layer, (n_in, n_out) in Architecture.paper(layers).layer_shapes.items():
         rows = batch if layer.startswith("q1.") else k * batch
         x, weight, gradient = (
             torch.randn(models, *shape, device=device) for shape in ((rows, n_in), (n_in, n_out), (rows, n_out))

@@ -144,7 +144,7 @@ class EngineRun:
     def __init__(self, specs: Sequence[ModelSpec], updates: int, device: torch.device, compiled: bool) -> None:
         settings, images = TrainingSettings(batch_size=BATCH), synthetic_images(updates * BATCH)
         states = [training_states.fresh(spec, settings, images.train, device) for spec in specs]
-        architecture = Architecture(specs[0].layers, settings.protocol.scale)
+        architecture = Architecture.paper(specs[0].layers, settings.protocol.scale)
         # A stream of its own, as in training, so that several stacks run at the same time.
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._updates, self._done = updates, 0
@@ -168,7 +168,7 @@ class EngineRun:
 def trained_model(layers: int, device: torch.device) -> TrainedModel:
     """A model to evaluate. It is untrained: how long its evaluation takes does not depend on its weights."""
     settings = TrainingSettings()
-    architecture = Architecture(layers, settings.protocol.scale)
+    architecture = Architecture.paper(layers, settings.protocol.scale)
     parameters = initialize(architecture, settings.protocol, 0, synthetic_pixels(1000))
     placed = {name: value.to(device) for name, value in parameters.items()}
     return TrainedModel(specs_of(layers, 1, 1)[0], settings, architecture, placed)

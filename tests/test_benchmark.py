@@ -32,7 +32,7 @@ def _pair(layers):
     import eager
     from workload import synthetic_pixels
 
-    parameters = initialize(Architecture(layers), Protocol(initialization="independent"), 0, synthetic_pixels(50))
+    parameters = initialize(Architecture.paper(layers), Protocol(initialization="independent"), 0, synthetic_pixels(50))
     parameters = {name: value.double().requires_grad_() for name, value in parameters.items()}
     model = eager.Model(layers).double()
     assert dict(model.named_parameters()).keys() == parameters.keys()
@@ -45,7 +45,7 @@ def _pair(layers):
 def _batch(layers):
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand(B, 784, generator=generator) < 0.2).double()
-    return x, torch.randn(K, B, sum(Architecture(layers).latents), generator=generator, dtype=torch.float64)
+    return x, torch.randn(K, B, sum(Architecture.paper(layers).latents), generator=generator, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -55,9 +55,9 @@ def test_eager_code_has_the_library_s_bound_and_gradients(layers, objective):
 
     parameters, model = _pair(layers)
     x, noise = _batch(layers)
-    expected = make_bound(Architecture(layers))(parameters, x, noise, torch.tensor(objective == "iwae"))
+    expected = make_bound(Architecture.paper(layers))(parameters, x, noise, torch.tensor(objective == "iwae"))
     expected.sum().backward()
-    found = eager.bound(model.log_weights(x, K, noise.split(Architecture(layers).latents, -1)), objective)
+    found = eager.bound(model.log_weights(x, K, noise.split(Architecture.paper(layers).latents, -1)), objective)
     found.sum().backward()
     torch.testing.assert_close(found, expected)
     for name, value in model.named_parameters():
@@ -71,12 +71,12 @@ def test_eager_code_has_the_library_s_likelihood(layers, monkeypatch):
 
     parameters, model = _pair(layers)
     x, noise = _batch(layers)
-    splits = noise.split(Architecture(layers).latents, -1)
+    splits = noise.split(Architecture.paper(layers).latents, -1)
     draws = {(image, layer): splits[layer][:, image : image + 1] for image in range(B) for layer in range(layers)}
     order = iter(draws.values())
     monkeypatch.setattr(torch, "randn", lambda *size, device: next(order))
     monkeypatch.setattr(torch, "randn_like", lambda tensor: next(order))
-    log_w = log_weights(Architecture(layers), parameters, x, splits)
+    log_w = log_weights(Architecture.paper(layers), parameters, x, splits)
     torch.testing.assert_close(eager.log_likelihood(model, x, K), torch.logsumexp(log_w, 0) - math.log(K))
 
 

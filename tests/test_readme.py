@@ -28,7 +28,7 @@ def model(tmp_path, monkeypatch):
     folder = tmp_path / "results/cpu" / spec.name
     folder.mkdir(parents=True)
     train = np.random.default_rng(0).integers(0, 256, (20, 784), dtype=np.uint8)
-    save_file(initialize(Architecture(1), settings.protocol, 0, train), folder / manifest.WEIGHTS)
+    save_file(initialize(Architecture.paper(1), settings.protocol, 0, train), folder / manifest.WEIGHTS)
     manifest.record(folder, spec, "training", settings.as_dict(), [manifest.WEIGHTS], {})
     monkeypatch.chdir(tmp_path)
     return store.load(folder)

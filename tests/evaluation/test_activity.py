@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from iwae.evaluation import activity
 from iwae.evaluation.noise import image_seeds, noise_chunks
-from iwae.models.model import conditional
+from iwae.models.networks import gaussian
 from iwae.study.settings import ActivitySettings
 
 SINGLE = 1e-5  # float32 means of order one, in other chunks
@@ -40,7 +40,8 @@ def test_units_at_the_threshold_are_inactive():
 @pytest.mark.parametrize("layers", [1, 2])
 def test_first_layer_is_the_variance_of_the_posterior_means(model_of, binary, device, layers):
     model, x = model_of(layers), binary(20)
-    mean, _ = conditional(model.architecture, model.parameters, "q1", torch.from_numpy(x).to(device).float())
+    values = {"x": torch.from_numpy(x).to(device).float()}
+    mean, _ = gaussian(model.architecture, model.parameters, model.architecture.recognition[0], values)
     found = activity.measure(model, x, ActivitySettings(samples=2, authors_images=6), device)
     assert [len(layer.definition) for layer in found] == list(model.architecture.latents)
     mean = mean.cpu().double().numpy()
@@ -51,9 +52,10 @@ def test_first_layer_is_the_variance_of_the_posterior_means(model_of, binary, de
 def test_second_layer_averages_over_the_first(model_of, binary, device):
     model, x, samples = model_of(2), binary(7), 30
     parameters, architecture = model.parameters, model.architecture
-    mean, log_std = conditional(architecture, parameters, "q1", torch.from_numpy(x).to(device).float())
+    q1, q2 = architecture.recognition
+    posterior = gaussian(architecture, parameters, q1, {"x": torch.from_numpy(x).to(device).float()})
     (noise,) = next(noise_chunks(image_seeds(model.spec, 4, "activity", range(7)), samples, samples, (100,), device))
-    h2 = conditional(architecture, parameters, "q2", mean + log_std.exp() * noise)[0].cpu().double().numpy()
+    h2 = gaussian(architecture, parameters, q2, {"h1": posterior.sample(noise)}).mean.cpu().double().numpy()
     expected = h2.mean(0).var(0) - (1 - 1 / 7) * h2.var(0, ddof=1).mean(0) / samples
     found = activity.measure(model, x, ActivitySettings(samples=samples, seed=4), device)[1]
     np.testing.assert_allclose(found.definition, expected, atol=SINGLE)

@@ -58,7 +58,8 @@ def sliced(parameters, removed):
 
 def log_weights(model, parameters, x, noise):
     encoded = weights.encode(model.architecture, parameters, x)
-    fast = weights.log_weights(model.architecture, parameters, encoded, noise)
+    prior = plain.prior_density(model.architecture, parameters)
+    fast = weights.log_weights(model.architecture, parameters, prior, encoded, noise)
     assert_close(fast, plain.log_weights(model.architecture, parameters, x, noise), atol=EXACT, rtol=0)
     return fast
 
@@ -74,7 +75,7 @@ def drawn(model, binary, device):
 def test_log_weights_are_those_of_a_smaller_network(random_model, binary, device, layers, scale, removed):
     model, removed = random_model(layers, scale), removed[:layers]
     x, noise = drawn(model, binary, device)
-    found = log_weights(model, chopped.without(model.parameters, removed), x, noise)
+    found = log_weights(model, chopped.without(model.architecture, model.parameters, removed), x, noise)
     kept = [
         layer[..., np.delete(np.arange(layer.shape[-1]), units)] for layer, units in zip(noise, removed, strict=True)
     ]
@@ -101,13 +102,18 @@ def test_unit_that_does_nothing_may_go(random_model, binary, device, layers, sca
                 parameters[f"{reader}.hidden1.weight"][7] = 0
     x, noise = drawn(model, binary, device)
     expected = log_weights(model, parameters, x, noise)
-    assert_close(log_weights(model, chopped.without(parameters, removed), x, noise), expected, atol=EXACT, rtol=0)
+    assert_close(
+        log_weights(model, chopped.without(model.architecture, parameters, removed), x, noise),
+        expected,
+        atol=EXACT,
+        rtol=0,
+    )
 
 
 def test_the_model_itself_stays_as_it_is(random_model):
     model = random_model(2)
     before = {name: value.clone() for name, value in model.parameters.items()}
-    changed = chopped.without(model.parameters, CHOICES[2])
+    changed = chopped.without(model.architecture, model.parameters, CHOICES[2])
     assert all(torch.equal(value, before[name]) for name, value in model.parameters.items())
     assert list(changed) == list(before)
     assert {name: value.shape for name, value in changed.items()} == {n: value.shape for n, value in before.items()}
@@ -121,7 +127,9 @@ def measured(model, x, images, removed, device, samples=20, seed=0, progress=lam
 @pytest.mark.parametrize("layers", [1, 2])
 def test_to_remove_nothing_changes_no_bit(model_of, binary, device, layers):
     model = model_of(layers)
-    assert chopped.without(model.parameters, NOTHING[:layers]) == model.parameters  # the very tensors
+    assert (
+        chopped.without(model.architecture, model.parameters, NOTHING[:layers]) == model.parameters
+    )  # the very tensors
     found = measured(model, binary(4), np.arange(4), NOTHING[:layers], device)
     np.testing.assert_array_equal(found.chopped, found.whole)
 

@@ -127,15 +127,15 @@ def test_chunk_sizes_do_not_change_results(model_of, binary, device, samples):
 def test_every_chunk_has_one_shape(model_of, binary, device, monkeypatch):
     shapes = set()
 
-    def spy(architecture, parameters, encoded, noise):
-        shapes.add((tuple(encoded.mean.shape), tuple(noise[0].shape)))
-        return likelihood.log_weights(architecture, parameters, encoded, noise)
+    def spy(architecture, parameters, prior, encoded, noise):
+        shapes.add((tuple(encoded.projection.shape), tuple(noise[0].shape)))
+        return likelihood.log_weights(architecture, parameters, prior, encoded, noise)
 
     monkeypatch.setattr(likelihood, "_WORTH_COMPILING", 0)
     monkeypatch.setattr(likelihood, "compile_function", lambda function, device: spy)
     likelihood.model_log_weights(model_of(1), binary(5), [1, 2, 3, 4, 5], 400, device, rows=800)(0, 5)
     likelihood.model_log_weights(model_of(1), binary(5), [1, 2, 3, 4, 5], 1200, device, rows=800)(0, 2)
-    assert shapes == {((2, 50), (400, 2, 50)), ((1, 50), (1000, 1, 50))}
+    assert shapes == {((2, 200), (400, 2, 50)), ((1, 200), (1000, 1, 50))}
 
 
 def test_compiled_function_gives_the_same_log_weights(model_of, binary, device, monkeypatch):

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from iwae.evaluation import likelihood, posterior
 from iwae.models.densities import bernoulli_log_prob, standard_gaussian_log_prob
-from iwae.models.model import conditional, pixel_logits, reconstruct
+from iwae.models.model import encode, pixel_logits, reconstruct
 from iwae.study.settings import LikelihoodSettings
 
 POINTS = 60
@@ -28,7 +28,7 @@ def narrow(model, device):
     """The model with a steep decoder, so that posteriors have deviations of about 0.02, and q wider, about `CENTRE`."""
     model.parameters["px.hidden1.weight"] *= 0.1  # nearly linear
     model.parameters["px.logits.weight"] *= STEEP
-    model.parameters["px.logits.bias"] -= pixel_logits(model.parameters, CENTRE.to(device))
+    model.parameters["px.logits.bias"] -= pixel_logits(model.architecture, model.parameters, [CENTRE.to(device)])
     for name, value in (("mean", CENTRE.to(device)), ("scale", math.log(0.04))):
         model.parameters[f"q1.{name}.weight"][:] = 0
         model.parameters[f"q1.{name}.bias"][:] = value
@@ -80,7 +80,7 @@ def test_a_narrow_posterior_fills_its_window(narrow, device, points):
 
 def test_integral_of_a_decoder_that_ignores_h_is_exact(model, binary, device):
     model.parameters["px.hidden1.weight"][:] = 0
-    logits = pixel_logits(model.parameters, torch.zeros(2, device=device))
+    logits = pixel_logits(model.architecture, model.parameters, [torch.zeros(2, device=device)])
     x = torch.from_numpy(binary(4)).to(device).float()
     found = log_integral(posterior.draw(model, binary(4), POINTS, device))
     # The sum over equal steps is exact for a Gaussian but for what lies beyond the window, less than 1e-3 nats.
@@ -101,7 +101,8 @@ def test_each_point_is_the_joint_density_there(model, binary, device):
     x = torch.from_numpy(binary(3)).to(device).float()
     for i, j in ((0, 4), (3, 1), (2, 2)):
         h = torch.from_numpy(np.stack([found.axes[:, 0, j], found.axes[:, 1, i]], axis=1)).to(device)  # (3, 2)
-        expected = standard_gaussian_log_prob(h) + bernoulli_log_prob(x, pixel_logits(model.parameters, h))
+        logits = pixel_logits(model.architecture, model.parameters, [h])
+        expected = standard_gaussian_log_prob(h) + bernoulli_log_prob(x, logits)
         np.testing.assert_allclose(found.log_joint[:, i, j], expected.cpu(), atol=SINGLE)
 
 
@@ -127,7 +128,7 @@ def test_pictures_beside_the_grid(model, binary, device):
     x = binary(3)
     found = posterior.draw(model, x, 4, device)
     on_device = torch.from_numpy(x).to(device).float()
-    mean, log_std = conditional(model.architecture, model.parameters, "q1", on_device)
+    mean, log_std = encode(model.architecture, model.parameters, on_device).posteriors["q1"]
     np.testing.assert_array_equal(found.mean, mean.cpu())
     np.testing.assert_array_equal(found.deviation, log_std.exp().cpu())
     np.testing.assert_array_equal(found.inputs, 255 * x)

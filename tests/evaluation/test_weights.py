@@ -22,7 +22,8 @@ def test_fast_form_equals_the_plain_one(model_of, binary, device, layers, kind, 
     generator = torch.Generator().manual_seed(0)
     noise = [torch.randn(S, B, d, generator=generator).to(device, kind) for d in model.architecture.latents]
     encoded = weights.encode(model.architecture, parameters, x)
-    found = weights.log_weights(model.architecture, parameters, encoded, noise)
+    prior = plain.prior_density(model.architecture, parameters)
+    found = weights.log_weights(model.architecture, parameters, prior, encoded, noise)
     expected = plain.log_weights(model.architecture, parameters, x, noise)
     assert found.shape == (S, B)
     assert_close(found, expected, atol=tolerance, rtol=0)

@@ -14,20 +14,20 @@ TRAIN = np.random.default_rng(0).integers(0, 256, (11, PIXELS), dtype=np.uint8)
 @pytest.mark.parametrize(("layers", "count"), [(1, 425_284), (2, 521_084)])
 def test_number_of_parameters(layers, count):
     # Counted by hand from section 5 of the paper: 784-200-200-2*50 and back; 784-200-200-2*100-100-100-2*50 and back.
-    parameters = initialize(Architecture(layers), Protocol(), 0, TRAIN)
+    parameters = initialize(Architecture.paper(layers), Protocol(), 0, TRAIN)
     assert sum(value.numel() for value in parameters.values()) == count
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_parameters_have_the_documented_names_shapes_and_type(layers):
-    architecture = Architecture(layers)
+    architecture = Architecture.paper(layers)
     parameters = initialize(architecture, Protocol(), 0, TRAIN)
     assert {name: tuple(value.shape) for name, value in parameters.items()} == architecture.parameter_shapes
     assert {value.dtype for value in parameters.values()} == {torch.float32}
 
 
 def test_glorot_limits_and_zero_biases():
-    parameters = initialize(Architecture(1), Protocol(), 0, TRAIN)
+    parameters = initialize(Architecture.paper(1), Protocol(), 0, TRAIN)
     limit = (6 / (784 + 200)) ** 0.5
     largest = parameters["q1.hidden1.weight"].abs().max()
     assert 0.999 * limit < largest <= limit
@@ -35,17 +35,17 @@ def test_glorot_limits_and_zero_biases():
 
 
 def test_shared_initialization_starts_layers_of_one_shape_identically():
-    shared = initialize(Architecture(1), Protocol(), 0, TRAIN)
+    shared = initialize(Architecture.paper(1), Protocol(), 0, TRAIN)
     assert torch.equal(shared["q1.mean.weight"], shared["q1.scale.weight"])
     assert torch.equal(shared["q1.hidden2.weight"], shared["px.hidden2.weight"])
     first = np.random.RandomState(123).uniform(-0.1, 0.1, size=1)[0] / 0.1 * (6 / (200 + 50)) ** 0.5
     assert shared["q1.mean.weight"][0, 0].item() == pytest.approx(first, rel=1e-6)  # of float32
-    apart = initialize(Architecture(1), Protocol(initialization="independent"), 0, TRAIN)
+    apart = initialize(Architecture.paper(1), Protocol(initialization="independent"), 0, TRAIN)
     assert not torch.equal(apart["q1.mean.weight"], apart["q1.scale.weight"])
 
 
 def test_seeds_differ():
-    zero, one = (initialize(Architecture(1), Protocol(), seed, TRAIN)["px.hidden1.weight"] for seed in (0, 1))
+    zero, one = (initialize(Architecture.paper(1), Protocol(), seed, TRAIN)["px.hidden1.weight"] for seed in (0, 1))
     assert not torch.equal(zero, one)
 
 
@@ -55,5 +55,5 @@ def test_output_bias_is_the_clipped_logit_of_the_mean_image():
     train[:, 2] = (0, 51)  # mean 0.1
     expected = [np.log(0.001 / 0.999), np.log(0.999 / 0.001), np.log(0.1 / 0.9)]
     np.testing.assert_allclose(output_bias(train), expected, rtol=1e-6)
-    zeros = initialize(Architecture(1), Protocol(output_bias="zeros"), 0, TRAIN)
+    zeros = initialize(Architecture.paper(1), Protocol(output_bias="zeros"), 0, TRAIN)
     assert not zeros["px.logits.bias"].any()

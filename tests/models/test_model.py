@@ -7,9 +7,10 @@ from torch.distributions import Bernoulli, Normal
 from torch.testing import assert_close
 
 from iwae.bounds import elbo, importance_bound
-from iwae.models.architecture import PIXELS, Architecture
+from iwae.models.architecture import PIXELS, Architecture, Conditional
 from iwae.models.initialization import initialize
-from iwae.models.model import conditional, generate, infer, joint_log_prob, log_weights, pixel_logits, reconstruct
+from iwae.models.model import encode, generate, infer, log_weights, reconstruct
+from iwae.models.networks import linear
 from iwae.study.protocol import Protocol
 
 K, B = 3, 5
@@ -37,58 +38,73 @@ def images(device, b=B):
     return (torch.rand(b, PIXELS, generator=torch.Generator().manual_seed(3)) < 0.3).double().to(device)
 
 
-def by_hand(parameters, network, x, heads):
+def hierarchical():
+    """Two layers whose lower one, and whose pixels, see all above and the image."""
+    rows = (("q2", "h2", ("x",)), ("q1", "h1", ("x", "h2")), ("p1", "h1", ("h2",)), ("px", "x", ("h1", "h2")))
+    q2, q1, p1, px = (Conditional(name, drawn, given, (6, 4)) for name, drawn, given in rows)
+    return Architecture((q2, q1), (p1,), px, latents=(3, 2))
+
+
+# Networks in the order of drawing, with what each is given: of q, of p below the top, of the pixels.
+MODELS = {
+    "one layer": (Architecture.paper(1), {"q1": ("x",)}, {}, ("h1",)),
+    "two layers": (Architecture.paper(2), {"q1": ("x",), "q2": ("h1",)}, {"p1": ("h2",)}, ("h1",)),
+    "hierarchical": (hierarchical(), {"q2": ("x",), "q1": ("x", "h2")}, {"p1": ("h2",)}, ("h1", "h2")),
+}
+
+
+def by_hand(parameters, network, given, values, heads=("mean", "scale")):
     """A network in numpy, from the documented names and shapes alone."""
     p = {name: value.cpu().numpy() for name, value in parameters.items()}
-    x = x.cpu().numpy()
-    for layer in ("hidden1", "hidden2"):
-        x = np.tanh(x @ p[f"{network}.{layer}.weight"] + p[f"{network}.{layer}.bias"])
-    return [torch.from_numpy(x @ p[f"{network}.{head}.weight"] + p[f"{network}.{head}.bias"]) for head in heads]
+
+    def layer(name, x):
+        return x @ p[f"{network}.{name}.weight"] + p[f"{network}.{name}.bias"]
+
+    names = ["hidden1"] if len(given) == 1 else [f"hidden1.{variable}" for variable in given]
+    first = [np.tanh(layer(*pair)) for pair in zip(names, (values[variable] for variable in given), strict=True)]
+    joint = np.concatenate([np.broadcast_to(part, (K, B, part.shape[-1])) for part in first], axis=-1)
+    return [torch.from_numpy(layer(head, np.tanh(layer("hidden2", joint)))) for head in heads]
 
 
-@LAYERS
-def test_log_weights_are_the_ratio_of_the_densities(layers, device):
-    architecture = Architecture(layers)
+@pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)
+def test_log_weights_are_the_ratio_of_the_densities(architecture, recognition, generation, seen, device):
     parameters, noise, x = parameters_of(architecture, device), noise_of(architecture, device), images(device)
-    below, log_q, latents = x, 0, []
-    for level in range(1, layers + 1):
-        mean, log_std = by_hand(parameters, f"q{level}", below, ("mean", "scale"))
-        below = mean + log_std.exp() * noise[level - 1].cpu()
-        log_q = log_q + Normal(mean, log_std.exp()).log_prob(below).sum(-1)
-        latents.append(below)
-    log_p = Normal(0.0, 1.0).log_prob(latents[-1]).sum(-1)
-    if layers == 2:
-        mean, log_std = by_hand(parameters, "p1", latents[1], ("mean", "scale"))
-        log_p = log_p + Normal(mean, log_std.exp()).log_prob(latents[0]).sum(-1)
-    (logits,) = by_hand(parameters, "px", latents[0], ("logits",))
+    values, log_q, log_p = {"x": x.cpu().numpy()}, 0, 0
+    for name, given in recognition.items():
+        mean, log_std = by_hand(parameters, name, given, values)
+        drawn = mean + log_std.exp() * noise[int(name[1]) - 1].cpu()
+        log_q = log_q + Normal(mean, log_std.exp()).log_prob(drawn).sum(-1)
+        values[f"h{name[1]}"] = drawn.numpy()
+    for name, given in generation.items():
+        mean, log_std = by_hand(parameters, name, given, values)
+        log_p = log_p + Normal(mean, log_std.exp()).log_prob(torch.from_numpy(values[f"h{name[1]}"])).sum(-1)
+    log_p = log_p + Normal(0.0, 1.0).log_prob(torch.from_numpy(values[f"h{architecture.layers}"])).sum(-1)
+    (logits,) = by_hand(parameters, "px", seen, values, ("logits",))
     log_p = log_p + Bernoulli(logits=logits).log_prob(x.cpu().expand_as(logits)).sum(-1)
     found = log_weights(architecture, parameters, x, noise)
     assert found.shape == (K, B)
     assert_close(found.cpu(), log_p - log_q, atol=SMALL, rtol=SMALL)
 
 
-@LAYERS
-def test_parts_of_the_log_weights_fit_together(layers, device):
-    architecture = Architecture(layers)
-    parameters, noise, x = parameters_of(architecture, device), noise_of(architecture, device), images(device)
-    latents, log_q = infer(architecture, parameters, x, noise)
-    assert [latent.shape for latent in latents] == [(K, B, d) for d in architecture.latents]
-    log_prior, log_likelihood = joint_log_prob(architecture, parameters, x, latents)
-    total = log_prior + log_likelihood - log_q
-    assert_close(total, log_weights(architecture, parameters, x, noise), atol=SMALL, rtol=0)
+def test_a_layer_of_several_inputs_is_that_of_their_concatenation(device):
+    weight, bias = torch.randn(7, 4, device=device), torch.randn(4, device=device)
+    x, z = torch.randn(B, 5, device=device), torch.randn(K, B, 2, device=device)
+    found = linear({"l.weight": weight, "l.bias": bias}, "l", x, z)
+    assert_close(found, torch.cat([x.expand(K, B, 5), z], dim=-1) @ weight + bias, atol=1e-5, rtol=0)
 
 
 def test_scale_head_predicts_log_variance_where_the_protocol_says_so(device):
-    parameters = parameters_of(Architecture(1), device)
-    mean, deviation = conditional(Architecture(1), parameters, "q1", images(device))
-    same, half = conditional(Architecture(1, "log-variance"), parameters, "q1", images(device))
+    parameters = parameters_of(Architecture.paper(1), device)
+    x = images(device)
+    mean, deviation = encode(Architecture.paper(1), parameters, x).posteriors["q1"]
+    same, half = encode(Architecture.paper(1, "log-variance"), parameters, x).posteriors["q1"]
     assert_close(same, mean)
     assert_close(half, deviation / 2)
 
 
 @LAYERS
 def test_one_sample_bounds_are_the_elbo(layers, device):
-    architecture = Architecture(layers)
+    architecture = Architecture.paper(layers)
     parameters, noise = parameters_of(architecture, device), noise_of(architecture, device, k=1)
     log_w = log_weights(architecture, parameters, images(device), noise)
     assert_close(importance_bound(log_w), elbo(log_w))
@@ -97,12 +113,12 @@ def test_one_sample_bounds_are_the_elbo(layers, device):
 @LAYERS
 def test_elbo_converges_to_the_closed_form_of_its_divergence(layers, device):
     # E_q log q(h1|x) = -sum (log deviation + 0.5 log 2 pi e): the sampled term agrees within its standard error.
-    architecture, samples = Architecture(layers), 4000
+    architecture, samples = Architecture.paper(layers), 4000
     parameters = parameters_of(architecture, device)
-    noise = noise_of(architecture, device, samples, 1)[:1]
-    _, log_q = infer(Architecture(1), parameters, images(device, 1), noise)
-    _, log_std = conditional(architecture, parameters, "q1", images(device, 1))
-    entropy = Normal(0.0, log_std.exp()).entropy().sum(-1)
+    noise = noise_of(architecture, device, samples, 1)
+    _, (posterior, *_) = infer(architecture, parameters, encode(architecture, parameters, images(device, 1)), noise)
+    log_q = posterior.sample_log_prob(noise[0])
+    entropy = Normal(0.0, posterior.log_std.exp()).entropy().sum(-1)
     error = log_q.std(0) / samples**0.5
     assert ((log_q.mean(0) + entropy).abs() < 5 * error).all()
 
@@ -111,7 +127,7 @@ def test_elbo_converges_to_the_closed_form_of_its_divergence(layers, device):
 @pytest.mark.parametrize("bound", [elbo, importance_bound])
 def test_gradients_agree_with_finite_differences(layers, bound, device):
     """The derivative along one random direction of every parameter."""
-    architecture = Architecture(layers)
+    architecture = Architecture.paper(layers)
     parameters, noise, x = parameters_of(architecture, device), noise_of(architecture, device), images(device)
     generator = torch.Generator().manual_seed(4)
     directions = {
@@ -127,15 +143,17 @@ def test_gradients_agree_with_finite_differences(layers, bound, device):
     assert torch.autograd.gradcheck(moved, (steps,), atol=1e-4, rtol=1e-5)  # differences of steps of 1e-6
 
 
-@LAYERS
-def test_generated_and_reconstructed_means(layers, device):
-    architecture = Architecture(layers)
-    parameters, x = parameters_of(architecture, device), images(device)
-    noise = [layer[0] for layer in noise_of(architecture, device)]
-    latent = noise[-1]
-    if layers == 2:
-        mean, log_std = conditional(architecture, parameters, "p1", latent)
-        latent = mean + log_std.exp() * noise[0]
-    assert_close(generate(architecture, parameters, noise), pixel_logits(parameters, latent).sigmoid())
-    mean, _ = conditional(architecture, parameters, "q1", x)
-    assert_close(reconstruct(architecture, parameters, x), pixel_logits(parameters, mean).sigmoid())
+@pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)
+def test_generated_and_reconstructed_means(architecture, recognition, generation, seen, device):
+    parameters, x, noise = parameters_of(architecture, device), images(device), noise_of(architecture, device)
+    values = {f"h{architecture.layers}": noise[-1].cpu().numpy()}
+    for name, given in generation.items():
+        mean, log_std = by_hand(parameters, name, given, values)
+        values[f"h{name[1]}"] = (mean + log_std.exp() * noise[int(name[1]) - 1].cpu()).numpy()
+    (logits,) = by_hand(parameters, "px", seen, values, ("logits",))
+    assert_close(generate(architecture, parameters, noise).cpu(), logits.sigmoid())
+    values = {"x": x.cpu().numpy()}
+    for name, given in recognition.items():
+        values[f"h{name[1]}"] = by_hand(parameters, name, given, values)[0].numpy()
+    (logits,) = by_hand(parameters, "px", seen, values, ("logits",))
+    assert_close(reconstruct(architecture, parameters, x).cpu(), logits[0].sigmoid())

@@ -20,7 +20,7 @@ SPEC = ModelSpec("mnist", 1, "iwae", 5, 0)
 
 
 def parameters_of(layers):
-    return initialize(Architecture(layers), Protocol(), 0, np.zeros((2, PIXELS), np.uint8))
+    return initialize(Architecture.paper(layers), Protocol(), 0, np.zeros((2, PIXELS), np.uint8))
 
 
 def record(folder, settings=None):
@@ -44,7 +44,7 @@ def refusal(folder):
 
 def test_a_model_is_read_back(folder, device):
     model = store.load(folder, device)
-    assert (model.spec, model.settings, model.architecture) == (SPEC, TrainingSettings(), Architecture(1))
+    assert (model.spec, model.settings, model.architecture) == (SPEC, TrainingSettings(), Architecture.paper(1))
     for name, value in parameters_of(1).items():
         assert model.parameters[name].device.type == device.type
         assert torch.equal(model.parameters[name].cpu(), value)

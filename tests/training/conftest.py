@@ -31,7 +31,7 @@ def build_stack(images, device):
         settings = settings or TrainingSettings(batch_size=5)
         specs = [ModelSpec.parse(name) for name in names]
         states = [training_states.fresh(spec, settings, images.train, device) for spec in specs]
-        architecture = Architecture(specs[0].layers, settings.protocol.scale)
+        architecture = Architecture.paper(specs[0].layers, settings.protocol.scale)
         return Stack(specs, states, architecture, settings.protocol, device, compile_step)
 
     return build

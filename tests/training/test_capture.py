@@ -59,7 +59,7 @@ def test_warmed_up_and_captured_on_one_stream_other_than_the_default(monkeypatch
 @pytest.mark.parametrize("layers", [1, 2])
 def test_an_update_looks_at_no_value_and_mixes_no_devices(layers):
     """A capture allows neither. On the device ``meta`` tensors have no values, and others do not mix with them."""
-    architecture, models, k, batch = Architecture(layers), 2, 3, 5
+    architecture, models, k, batch = Architecture.paper(layers), 2, 3, 5
     empty = partial(torch.empty, device="meta")
     groups = [{name: empty(models, *s) for name, s in architecture.parameter_shapes.items()} for _ in range(3)]
     bound = make_step(architecture, PRESETS["authors-code"])(

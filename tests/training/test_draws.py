@@ -5,7 +5,7 @@ import torch
 from iwae.models.architecture import Architecture
 from iwae.training.draws import BlockDraws, pass_order
 
-ARCHITECTURE = Architecture(2)
+ARCHITECTURE = Architecture.paper(2)
 
 
 def draws(seeds, device, steps=6, k=3, batch=5):

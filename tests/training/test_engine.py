@@ -38,7 +38,7 @@ def test_updates_against_a_plain_loop(layers, objective, images, device, build_s
     stack = build_stack([spec.name], settings)
     bounds = run_blocks(stack)
 
-    architecture = Architecture(layers, protocol.scale)
+    architecture = Architecture.paper(layers, protocol.scale)
     start = training_states.fresh(spec, settings, images.train, device)
     parameters = {name: value.double().to(device).requires_grad_() for name, value in start.parameters.items()}
     optimizer = torch.optim.Adam(parameters.values(), lr=1e-3, betas=(0.9, 0.999), eps=1e-4)

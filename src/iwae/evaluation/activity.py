@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
-from iwae.models.model import conditional
+from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
 from iwae.study.settings import ACTIVE, ActivitySettings
 
@@ -118,21 +118,28 @@ def posterior_means(
     for start in range(0, len(x), group):
         rows = slice(start, min(start + group, len(x)))
         binary = torch.from_numpy(x[rows]).to(device).float()
-        mean, log_std = conditional(model.architecture, model.parameters, "q1", binary)
-        found[0].mean[rows] = mean.double().cpu()
-        if model.architecture.layers == 2:
-            seeds = image_seeds(model.spec, *stream, range(rows.start, rows.stop))
-            above = _second_layer(model, mean, log_std, seeds, samples)
-            found[1].mean[rows], found[1].variance[rows] = above.mean.cpu(), above.variance.cpu()
+        seeds = image_seeds(model.spec, *stream, range(rows.start, rows.stop))
+        for whole, part in zip(found, _layer_means(model, binary, seeds, samples), strict=True):
+            whole.mean[rows], whole.variance[rows] = part.mean.cpu(), part.variance.cpu()
         progress(rows.stop - rows.start)
     return found
 
 
-def _second_layer(model: TrainedModel, mean: Tensor, log_std: Tensor, seeds: list[int], samples: int) -> PosteriorMeans:
-    latents = model.architecture.latents[:1]
+def _layer_means(model: TrainedModel, x: Tensor, seeds: list[int], samples: int) -> list[PosteriorMeans]:
+    """`posterior_means` of a group of binary images, (B, 784)."""
+    architecture, values, found = model.architecture, {"x": x}, {}
+    sizes = dict(zip(architecture.variables, architecture.latents, strict=True))
+    needed = [name for name in sizes if any(name in network.given for network in architecture.recognition)]
     # One chunk: a layer's width in floats for each of at most max(_ROWS, samples) draws.
-    (noise,) = next(noise_chunks(seeds, samples, samples, latents, mean.device))
-    h1 = mean + torch.exp(log_std) * noise
-    h2 = conditional(model.architecture, model.parameters, "q2", h1)[0].double()
-    variance = h2.var(0) if samples > 1 else torch.zeros_like(h2[0])
-    return PosteriorMeans(h2.mean(0), variance)
+    noise = next(noise_chunks(seeds, samples, samples, [sizes[name] for name in needed], x.device))
+    draws = dict(zip(needed, noise, strict=True))
+    for network in architecture.recognition:
+        posterior = gaussian(architecture, model.parameters, network, values)
+        means = posterior.mean.double()
+        if means.dim() == 2:  # given x alone: exact
+            means = means[None]
+        variance = means.var(0) if len(means) > 1 else torch.zeros_like(means[0])
+        found[network.drawn] = PosteriorMeans(means.mean(0), variance)
+        if network.drawn in draws:
+            values[network.drawn] = posterior.sample(draws[network.drawn])
+    return [found[name] for name in architecture.variables]

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation import likelihood
-from iwae.models.model import Parameters
+from iwae.models.architecture import Architecture
+from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.study.settings import ChoppedSettings
 
@@ -58,35 +59,37 @@ def measure(
     Raises:
         InputError: An image's log weights are not finite.
     """
-    models = (model, replace(model, parameters=without(model.parameters, removed)))
+    models = (model, replace(model, parameters=without(model.architecture, model.parameters, removed)))
     whole, chopped = (
         likelihood.evaluate(each, x, images, settings, "test", device, progress).log_likelihood for each in models
     )
     return Chopped(images.astype(np.int32), whole.astype(np.float32), chopped.astype(np.float32))
 
 
-def without(parameters: Parameters, removed: Sequence[np.ndarray]) -> dict[str, Tensor]:
+def without(architecture: Architecture, parameters: Parameters, removed: Sequence[np.ndarray]) -> dict[str, Tensor]:
     """The parameters of a model of the same shape in which some units are noise that nothing reads.
 
     Args:
+        architecture: The model's architecture.
         parameters: The model's parameters, which stay as they are.
         removed: Indices of the units to remove, layer by layer from h1 up.
     """
     chopped = dict(parameters)
-    for level, units in enumerate(removed, start=1):
-        if not len(units):
-            continue
+    units = {name: some for name, some in zip(architecture.variables, removed, strict=True) if len(some)}
+    for network in (*architecture.recognition, *architecture.generation, architecture.decoder):
         # Zero heads predict mean 0 and log-deviation 0, whichever scale the second head has.
-        for head in (f"{network}{level}.{head}" for network in "qp" for head in ("mean", "scale")):
-            _clear(chopped, f"{head}.weight", -1, units)
-            _clear(chopped, f"{head}.bias", -1, units)
-        for reader in (f"q{level + 1}", f"p{level - 1}" if level > 1 else "px"):
-            _clear(chopped, f"{reader}.hidden1.weight", 0, units)
+        for head in network.heads if network.drawn in units else ():
+            _clear(chopped, f"{head}.weight", -1, units[network.drawn])
+            _clear(chopped, f"{head}.bias", -1, units[network.drawn])
+        for variable in network.given:
+            if variable in units:
+                _clear(chopped, f"{network.first_layers[variable]}.weight", 0, units[variable])
+    for name in architecture.prior.unit_parameters if len(removed[-1]) else ():
+        _clear(chopped, name, -1, removed[-1])
     return chopped
 
 
 def _clear(parameters: dict[str, Tensor], name: str, axis: int, units: np.ndarray) -> None:
-    """Put a copy with zeros at `units` in the place of a parameter, if the model has it."""
-    if name in parameters:
-        index = torch.from_numpy(units).to(parameters[name].device)
-        parameters[name] = parameters[name].index_fill(axis, index, 0)
+    """Put a copy with zeros at `units` in the place of a parameter."""
+    index = torch.from_numpy(units).to(parameters[name].device)
+    parameters[name] = parameters[name].index_fill(axis, index, 0)

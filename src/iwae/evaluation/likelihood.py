@@ -16,7 +16,8 @@ from iwae.bounds import effective_sample_size, mean_absolute_deviation, nested_b
 from iwae.device import compile_function
 from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
-from iwae.evaluation.weights import Encoded, encode, log_weights
+from iwae.evaluation.weights import encode, log_weights
+from iwae.models.model import prior_density
 from iwae.models.store import TrainedModel
 from iwae.study.settings import ChoppedSettings, LikelihoodSettings
 
@@ -159,6 +160,7 @@ def model_log_weights(
     """
     step = min(samples, max(BLOCK, rows // BLOCK * BLOCK))
     width = max(1, rows // step)
+    prior = prior_density(model.architecture, model.parameters)
     compute = compile_function(log_weights, device) if len(x) * samples >= _WORTH_COMPILING else log_weights
 
     def draw(start: int, stop: int) -> Tensor:
@@ -167,11 +169,11 @@ def model_log_weights(
         log_w = torch.empty(samples, stop - start, device=device)
         for first in range(0, stop - start, width):
             columns = slice(first, min(first + width, stop - start))
-            some = Encoded(*(_pad(part[columns], 0, width) for part in encoded))
+            some = encoded.map(lambda part, columns=columns: _pad(part[columns], 0, width))
             chunks = noise_chunks(seeds[start:stop][columns], samples, step, model.architecture.latents, device)
             for index, noise in enumerate(chunks):
                 padded = [_pad(_pad(layer, 0, step), 1, width) for layer in noise]
-                computed = compute(model.architecture, model.parameters, some, padded)
+                computed = compute(model.architecture, model.parameters, prior, some, padded)
                 target = log_w[index * step : (index + 1) * step, columns]
                 target.copy_(computed[: target.shape[0], : target.shape[1]])
             progress(columns.stop - first)

@@ -18,7 +18,7 @@ class Pictures(NamedTuple):
     Attributes:
         samples: Means of the pixels of images drawn from the model, (n, 784).
         inputs: Binary test images, (m, 784), 0 or 255.
-        reconstructions: Means of the pixels given the mean of q(h1|x), (m, 784).
+        reconstructions: Means of the pixels given the mean of each layer's q, (m, 784).
     """
 
     samples: np.ndarray
@@ -38,7 +38,8 @@ def draw(model: TrainedModel, x: np.ndarray, settings: PicturesSettings, device:
     """
     seeds = [model.spec.random_seed(settings.seed, "pictures")]
     noise = next(noise_chunks(seeds, settings.samples, settings.samples, model.architecture.latents, device))
-    samples = generate(model.architecture, model.parameters, [layer[:, 0] for layer in noise])
+    generator = torch.Generator(device).manual_seed(model.spec.random_seed(settings.seed, "pictures/prior"))
+    samples = generate(model.architecture, model.parameters, [layer[:, 0] for layer in noise], generator)
     inputs = x[: settings.reconstructions]
     means = reconstruct(model.architecture, model.parameters, torch.from_numpy(inputs).to(device).float())
     return Pictures(grey(samples), inputs * np.uint8(255), grey(means))

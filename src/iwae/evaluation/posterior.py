@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.pictures import grey
-from iwae.models.model import conditional, joint_log_prob, reconstruct
+from iwae.models.model import encode, joint_log_prob, reconstruct
 from iwae.models.store import TrainedModel
 
 _LEAST_REACH = 5.0  # of the grid that all images share: the prior's deviations on each side
@@ -53,8 +53,8 @@ def draw(model: TrainedModel, x: np.ndarray, points: int, device: torch.device) 
         device: Where to compute.
     """
     binary = torch.from_numpy(x).to(device).float()
-    mean, log_std = conditional(model.architecture, model.parameters, "q1", binary)
-    deviation = torch.exp(log_std)
+    (posterior,) = encode(model.architecture, model.parameters, binary).posteriors.values()
+    mean, deviation = posterior.mean, torch.exp(posterior.log_std)
     axes = common_axes(mean, deviation, points)
     surface = log_joint(model, binary, axes)
     for _ in range(_ZOOMS):

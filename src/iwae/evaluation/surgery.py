@@ -21,8 +21,10 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
-from iwae.models.densities import gaussian_log_prob, standard_gaussian_log_prob
-from iwae.models.model import conditional, infer, joint_log_prob
+from iwae.models.densities import Gaussian
+from iwae.models.model import encode as encode_images
+from iwae.models.model import infer, joint_log_prob, samples_log_prob
+from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
 from iwae.study.settings import SurgerySettings
 
@@ -93,11 +95,11 @@ def measure(
     """
     parameters = {name: tensor.double() for name, tensor in model.parameters.items()}
     double = TrainedModel(model.spec, model.settings, model.architecture, parameters)
-    mean, log_std = encode(double, x, device)
+    posteriors = encode(double, x, device)
     rows: list[dict[str, object]] = []
     for size in sizes_of(settings, len(x)):
         chosen = choose(model, size, settings)
-        draws = draw(double, x, chosen, (mean[:size], log_std[:size]), settings.seed, progress)
+        draws = draw(double, x, chosen, Gaussian(*(part[:size] for part in posteriors)), settings.seed, progress)
         found = terms(draws, size)
         rows += [{"images": size, "term": name, "value": value, "se": se} for name, (value, se) in found.items()]
     return rows
@@ -114,22 +116,21 @@ def choose(model: TrainedModel, size: int, settings: SurgerySettings) -> Tensor:
     return torch.randperm(size, generator=generator)[: settings.samples].sort().values
 
 
-def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and log-deviation of q(h1|x) for images (N, 784) ``uint8``: two tensors (N, D) in the model's type."""
-    kind = model.parameters["q1.mean.bias"].dtype
+def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> Gaussian:
+    """q(h1|x) for images (N, 784) ``uint8``: N distributions in the model's type."""
+    kind, first = model.parameters["q1.mean.bias"].dtype, model.architecture.recognition[0]
     parts = []
     for start in range(0, len(x), _IMAGES):
         binary = torch.from_numpy(x[start : start + _IMAGES]).to(device, kind)
-        parts.append(conditional(model.architecture, model.parameters, "q1", binary))
-    mean, log_std = (torch.cat(part) for part in zip(*parts, strict=True))
-    return mean, log_std
+        parts.append(gaussian(model.architecture, model.parameters, first, {"x": binary}))
+    return Gaussian(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 def draw(
     model: TrainedModel,
     x: np.ndarray,
     chosen: Tensor,
-    posteriors: tuple[Tensor, Tensor],
+    posteriors: Gaussian,
     seed: int,
     progress: Callable[[int], object] = lambda draws: None,
 ) -> Draws:
@@ -141,11 +142,11 @@ def draw(
         model: The model, in float64.
         x: Binary images, ``uint8``.
         chosen: Indices of images, (Q,).
-        posteriors: Mean and log-deviation of q(h1|x_n) of each component of the mixture, two tensors (N, D).
+        posteriors: q(h1|x_n) of each component of the mixture, (N, D).
         seed: The study's seed.
         progress: Called with the number of draws done since its last call.
     """
-    mixture = Mixture(*posteriors)
+    mixture = Mixture(posteriors)
     parts = []
     for images in chosen.split(_QUERIES):
         parts.append(_draw(model, x, images, mixture, image_seeds(model.spec, seed, "surgery", images.tolist())))
@@ -154,17 +155,20 @@ def draw(
 
 
 def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: "Mixture", seeds: list[int]) -> Draws:
-    architecture, device = model.architecture, mixture.mean.device
+    architecture, device = model.architecture, mixture.components.mean.device
     noise = [layer.double() for layer in next(noise_chunks(seeds, 1, 1, architecture.latents, device))]
     binary = torch.from_numpy(x[images.numpy()]).to(device).double()
-    latents, log_q = infer(architecture, model.parameters, binary, noise)
+    latents, posteriors = infer(
+        architecture, model.parameters, encode_images(architecture, model.parameters, binary), noise
+    )
     log_prior, reconstruction = joint_log_prob(architecture, model.parameters, binary, latents)
-    log_std = mixture.log_std[images.to(device)]
-    log_q_h1 = standard_gaussian_log_prob(noise[0][0]) - log_std.sum(-1)
+    own = Gaussian(*(part[images.to(device)] for part in mixture.components))
+    log_q_h1 = own.sample_log_prob(noise[0][0])
+    log_q_above = samples_log_prob(posteriors, noise)[0] - log_q_h1
     components = mixture.component_log_probs(latents[0][0])
     log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
-    log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.mean))
-    return Draws(reconstruction[0], log_q_h1, log_q[0] - log_q_h1, log_prior[0], log_posterior, log_aggregate)
+    log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.components.mean))
+    return Draws(reconstruction[0], log_q_h1, log_q_above, log_prior[0], log_posterior, log_aggregate)
 
 
 class Mixture:
@@ -173,11 +177,11 @@ class Mixture:
     log N(z; m, s) = [z^2, z] . [-1 / (2 s^2); m / s^2] + constant: one matrix product for all pairs of z and component.
     """
 
-    def __init__(self, mean: Tensor, log_std: Tensor) -> None:
-        self.mean, self.log_std = mean, log_std
-        precision = torch.exp(-2 * log_std)
-        self._weight = torch.cat([-0.5 * precision, mean * precision], dim=1).T  # (2 D, N)
-        self._constant = gaussian_log_prob(torch.zeros_like(mean[0]), mean, log_std)  # (N,)
+    def __init__(self, components: Gaussian) -> None:
+        self.components = components
+        precision = torch.exp(-2 * components.log_std)
+        self._weight = torch.cat([-0.5 * precision, components.mean * precision], dim=1).T  # (2 D, N)
+        self._constant = components.log_prob(torch.zeros_like(components.mean[0]))  # (N,)
 
     def component_log_probs(self, z: Tensor) -> Tensor:
         """The log-densities N(z; m_n, s_n) of each component: (Q, D) -> (Q, N)."""
@@ -185,4 +189,4 @@ class Mixture:
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The mixture's log-density: (Q, D) -> (Q,)."""
-        return torch.logsumexp(self.component_log_probs(z), 1) - math.log(len(self.mean))
+        return torch.logsumexp(self.component_log_probs(z), 1) - math.log(len(self.components.mean))

@@ -1,16 +1,20 @@
 """The shapes of a model: which networks it has and what their parameters are called.
 
-Each conditional distribution is a network of two tanh layers and linear heads (paper, section 5):
+Each conditional distribution is a network, a `Conditional`: tanh layers and linear heads. The paper's models have, by
+its section 5,
 
-* recognition: ``q1`` 784 -> 200 -> 200 -> h1 and, with two stochastic layers, ``q2`` h1 -> 100 -> 100 -> h2,
-* generation: ``p1`` h2 -> 100 -> 100 -> h1 (two layers only) and ``px`` h1 -> 200 -> 200 -> 784.
+* recognition: ``q1`` x -> 200 -> 200 -> h1 and, with two stochastic layers, ``q2`` h1 -> 100 -> 100 -> h2,
+* generation: ``p1`` h2 -> 100 -> 100 -> h1 (two layers only) and ``px`` h1 -> 200 -> 200 -> x.
 
 A Gaussian network has the heads ``mean`` and ``scale``, the network of the pixels the head ``logits``. A layer
 computes x @ weight + bias, with ``{network}.{layer}.weight`` (in, out) and ``{network}.{layer}.bias`` (out,).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iwae.models.priors import Prior, prior_named
+from iwae.models.priors.standard import STANDARD
 from iwae.study.protocol import Protocol
 from iwae.study.specification import PAPER_LATENTS, ModelSpec
 
@@ -20,49 +24,111 @@ _HIDDEN = (200, 100)  # width of the tanh layers between x and h1, and between h
 
 
 @dataclass(frozen=True)
+class Conditional:
+    """The network of one conditional distribution, such as q(h1 | x).
+
+    What is given enters a first layer each, ``hidden1``, or ``hidden1.{variable}`` where several are given; their
+    outputs side by side enter the second layer.
+
+    Attributes:
+        name: Begins the names of its parameters: ``q1``, ``q2``, ``p1``, ``px``.
+        drawn: The variable whose distribution it is: ``h1``, ``h2``, or ``x``, the pixels.
+        given: The variables that it depends on.
+        widths: Units of each hidden layer; of the first one, for each variable given.
+    """
+
+    name: str
+    drawn: str
+    given: tuple[str, ...]
+    widths: tuple[int, ...]
+
+    @property
+    def first_layers(self) -> dict[str, str]:
+        """The layer that each variable given enters."""
+        if len(self.given) == 1:
+            return {self.given[0]: f"{self.name}.hidden1"}
+        return {variable: f"{self.name}.hidden1.{variable}" for variable in self.given}
+
+    @property
+    def joint_layers(self) -> tuple[str, ...]:
+        """The hidden layers after the first."""
+        return tuple(f"{self.name}.hidden{number}" for number in range(2, len(self.widths) + 1))
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The layers of its outputs."""
+        kinds = ("logits",) if self.drawn == "x" else ("mean", "scale")
+        return tuple(f"{self.name}.{kind}" for kind in kinds)
+
+    def layer_shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+        """(in, out) of every layer by its name, for variables of these sizes."""
+        shapes = {layer: (sizes[variable], self.widths[0]) for variable, layer in self.first_layers.items()}
+        below = self.widths[0] * len(self.given)
+        for layer, width in zip(self.joint_layers, self.widths[1:], strict=True):
+            shapes[layer], below = (below, width), width
+        return shapes | {head: (below, sizes[self.drawn]) for head in self.heads}
+
+
+@dataclass(frozen=True)
 class Architecture:
     """What a model computes, but for its parameters.
 
     Attributes:
-        layers: Stochastic layers, 1 or 2.
+        recognition: The networks of q(h | x), in the order in which they draw; the first is given x alone.
+        generation: The networks of p(h) below the top layer, in the order in which they draw.
+        decoder: The network of p(x | h).
+        latents: Units of each stochastic layer, from h1 up.
+        prior: The distribution p of the top layer.
         scale: Whether a Gaussian's second head predicts the ``log-deviation`` or the ``log-variance``.
-        units: Latent units of a model with one layer; None for the paper's 50.
     """
 
-    layers: int
+    recognition: tuple[Conditional, ...]
+    generation: tuple[Conditional, ...]
+    decoder: Conditional
+    latents: tuple[int, ...]
+    prior: Prior = STANDARD
     scale: str = "log-deviation"
-    units: int | None = None
 
     @classmethod
     def of(cls, spec: ModelSpec, protocol: Protocol) -> "Architecture":
         """The architecture of a model that is trained under `protocol`."""
-        return cls(spec.layers, protocol.scale, spec.latents)
+        return cls.paper(spec.layers, protocol.scale, spec.latents, prior_named(spec.prior))
+
+    @classmethod
+    def paper(
+        cls, layers: int, scale: str = "log-deviation", units: int | None = None, prior: Prior = STANDARD
+    ) -> "Architecture":
+        """The paper's networks (section 5) for 1 or 2 stochastic layers; `units` are h1's where not the paper's."""
+        variables = ("x", "h1", "h2")[: layers + 1]
+        steps = list(zip(variables, variables[1:], _HIDDEN, strict=False))  # from the image up
+        up = tuple(Conditional(f"q{above[1]}", above, (below,), (width, width)) for below, above, width in steps)
+        down = [Conditional(f"p{below[-1]}", below, (above,), (width, width)) for below, above, width in steps]
+        latents = _LATENTS[layers] if units is None else (units,)
+        return cls(up, tuple(down[:0:-1]), down[0], latents, prior, scale)
 
     @property
-    def latents(self) -> tuple[int, ...]:
-        """Units of h1, and of h2 where there are two layers."""
-        return _LATENTS[self.layers] if self.units is None else (self.units,)
+    def layers(self) -> int:
+        """Number of stochastic layers."""
+        return len(self.latents)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the latent variables, from h1 up."""
+        return tuple(f"h{level}" for level in range(1, self.layers + 1))
 
     @property
     def layer_shapes(self) -> dict[str, tuple[int, int]]:
         """(in, out) of every layer by its name, recognition networks first."""
-        sizes = (PIXELS, *self.latents)
+        sizes = {"x": PIXELS, **dict(zip(self.variables, self.latents, strict=True))}
         shapes: dict[str, tuple[int, int]] = {}
-        for level in range(1, self.layers + 1):
-            shapes |= _network(f"q{level}", sizes[level - 1], _HIDDEN[level - 1], sizes[level], ("mean", "scale"))
-        for level in range(self.layers - 1, 0, -1):
-            shapes |= _network(f"p{level}", sizes[level + 1], _HIDDEN[level], sizes[level], ("mean", "scale"))
-        return shapes | _network("px", sizes[1], _HIDDEN[0], PIXELS, ("logits",))
+        for network in (*self.recognition, *self.generation, self.decoder):
+            shapes |= network.layer_shapes(sizes)
+        return shapes
 
     @property
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every parameter by its name."""
+        """The shape of every parameter by its name, the prior's last."""
         shapes: dict[str, tuple[int, ...]] = {}
         for layer, (n_in, n_out) in self.layer_shapes.items():
             shapes |= {f"{layer}.weight": (n_in, n_out), f"{layer}.bias": (n_out,)}
-        return shapes
-
-
-def _network(name: str, n_in: int, hidden: int, n_out: int, heads: tuple[str, ...]) -> dict[str, tuple[int, int]]:
-    trunk = {f"{name}.hidden1": (n_in, hidden), f"{name}.hidden2": (hidden, hidden)}
-    return trunk | {f"{name}.{head}": (hidden, n_out) for head in heads}
+        return shapes | self.prior.parameter_shapes(self.latents[-1])

@@ -1,6 +1,7 @@
 """Log-densities, in nats, summed over the last axis."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,10 +15,29 @@ def standard_gaussian_log_prob(z: Tensor) -> Tensor:
     return (-0.5 * z.square() - _HALF_LOG_2PI).sum(-1)
 
 
-def gaussian_log_prob(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
-    """Log N(z; mean, diag(exp(log_std))^2): (..., D) -> (...); the arguments broadcast."""
-    standardized = (z - mean) * torch.exp(-log_std)
-    return (-0.5 * standardized.square() - log_std - _HALF_LOG_2PI).sum(-1)
+class Gaussian(NamedTuple):
+    """N(mean, diag(exp(log_std))^2), or many of them.
+
+    Attributes:
+        mean: (..., D).
+        log_std: Logarithm of the standard deviation, (..., D).
+    """
+
+    mean: Tensor
+    log_std: Tensor
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The log-density: (..., D) -> (...); `z` and the distributions broadcast."""
+        standardized = (z - self.mean) * torch.exp(-self.log_std)
+        return (-0.5 * standardized.square() - self.log_std - _HALF_LOG_2PI).sum(-1)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Draws mean + std * noise, from standard Gaussian noise (..., D): (..., D)."""
+        return self.mean + torch.exp(self.log_std) * noise
+
+    def sample_log_prob(self, noise: Tensor) -> Tensor:
+        """The log-density of `sample(noise)`: of the noise, divided by the product of the scales; (..., D) -> (...)."""
+        return standard_gaussian_log_prob(noise) - self.log_std.sum(-1)
 
 
 def softplus_sum(logits: Tensor) -> Tensor:

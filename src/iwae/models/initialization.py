@@ -7,6 +7,7 @@ from torch import Tensor
 from iwae.models.architecture import Architecture
 from iwae.study.protocol import Protocol
 
+_PRIOR_STREAM = 1
 _CLIP = (0.001, 0.999)  # of the mean image, before its logit (authors' code)
 
 
@@ -17,7 +18,7 @@ def output_bias(train: np.ndarray) -> np.ndarray:
 
 
 def initialize(architecture: Architecture, protocol: Protocol, seed: int, train: np.ndarray) -> dict[str, Tensor]:
-    """Glorot-uniform weights and zero biases, with the protocol's output bias, float32 on the CPU.
+    """Glorot-uniform weights and zero biases, with the protocol's output bias and the prior's own, float32 on the CPU.
 
     Under ``shared`` initialisation each layer restarts the same random stream, so layers of one shape start identical,
     as in the authors' code, whose seed 123 is this library's seed 0.
@@ -26,7 +27,7 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
         architecture: The model's architecture.
         protocol: Reads ``initialization``, ``initialization_seed`` and ``output_bias``.
         seed: The model's seed, added to the protocol's.
-        train: Training images, uint8 (N, 784), for the output bias.
+        train: Training images, uint8 (N, 784), for the output bias and the prior.
     """
     first = protocol.initialization_seed + seed
     random = np.random.RandomState(first)
@@ -39,5 +40,7 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
         parameters[f"{layer}.weight"] = torch.from_numpy(weight.astype(np.float32))
         parameters[f"{layer}.bias"] = torch.zeros(n_out)
     if protocol.output_bias == "train-mean":
-        parameters["px.logits.bias"] = torch.from_numpy(output_bias(train))
-    return parameters
+        (head,) = architecture.decoder.heads
+        parameters[f"{head}.bias"] = torch.from_numpy(output_bias(train))
+    own = np.random.default_rng((first, _PRIOR_STREAM))  # so that the layers' values do not depend on the prior
+    return parameters | architecture.prior.initialize(architecture.latents[-1], own, train)

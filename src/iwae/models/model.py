@@ -1,84 +1,92 @@
-"""What a model computes: the conditional distributions, log importance weights, samples and reconstructions."""
+"""What a model computes: log importance weights, samples and reconstructions.
 
-from collections.abc import Mapping, Sequence
+`infer` walks the networks of q(h | x), `latent_log_prob` and `generate` those of p(h): what they draw and what they are
+given stands in the `Architecture`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from iwae.models.architecture import Architecture
-from iwae.models.densities import bernoulli_log_prob, gaussian_log_prob, standard_gaussian_log_prob
-
-Parameters = Mapping[str, Tensor]
-
-
-def _linear(parameters: Parameters, layer: str, x: Tensor) -> Tensor:
-    # All leading axes become rows of one matrix: under vmap this is one batched product, where a product with more
-    # axes would copy the weights for each of them.
-    y = x.reshape(-1, x.shape[-1]) @ parameters[f"{layer}.weight"] + parameters[f"{layer}.bias"]
-    return y.reshape(*x.shape[:-1], y.shape[-1])
+from iwae.models.densities import Gaussian, bernoulli_log_prob, standard_gaussian_log_prob
+from iwae.models.networks import Parameters, gaussian, hidden, linear
+from iwae.models.priors import Density
 
 
-def _hidden(parameters: Parameters, network: str, x: Tensor) -> Tensor:
-    first = torch.tanh(_linear(parameters, f"{network}.hidden1", x))
-    return torch.tanh(_linear(parameters, f"{network}.hidden2", first))
+class Encoded(NamedTuple):
+    """What is computed of B images once, however many samples are drawn for them.
 
-
-def conditional(architecture: Architecture, parameters: Parameters, network: str, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log-deviation of the Gaussian that a network predicts.
-
-    Args:
-        architecture: The model's architecture.
-        parameters: The model's parameters.
-        network: ``q1`` for q(h1 | x), ``q2`` for q(h2 | h1), ``p1`` for p(h1 | h2).
-        x: What is conditioned on, (..., D_in).
-
-    Returns:
-        Two tensors (..., D_out).
+    Attributes:
+        x: The binary images, (B, 784).
+        posteriors: The distributions (B, D) of the recognition networks that are given x alone, by network.
     """
-    hidden = _hidden(parameters, network, x)
-    scale = _linear(parameters, f"{network}.scale", hidden)
-    log_std = scale if architecture.scale == "log-deviation" else 0.5 * scale
-    return _linear(parameters, f"{network}.mean", hidden), log_std
+
+    x: Tensor
+    posteriors: dict[str, Gaussian]
 
 
-def pixel_logits(parameters: Parameters, h1: Tensor) -> Tensor:
-    """Logits of p(x = 1 | h1): (..., D_h1) -> (..., 784)."""
-    return _linear(parameters, "px.logits", _hidden(parameters, "px", h1))
+def encode(architecture: Architecture, parameters: Parameters, x: Tensor) -> Encoded:
+    """Encode binary images, (B, 784)."""
+    alone = [network for network in architecture.recognition if network.given == ("x",)]
+    return Encoded(x, {network.name: gaussian(architecture, parameters, network, {"x": x}) for network in alone})
 
 
 def infer(
-    architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]
-) -> tuple[list[Tensor], Tensor]:
-    """Draw h ~ q(h | x) by the reparametrisation h = mean + deviation * noise.
+    architecture: Architecture, parameters: Parameters, encoded: Encoded, noise: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Gaussian]]:
+    """Draw h ~ q(h | x) by the reparametrisation h = mean + std * noise.
 
     Args:
         architecture: The model's architecture.
         parameters: The model's parameters.
-        x: Binary images, (B, 784). Each is encoded once, whatever k is.
+        encoded: The images.
         noise: Standard Gaussian draws for each stochastic layer, from h1 up, (k, B, D_layer).
 
     Returns:
-        The latents of each layer, (k, B, D_layer), and log q(h | x), (k, B).
+        The latents of each layer from h1 up, (k, B, D_layer), and the distribution that each was drawn from.
     """
-    below, latents, log_q = x, [], torch.zeros(())
-    for level, draws in enumerate(noise, start=1):
-        mean, log_std = conditional(architecture, parameters, f"q{level}", below)
-        below = mean + torch.exp(log_std) * draws
-        latents.append(below)
-        # The density of a shifted and scaled standard Gaussian: of the draw, divided by the product of the scales.
-        log_q = log_q + standard_gaussian_log_prob(draws) - log_std.sum(-1)
-    return latents, log_q
+    draws = dict(zip(architecture.variables, noise, strict=True))
+    values, posteriors = {"x": encoded.x}, {}
+    for network in architecture.recognition:
+        known = encoded.posteriors.get(network.name)
+        posterior = known or gaussian(architecture, parameters, network, values)
+        values[network.drawn], posteriors[network.drawn] = posterior.sample(draws[network.drawn]), posterior
+    return [values[name] for name in architecture.variables], [posteriors[name] for name in architecture.variables]
+
+
+def prior_density(architecture: Architecture, parameters: Parameters) -> Density:
+    """The distribution p of the top layer."""
+    top = architecture.recognition[0]
+    return architecture.prior.density(parameters, lambda x: gaussian(architecture, parameters, top, {"x": x}))
+
+
+def latent_log_prob(
+    architecture: Architecture, parameters: Parameters, prior: Density, latents: Sequence[Tensor]
+) -> Tensor:
+    """Log p(h) of latents (k, B, D_layer) from h1 up, with the distribution p of the top layer: (k, B)."""
+    values = dict(zip(architecture.variables, latents, strict=True))
+    log_p = prior.log_prob(latents[-1])
+    for network in architecture.generation:
+        log_p = log_p + gaussian(architecture, parameters, network, values).log_prob(values[network.drawn])
+    return log_p
+
+
+def pixel_logits(architecture: Architecture, parameters: Parameters, latents: Sequence[Tensor]) -> Tensor:
+    """Logits of p(x = 1 | h) for latents (..., D_layer) from h1 up: (..., 784)."""
+    values = dict(zip(architecture.variables, latents, strict=True))
+    (head,) = architecture.decoder.heads
+    return linear(parameters, head, hidden(parameters, architecture.decoder, values))
 
 
 def joint_log_prob(
     architecture: Architecture, parameters: Parameters, x: Tensor, latents: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Log p(h) and log p(x | h1), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
-    log_prior = standard_gaussian_log_prob(latents[-1])
-    for level in range(architecture.layers - 1, 0, -1):
-        mean, log_std = conditional(architecture, parameters, f"p{level}", latents[level])
-        log_prior = log_prior + gaussian_log_prob(latents[level - 1], mean, log_std)
-    return log_prior, bernoulli_log_prob(x, pixel_logits(parameters, latents[0]))
+    """Log p(h) and log p(x | h), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
+    log_prior = latent_log_prob(architecture, parameters, prior_density(architecture, parameters), latents)
+    return log_prior, bernoulli_log_prob(x, pixel_logits(architecture, parameters, latents))
 
 
 def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]) -> Tensor:
@@ -93,30 +101,45 @@ def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, n
     Returns:
         (k, B), in nats.
     """
-    latents, log_q = infer(architecture, parameters, x, noise)
+    latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, x), noise)
     log_prior, log_likelihood = joint_log_prob(architecture, parameters, x, latents)
-    return log_prior + log_likelihood - log_q
+    return log_prior + log_likelihood - samples_log_prob(posteriors, noise)
 
 
-def generate(architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor]) -> Tensor:
-    """Means of the pixels of images drawn from p(h) and p(x | h1).
+def samples_log_prob(posteriors: Sequence[Gaussian], noise: Sequence[Tensor]) -> Tensor:
+    """Log q(h | x) of the latents that `infer` drew with this noise (k, B, D_layer): (k, B)."""
+    log_q = torch.zeros(())
+    for posterior, draws in zip(posteriors, noise, strict=True):
+        # Not a sum of each layer's `sample_log_prob`: float32 sums in this order gave the published bits.
+        log_q = log_q + standard_gaussian_log_prob(draws) - posterior.log_std.sum(-1)
+    return log_q
+
+
+def generate(
+    architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor], generator: Generator | None = None
+) -> Tensor:
+    """Means of the pixels of images drawn from p(h) and p(x | h).
 
     Args:
         architecture: The model's architecture.
         parameters: The model's parameters.
         noise: Standard Gaussian draws for each stochastic layer, from h1 up, (n, D_layer).
+        generator: Draws what a prior needs beside noise.
 
     Returns:
         (n, 784), in [0, 1].
     """
-    latent = noise[-1]
-    for level in range(architecture.layers - 1, 0, -1):
-        mean, log_std = conditional(architecture, parameters, f"p{level}", latent)
-        latent = mean + torch.exp(log_std) * noise[level - 1]
-    return torch.sigmoid(pixel_logits(parameters, latent))
+    draws = dict(zip(architecture.variables, noise, strict=True))
+    prior = prior_density(architecture, parameters)
+    values = {architecture.variables[-1]: prior.sample(noise[-1], generator)}
+    for network in architecture.generation:
+        values[network.drawn] = gaussian(architecture, parameters, network, values).sample(draws[network.drawn])
+    latents = [values[name] for name in architecture.variables]
+    return torch.sigmoid(pixel_logits(architecture, parameters, latents))
 
 
 def reconstruct(architecture: Architecture, parameters: Parameters, x: Tensor) -> Tensor:
-    """Means of the pixels of p(x | h1) at the mean of q(h1 | x): (B, 784) -> (B, 784)."""
-    mean, _ = conditional(architecture, parameters, "q1", x)
-    return torch.sigmoid(pixel_logits(parameters, mean))
+    """Means of the pixels of p(x | h) where each layer is the mean of its q: (B, 784) -> (B, 784)."""
+    noise = [torch.zeros((), dtype=x.dtype, device=x.device)] * architecture.layers
+    latents, _ = infer(architecture, parameters, encode(architecture, parameters, x), noise)
+    return torch.sigmoid(pixel_logits(architecture, parameters, latents))

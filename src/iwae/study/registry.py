@@ -124,7 +124,7 @@ OBJECTIVES = {
     "vae": Objective("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
     "iwae": Objective("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),
 }
-PRIORS = {"standard": Prior("N(0, I)", "iwae.models.priors:StandardPrior", components=False, layers=(1, 2))}
+PRIORS = {"standard": Prior("N(0, I)", "iwae.models.priors.standard:StandardPrior", components=False, layers=(1, 2))}
 ESTIMATORS = {"standard": Estimator("standard", "iwae.training.estimators:standard")}
 
 
@@ -132,3 +132,9 @@ def implementation(name: str) -> Any:
     """What ``module:attribute`` names."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)
+
+
+def split_prior(name: str) -> tuple[Prior, int]:
+    """The entry of a prior's name in a model's and its number of components: of ``mog500`` that of ``mog``, and 500."""
+    kind = name.rstrip("0123456789")
+    return PRIORS[kind], int(name.removeprefix(kind) or 0)

@@ -125,6 +125,11 @@ class ModelSpec:
         return None if found is None else int(found)
 
     @property
+    def prior(self) -> str:
+        """The prior's name, ``standard`` where the name tells of none."""
+        return "standard"
+
+    @property
     def variant(self) -> str | None:
         """The departure from the study's protocol, a preset's or a field's name; None if there is none."""
         return self._varied("variant")

@@ -42,7 +42,7 @@ def images(monkeypatch):
 def weights(layers, seed):
     """Random parameters of a model whose importance weights are of about one size."""
     grey = np.random.default_rng(seed).integers(0, 256, (2, PIXELS), dtype=np.uint8)
-    parameters = initialize(Architecture(layers), Protocol(initialization="independent"), seed, grey)
+    parameters = initialize(Architecture.paper(layers), Protocol(initialization="independent"), seed, grey)
     for name in parameters.keys() & {"px.logits.weight", *(f"{net}.scale.weight" for net in ("q1", "q2", "p1"))}:
         parameters[name] *= 0.02
     for name in parameters.keys() & {f"{net}.mean.weight" for net in ("q1", "q2", "p1")}:

@@ -187,7 +187,7 @@ def _paper_value(kind: Kind, quantity: str) -> float | None:
     row = paper_row(kind.dataset, kind.layers, kind.k, kind.objective, kind.variation)
     if row is None:
         return None
-    total = sum(Architecture(kind.layers).latents)
+    total = sum(Architecture.paper(kind.layers).latents)
     units = [float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)]
     values = {
         "nll": float(row.nll),
