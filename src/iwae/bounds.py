@@ -4,6 +4,7 @@ Nothing here knows of models or data.
 """
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -59,3 +60,47 @@ def effective_sample_size(log_w: Tensor) -> Tensor:
     """(sum w)^2 / sum w^2, between 1 and k: (k, B) -> (B,)."""
     weights = torch.softmax(log_w, 0)
     return 1 / weights.square().sum(0)
+
+
+class ImplicitElbo(NamedTuple):
+    """L_k and bounds of ELBO[q_EW] on both sides, estimates whose expectations are in this order, (B,) each, in nats.
+
+    Attributes:
+        importance: L_k.
+        lower: B_S, at most ELBO[q_EW] in expectation, and L_k where S = 0.
+        upper: U_S, at least ELBO[q_EW] in expectation.
+    """
+
+    importance: Tensor
+    lower: Tensor
+    upper: Tensor
+
+
+def implicit_elbo(log_w: Tensor, k: int, sets: int) -> ImplicitElbo:
+    """The ELBO of q_EW, the distribution of a sample picked from k by its weight (Cremer, Morris & Duvenaud 2017).
+
+    q_EW(z) = p(x, z) E[k / (w(z) + T)], T the sum of k - 1 weights of fresh samples of q, the companions of z. So
+    log p(x, z) - log q_EW(z) = -log E[k / (w(z) + T)] takes weights alone. With the mean over S sets of companions in
+    place of E, its expectation is above (Jensen's inequality); with the companions from which z was picked as one more
+    set it is below, as in semi-implicit variational inference (Yin & Zhou 2018).
+
+    Args:
+        log_w: Log importance weights of n samples, (n, B): first `sets` (k - 1), the companions; the rest are groups of
+            k, from each of which z is picked in every way, with its probability.
+        k: Samples from which one is picked.
+        sets: Number S >= 1 of sets of companions, which all z share.
+
+    Raises:
+        ValueError: There are no whole groups after the companions.
+    """
+    companions, rest = log_w[: sets * (k - 1)], log_w[sets * (k - 1) :]
+    if sets < 1 or not len(rest) or len(rest) % k:
+        raise ValueError(f"{len(log_w)} samples are not {sets} sets of {k - 1} companions and groups of {k}")
+    log_t = torch.logsumexp(companions.unflatten(0, (sets, k - 1)), 1)  # (S, B)
+    groups = rest.unflatten(0, (-1, k))  # (g, k, B)
+    own = torch.logsumexp(groups, 1, keepdim=True)  # log (w + T) with the companions from which z was picked
+    picked = torch.exp(groups - own)
+    fresh = torch.logsumexp(-torch.logaddexp(groups.unsqueeze(2), log_t), 2)  # log sum of 1 / (w + T) over the sets
+    upper = math.log(sets / k) - fresh
+    lower = math.log((sets + 1) / k) - torch.logaddexp(fresh, -own)
+    return ImplicitElbo(*((picked * value).sum(1).mean(0) for value in (own - math.log(k), lower, upper)))
