@@ -15,7 +15,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-min_version("9.27")  # common.smk uses its class Resource
+min_version("9.27")  # what it was tried with
 
 
 configfile: Path(workflow.basedir) / "config.yaml"

@@ -67,9 +67,8 @@ def test_sources_are_tried_in_turn_and_each_is_logged(install, tried, tmp_path, 
         fetch("toy", tmp_path)
     assert tried == ["first", "second", "third"]
     assert [record.getMessage() for record in caplog.records] == [
-        "Toy not taken from first: no network",
-        "Toy not taken from second: no torchvision",
         f"Toy taken from third, SHA-256 verified, written to {tmp_path / 'toy'}",
+        "(Not taken from first: no network; second: no torchvision)",
     ]
 
 

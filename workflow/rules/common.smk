@@ -8,7 +8,6 @@ from pathlib import Path
 
 import yaml
 from snakemake.exceptions import WorkflowError
-from snakemake.resources import Resource
 
 try:
     from iwae.study.configuration import read_study
@@ -40,9 +39,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.env
 # Figures have their style from this file, wherever the working directory is.
 os.environ.setdefault("MATPLOTLIBRC", str(Path(workflow.basedir) / "matplotlibrc"))
 
-# Without a limit Snakemake would start every GPU job at once; the default profile sets it too, but may be switched off.
-workflow.global_resources.setdefault("gpu", Resource("gpu", 1))
-
+# Jobs that claim the GPU run one after another by `resources: [gpu=1]` of the default profile.
 GPU = 1 if study.device == "cuda" else 0
 NAMES = [model.name for model in study.models]
 

@@ -2,6 +2,7 @@
 #
 # in   nothing, or the user's own copies (data.folder)
 # out  <data.path>/<folder>/...; files that are there have no rule, and every reader verifies them
+from pathlib import Path
 
 # A data set that reads the files of another one has its folder, and a folder is named after the data set whose own it is.
 for dataset in {known.folder: None for known in DATASETS.values()}:
@@ -14,8 +15,6 @@ for dataset in {known.folder: None for known in DATASETS.values()}:
                 data_files(dataset),
             log:
                 f"<logs>/fetch/{dataset}.log",
-            benchmark:
-                f"<logs>/fetch/{dataset}.benchmark.tsv"
             localrule: True
             params:
                 dataset=dataset,

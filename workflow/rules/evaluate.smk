@@ -18,8 +18,6 @@ for name, section in MEASURED_BY.items():
             [f"<results>/{{model}}/{file}" for file in FILES[section]],
         log:
             f"<logs>/{section}/{{model}}.log",
-        benchmark:
-            f"<logs>/{section}/{{model}}.benchmark.tsv"
         wildcard_constraints:
             model=unfinished(section),
         threads: study.threads

@@ -14,8 +14,6 @@ rule collect_results:
         "<results>/configuration.json",
     log:
         "<logs>/collect.log",
-    benchmark:
-        "<logs>/collect.benchmark.tsv"
     localrule: True
     params:
         results=subpath(output[0], parent=True),
@@ -30,6 +28,8 @@ rule collect_results:
         """
 
 
+# A rule for each table and figure that the study has, from the library's declaration of them: the caption in Snakemake's
+# report is a file, whose name takes no wildcard, and written out these rules would differ in their names alone.
 for table, title in TABLES.items():
 
     rule:
@@ -47,8 +47,6 @@ for table, title in TABLES.items():
             ),
         log:
             f"<logs>/table/{table}.log",
-        benchmark:
-            f"<logs>/table/{table}.benchmark.tsv"
         localrule: True
         params:
             table=table,
@@ -78,8 +76,6 @@ for figure, files in FIGURES_FROM.items():
             ),
         log:
             f"<logs>/figure/{figure}.log",
-        benchmark:
-            f"<logs>/figure/{figure}.benchmark.tsv"
         localrule: True
         params:
             figure=figure,
@@ -97,18 +93,16 @@ rule summarize_study:
     input:
         "<results>/results.csv",
         TABLE_FILES,
-        figures=FIGURE_FILES,
+        FIGURE_FILES,
     output:
         "<results>/README.md",
         "<results>/SHA256SUMS",
     log:
         "<logs>/summary.log",
-    benchmark:
-        "<logs>/summary.benchmark.tsv"
     localrule: True
     params:
         results=subpath(output[0], parent=True),
-        figures=lambda wildcards, input: Path(input.figures[0]).parent,
+        figures=FIGURES,
     shell:
         r"""
         exec python -m iwae --log {log} summary \

@@ -29,8 +29,6 @@ for cohort, members in cohorts().items():
             ),
         log:
             f"<logs>/train/{cohort}.log",
-        benchmark:
-            f"<logs>/train/{cohort}.benchmark.tsv"
         # The longest jobs first, so that no core waits for them at the end.
         priority: max(model.k * model.layers for model in members)
         threads: study.threads
@@ -38,7 +36,7 @@ for cohort, members in cohorts().items():
             gpu=GPU,
         params:
             models=[model.name for model in members],
-            data=lambda wildcards, input: str(Path(input.data[0]).parents[1]),
+            data=study.data,
             results=subpath(output[0], ancestor=4),
             checkpoints=CHECKPOINTS,
             protocol=study.protocol,

@@ -8,6 +8,7 @@ import http.client
 import logging
 import subprocess
 import tempfile
+import textwrap
 import zipfile
 import zlib
 from pathlib import Path
@@ -64,11 +65,14 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
             contents = _verified(wanted, source)
         except _FAILURES as error:
             failures.append(f"{name}: {_reason(error)}")
-            _log.warning("%s not taken from %s: %s", title, name, _reason(error))
+            if isinstance(error, InputError):  # what it has is wrong, which is more than that it cannot be reached
+                _log.warning("%s not taken from %s: %s", title, name, _reason(error))
             continue
         for file, content in contents.items():
             _write(target / file, content)
         _log.info("%s taken from %s, %s verified, written to %s", title, name, wanted.evidence, target)
+        if failures:
+            _log.info("(Not taken from %s)", textwrap.shorten("; ".join(failures), 100, placeholder=" ..."))
         return
     files = ", ".join(wanted.entry.files)
     raise InputError(
