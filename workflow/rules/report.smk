@@ -91,9 +91,9 @@ for figure, files in FIGURES_FROM.items():
 
 rule summarize_study:
     input:
-        "<results>/results.csv",
-        TABLE_FILES,
         FIGURE_FILES,
+        TABLE_FILES,
+        "<results>/results.csv",
     output:
         "<results>/README.md",
         "<results>/SHA256SUMS",
@@ -102,7 +102,7 @@ rule summarize_study:
     localrule: True
     params:
         results=subpath(output[0], parent=True),
-        figures=FIGURES,
+        figures=subpath(input[0], parent=True),
     shell:
         r"""
         exec python -m iwae --log {log} summary \

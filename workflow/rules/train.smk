@@ -36,7 +36,7 @@ for cohort, members in cohorts().items():
             gpu=GPU,
         params:
             models=[model.name for model in members],
-            data=study.data,
+            data=subpath(input[0], ancestor=2),
             results=subpath(output[0], ancestor=4),
             checkpoints=CHECKPOINTS,
             protocol=study.protocol,
