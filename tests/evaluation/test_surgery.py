@@ -12,6 +12,7 @@ from iwae.evaluation import surgery
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models import model as plain
 from iwae.models.densities import Gaussian
+from iwae.models.mixtures import Mixture
 from iwae.study.settings import SurgerySettings
 
 IDENTITY = 1e-11  # float64 rounding of sums of some 1000 nats, averaged over draws
@@ -22,22 +23,6 @@ LAYERS = pytest.mark.parametrize("layers", [1, 2])
 def measured(model, x, device, samples=10_000, sizes=(), seed=0, progress=lambda draws: None):
     rows = surgery.measure(model, x, SurgerySettings(samples=samples, sizes=sizes, seed=seed), device, progress)
     return {(row["images"], row["term"]): (row["value"], row["se"]) for row in rows}
-
-
-def gaussians(device, n=6, d=4):
-    generator = torch.Generator().manual_seed(0)
-    mean, log_std = torch.randn(2, n, d, dtype=torch.float64, generator=generator)
-    return Gaussian(mean.to(device), log_std.to(device))
-
-
-def test_mixture_against_torch(device):
-    components = gaussians(device)
-    z = 2 * torch.randn(3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).to(device)
-    mixture = surgery.Mixture(components)
-    components = Independent(Normal(components.mean, components.log_std.exp()), 1)
-    assert_close(mixture.component_log_probs(z), components.log_prob(z[:, None]), atol=EXPANDED, rtol=0)
-    weights = Categorical(logits=torch.zeros(6, dtype=torch.float64, device=device))
-    assert_close(mixture.log_prob(z), MixtureSameFamily(weights, components).log_prob(z), atol=EXPANDED, rtol=0)
 
 
 def test_aggregate_posterior_of_draws_against_torch(model_of, doubled, binary, device):
@@ -129,7 +114,7 @@ def test_information_of_two_components_against_quadrature(device):
     """Two Gaussians in one dimension: E log q(z|n) / q(z) as an integral over z."""
     mean = torch.tensor([[-0.7], [0.9]], dtype=torch.float64, device=device)
     log_std = torch.tensor([[0.5], [0.8]], dtype=torch.float64, device=device).log()
-    mixture, generator = surgery.Mixture(Gaussian(mean, log_std)), torch.Generator().manual_seed(0)
+    mixture, generator = Mixture.of(Gaussian(mean, log_std)), torch.Generator().manual_seed(0)
     grid = torch.arange(-8, 8, 0.01, dtype=torch.float64, device=device)[:, None]
     components = mixture.component_log_probs(grid)
     exact = (0.5 * components.exp() * (components - mixture.log_prob(grid)[:, None])).sum().item() * 0.01

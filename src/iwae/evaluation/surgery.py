@@ -22,6 +22,7 @@ from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models.densities import Gaussian
+from iwae.models.mixtures import Mixture
 from iwae.models.model import encode as encode_images
 from iwae.models.model import infer, joint_log_prob, samples_log_prob
 from iwae.models.networks import gaussian
@@ -146,7 +147,7 @@ def draw(
         seed: The study's seed.
         progress: Called with the number of draws done since its last call.
     """
-    mixture = Mixture(posteriors)
+    mixture = Mixture.of(posteriors)
     parts = []
     for images in chosen.split(_QUERIES):
         parts.append(_draw(model, x, images, mixture, image_seeds(model.spec, seed, "surgery", images.tolist())))
@@ -154,7 +155,7 @@ def draw(
     return Draws(*(torch.cat(part).cpu() for part in zip(*parts, strict=True)))
 
 
-def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: "Mixture", seeds: list[int]) -> Draws:
+def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: Mixture, seeds: list[int]) -> Draws:
     architecture, device = model.architecture, mixture.components.mean.device
     noise = [layer.double() for layer in next(noise_chunks(seeds, 1, 1, architecture.latents, device))]
     binary = torch.from_numpy(x[images.numpy()]).to(device).double()
@@ -169,24 +170,3 @@ def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: "Mixture"
     log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
     log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.components.mean))
     return Draws(reconstruction[0], log_q_h1, log_q_above, log_prior[0], log_posterior, log_aggregate)
-
-
-class Mixture:
-    """The mixture of N diagonal Gaussians with equal weights, such as q(h1) over N images.
-
-    log N(z; m, s) = [z^2, z] . [-1 / (2 s^2); m / s^2] + constant: one matrix product for all pairs of z and component.
-    """
-
-    def __init__(self, components: Gaussian) -> None:
-        self.components = components
-        precision = torch.exp(-2 * components.log_std)
-        self._weight = torch.cat([-0.5 * precision, components.mean * precision], dim=1).T  # (2 D, N)
-        self._constant = components.log_prob(torch.zeros_like(components.mean[0]))  # (N,)
-
-    def component_log_probs(self, z: Tensor) -> Tensor:
-        """The log-densities N(z; m_n, s_n) of each component: (Q, D) -> (Q, N)."""
-        return torch.addmm(self._constant, torch.cat([z.square(), z], dim=1), self._weight)
-
-    def log_prob(self, z: Tensor) -> Tensor:
-        """The mixture's log-density: (Q, D) -> (Q,)."""
-        return torch.logsumexp(self.component_log_probs(z), 1) - math.log(len(self.components.mean))

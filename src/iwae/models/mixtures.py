@@ -1,0 +1,72 @@
+"""Densities of a latent variable that are more than one diagonal Gaussian, in nats; each is a tuple of tensors."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from iwae.models.densities import Gaussian
+
+
+class Mixture(NamedTuple):
+    """A mixture of K diagonal Gaussians, such as the aggregate posterior of K images.
+
+    log N(z; m, s) = [z^2, z] . [-1 / (2 s^2); m / s^2] + constant: one matrix product for all pairs of z and component.
+
+    Attributes:
+        components: The Gaussians, (K, D).
+        log_weights: Logarithms of their weights, which sum to 1, (K,).
+        coefficients: The second factor above, (2 D, K).
+        constants: log N(0; m, s), (K,).
+    """
+
+    components: Gaussian
+    log_weights: Tensor
+    coefficients: Tensor
+    constants: Tensor
+
+    @classmethod
+    def of(cls, components: Gaussian, log_weights: Tensor | None = None) -> "Mixture":
+        """The mixture of Gaussians (K, D), with equal weights if there are none."""
+        mean, log_std = components
+        precision = torch.exp(-2 * log_std)
+        if log_weights is None:
+            log_weights = torch.full_like(mean[:, 0], -math.log(len(mean)))
+        coefficients = torch.cat([-0.5 * precision, mean * precision], dim=1).T
+        return cls(components, log_weights, coefficients, components.log_prob(torch.zeros_like(mean)))
+
+    def component_log_probs(self, z: Tensor) -> Tensor:
+        """The log-densities N(z; m, s) of each component: (Q, D) -> (Q, K)."""
+        return torch.addmm(self.constants, torch.cat([z.square(), z], dim=1), self.coefficients)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The mixture's log-density: (..., D) -> (...)."""
+        components = self.component_log_probs(z.reshape(-1, z.shape[-1]))
+        return torch.logsumexp(components + self.log_weights, 1).reshape(z.shape[:-1])
+
+    def sample(self, noise: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draws from standard Gaussian noise (n, D), the component of each drawn by `generator`: (n, D)."""
+        chosen = torch.multinomial(self.log_weights.exp(), len(noise), replacement=True, generator=generator)
+        return Gaussian(*(part[chosen] for part in self.components)).sample(noise)
+
+
+class CorrelatedGaussian(NamedTuple):
+    """One Gaussian with a full covariance.
+
+    Attributes:
+        mean: (D,).
+        factor: The lower Cholesky factor of the covariance, (D, D).
+    """
+
+    mean: Tensor
+    factor: Tensor
+
+    @classmethod
+    def fitted(cls, z: Tensor) -> "CorrelatedGaussian":
+        """That of the greatest likelihood for draws (Q, D), of more than D that span all directions."""
+        return cls(z.mean(0), torch.linalg.cholesky(torch.cov(z.T, correction=0)))
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """The log-density: (..., D) -> (...)."""
+        return torch.distributions.MultivariateNormal(self.mean, scale_tril=self.factor).log_prob(z)
