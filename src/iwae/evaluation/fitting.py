@@ -37,7 +37,7 @@ def maximisation(mixture: Mixture, z: Tensor) -> Mixture:
     """One iteration: the mixture of the greatest expected likelihood for draws (Q, D), given the one before."""
     counts, first, second = (torch.zeros_like(each) for each in (mixture.log_weights, *mixture.components))
     for rows in z.split(_ROWS):
-        share = torch.softmax(mixture.component_log_probs(rows) + mixture.log_weights, 1)  # (rows, K)
+        share = mixture.responsibilities(rows)  # (rows, K)
         counts += share.sum(0)
         first += share.T @ rows
         second += share.T @ rows.square()

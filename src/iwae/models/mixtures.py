@@ -38,12 +38,19 @@ class Mixture(NamedTuple):
 
     def component_log_probs(self, z: Tensor) -> Tensor:
         """The log-densities N(z; m, s) of each component: (Q, D) -> (Q, K)."""
-        return torch.addmm(self.constants, torch.cat([z.square(), z], dim=1), self.coefficients)
+        return self._expanded(self.constants, z)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The mixture's log-density: (..., D) -> (...)."""
-        components = self.component_log_probs(z.reshape(-1, z.shape[-1]))
-        return torch.logsumexp(components + self.log_weights, 1).reshape(z.shape[:-1])
+        weighted = self._expanded(self.constants + self.log_weights, z.reshape(-1, z.shape[-1]))
+        return torch.logsumexp(weighted, 1).reshape(z.shape[:-1])
+
+    def responsibilities(self, z: Tensor) -> Tensor:
+        """The probability of each component given a draw: (Q, D) -> (Q, K)."""
+        return torch.softmax(self._expanded(self.constants + self.log_weights, z), 1)
+
+    def _expanded(self, constants: Tensor, z: Tensor) -> Tensor:
+        return torch.addmm(constants, torch.cat([z.square(), z], dim=1), self.coefficients)
 
     def sample(self, noise: Tensor, generator: Generator | None = None) -> Tensor:
         """Draws from standard Gaussian noise (n, D), the component of each drawn by `generator`: (n, D)."""
