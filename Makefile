@@ -1,7 +1,8 @@
 # Short ways to the commands that are used most; `make help` lists them.
 #
 # All of them use the environment in .venv, which is made on first use from requirements.lock: exact versions, each file
-# checked against its hash. It needs Python 3.11 or newer and pip, nothing else.
+# checked against its hash. It needs Python 3.11 or newer and pip, nothing else. uv, which installs with a fraction of
+# pip's work, comes from there too; where it finds no packages (a registry that pip alone is told of), pip takes over.
 
 PYTHON ?= python3
 CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
@@ -10,6 +11,7 @@ STUDY  ?= paper
 BIN        := .venv/bin
 STAMP      := .venv/installed
 SNAKEMAKE  := $(BIN)/snakemake
+PIP        := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # The study `paper` is config.yaml itself, every other one an overlay of its own. It stands last on each line, because
 # Snakemake would take a target after it for one more file.
 OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile config/$(STUDY).yaml)
@@ -32,8 +34,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "$(PYTHON) cannot make environments: install its module venv (Debian, Ubuntu: python3-venv)." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-build-isolation --no-deps -e .
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
+	$(PIP) --require-hashes -r .venv/uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \
+	  || $(PIP) --no-compile --require-hashes -r requirements.lock
+	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 
 quick: STUDY = quick
@@ -79,8 +84,8 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-lock: ## maintainers, with uv: write requirements.lock anew from pyproject.toml
-	echo hatchling | uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+lock: $(STAMP) ## maintainers: write requirements.lock anew from pyproject.toml
+	echo hatchling | $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  --python-version 3.11 --extra dev pyproject.toml - --output-file requirements.lock >/dev/null
 
 clean: ## remove the quick study, logs and caches; data, .venv and the paper's results stay
