@@ -124,7 +124,12 @@ OBJECTIVES = {
     "vae": Objective("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
     "iwae": Objective("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),
 }
-PRIORS = {"standard": Prior("N(0, I)", "iwae.models.priors.standard:StandardPrior", components=False, layers=(1, 2))}
+PRIORS = {
+    "standard": Prior("N(0, I)", "iwae.models.priors.standard:StandardPrior", components=False, layers=(1, 2)),
+    "mog": Prior("MoG", "iwae.models.priors.mog:MixturePrior", components=True, layers=(1, 2)),
+    # With two layers q(h2|u) is an integral over h1.
+    "vamp": Prior("VampPrior", "iwae.models.priors.vamp:VampPrior", components=True, layers=(1,)),
+}
 ESTIMATORS = {"standard": Estimator("standard", "iwae.training.estimators:standard")}
 
 
