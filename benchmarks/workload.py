@@ -158,7 +158,7 @@ class EngineRun:
     def __call__(self) -> None:
         """Make one block of updates."""
         with self._on_stream():
-            self._block.run(self._index, self._done + 1, _RATE)
+            self._block.run(self._index, self._done + 1, np.full(self._updates, _RATE))
         self._done += self._updates
 
     def _on_stream(self) -> Any:

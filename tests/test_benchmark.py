@@ -16,7 +16,8 @@ from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
 from iwae.models.model import log_weights
 from iwae.study.protocol import Protocol
-from iwae.training.engine import make_bound
+from iwae.study.registry import OBJECTIVES, implementation
+from iwae.training.estimators import make_bound
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 K, B = 3, 5
@@ -55,7 +56,8 @@ def test_eager_code_has_the_library_s_bound_and_gradients(layers, objective):
 
     parameters, model = _pair(layers)
     x, noise = _batch(layers)
-    expected = make_bound(Architecture.paper(layers))(parameters, x, noise, torch.tensor(objective == "iwae"))
+    bounds = [implementation(OBJECTIVES[objective].bound)]
+    expected = make_bound(Architecture.paper(layers), bounds)(parameters, x, noise, torch.tensor(0))
     expected.sum().backward()
     found = eager.bound(model.log_weights(x, K, noise.split(Architecture.paper(layers).latents, -1)), objective)
     found.sum().backward()

@@ -14,7 +14,7 @@ from iwae.bounds import (
     importance_bound,
     mean_absolute_deviation,
     nested_bounds,
-    training_bound,
+    selected_bound,
 )
 
 ROUNDING = 1e-9  # of sums of float64 numbers below 1000
@@ -80,9 +80,10 @@ def test_effective_sample_size_at_its_limits():
 
 @settings(deadline=None)
 @given(log_weights())
-def test_training_bound_is_one_or_the_other(log_w):
-    assert_close(training_bound(log_w, torch.tensor(True)), importance_bound(log_w))
-    assert_close(training_bound(log_w, torch.tensor(False)), elbo(log_w))
+def test_selected_bound_is_that_of_the_index(log_w):
+    bounds = [elbo, importance_bound, effective_sample_size]
+    for index, bound in enumerate(bounds):
+        assert_close(selected_bound(bounds, log_w, torch.tensor(index)), bound(log_w))
 
 
 def test_gradients_of_the_two_bounds_are_equal_and_softmax_weights():

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.study.registry import DATASETS
-from iwae.study.specification import LAYERS, OBJECTIVES, PAPER_LATENTS, ModelSpec, grid
+from iwae.study.registry import DATASETS, OBJECTIVES
+from iwae.study.specification import LAYERS, PAPER_LATENTS, ModelSpec, grid
 
 VARIATIONS = st.one_of(
     st.just(""),
@@ -21,7 +21,7 @@ SPECS = st.builds(
     variation=VARIATIONS,
     dataset=st.sampled_from(list(DATASETS)),
     layers=st.sampled_from(LAYERS),
-    objective=st.sampled_from(OBJECTIVES),
+    objective=st.sampled_from(list(OBJECTIVES)),
     k=st.integers(1, 10**6),
     seed=st.integers(0, 10**6),
 )
@@ -118,7 +118,7 @@ def _axis(values):
 @given(
     _axis(st.sampled_from(list(DATASETS))),
     _axis(st.sampled_from(LAYERS)),
-    _axis(st.sampled_from(OBJECTIVES)),
+    _axis(st.sampled_from(list(OBJECTIVES))),
     _axis(st.integers(1, 4)),
     _axis(st.integers(0, 3)),
 )

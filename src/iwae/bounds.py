@@ -4,10 +4,14 @@ Nothing here knows of models or data.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+Bound = Callable[[Tensor], Tensor]
+"""A bound on log p(x) as a function of the log weights, (k, B) -> (B,)."""
 
 
 def elbo(log_w: Tensor) -> Tensor:
@@ -20,17 +24,21 @@ def importance_bound(log_w: Tensor) -> Tensor:
     return torch.logsumexp(log_w, 0) - math.log(log_w.shape[0])
 
 
-def training_bound(log_w: Tensor, importance_weighted: Tensor) -> Tensor:
+def selected_bound(bounds: Sequence[Bound], log_w: Tensor, index: Tensor) -> Tensor:
     """The bound that one model of a stack maximises: (k, B) -> (B,).
 
-    VAE and IWAE differ only in the weights on the gradients of log_w, 1/k against softmax(log_w) (paper, sections 2
-    and 3), so one stack holds both.
+    Objectives differ only in the weights on the gradients of log_w, such as 1/k of the VAE and softmax(log_w) of the
+    IWAE (paper, sections 2 and 3), so one stack holds models of several.
 
     Args:
+        bounds: The bounds to choose from.
         log_w: Log importance weights, (k, B).
-        importance_weighted: Scalar, true for `importance_bound`, false for `elbo`.
+        index: Which of the bounds, ().
     """
-    return torch.where(importance_weighted, importance_bound(log_w), elbo(log_w))
+    selected = bounds[0](log_w)
+    for number, bound in enumerate(bounds[1:], start=1):
+        selected = torch.where(index == number, bound(log_w), selected)
+    return selected
 
 
 def nested_bounds(log_w: Tensor, k: int) -> Tensor:

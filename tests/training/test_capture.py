@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from iwae.bounds import elbo, importance_bound
 from iwae.models.architecture import Architecture
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings
@@ -62,13 +63,13 @@ def test_an_update_looks_at_no_value_and_mixes_no_devices(layers):
     architecture, models, k, batch = Architecture.paper(layers), 2, 3, 5
     empty = partial(torch.empty, device="meta")
     groups = [{name: empty(models, *s) for name, s in architecture.parameter_shapes.items()} for _ in range(3)]
-    bound = make_step(architecture, PRESETS["authors-code"])(
+    bound = make_step(architecture, PRESETS["authors-code"], [elbo, importance_bound], "standard")(
         *groups,
         empty(40, 784, dtype=torch.uint8),
         empty(models, batch, dtype=torch.int64),
         empty(models, batch, 784, dtype=torch.int16),
         empty(models, k, batch, sum(architecture.latents)),
-        empty(models, dtype=torch.bool),
+        empty(models, dtype=torch.int64),
         empty(2),
     )
     assert bound.device.type == "meta" and bound.shape == (models,)

@@ -12,13 +12,13 @@ from iwae.errors import InputError
 from iwae.study import configuration as library
 from iwae.study.configuration import read_study
 from iwae.study.protocol import PRESETS, Protocol
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, OBJECTIVES
 from iwae.study.settings import (
     MEASUREMENTS,
     SCHEDULE_STAGES,
     TrainingSettings,
 )
-from iwae.study.specification import LAYERS, MOST_SEEDS, OBJECTIVES
+from iwae.study.specification import LAYERS, MOST_SEEDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -73,7 +73,7 @@ def test_schema_knows_what_the_library_knows():
     grid, training = SCHEMA["properties"]["grid"]["properties"], SCHEMA["properties"]["training"]["properties"]
     assert tuple(grid["datasets"]["items"]["enum"]) == tuple(DATASETS)
     assert tuple(grid["layers"]["items"]["enum"]) == LAYERS
-    assert tuple(grid["objectives"]["items"]["enum"]) == OBJECTIVES
+    assert tuple(grid["objectives"]["items"]["enum"]) == tuple(OBJECTIVES)
     assert training["protocol"]["enum"] == list(PRESETS)
     assert training["stages"]["maximum"] == SCHEDULE_STAGES
     assert grid["seeds"]["items"]["maximum"] == MOST_SEEDS - 1

@@ -12,7 +12,7 @@ from iwae.reporting.reference import paper_row
 from iwae.reporting.spread import active_units, head, measured, minus, unknown
 from iwae.reporting.statements import activity_variant, is_comparable
 from iwae.reporting.study import Model, StudyResults
-from iwae.study.specification import OBJECTIVES
+from iwae.study.registry import OBJECTIVES, objectives_of
 
 KEYS = ["dataset", "layers", "k", "stages"]
 Cell = tuple[str, int, int, int]  # dataset, layers, k, stages
@@ -63,7 +63,7 @@ def _cells(models: Sequence[Model]) -> dict[Cell, dict[str, list[Model]]]:
     cells: dict[Cell, dict[str, list[Model]]] = defaultdict(lambda: defaultdict(list))
     for model in models:
         spec = model.spec
-        for objective in OBJECTIVES if spec.k == 1 else (spec.objective,):
+        for objective in objectives_of(spec.objective, spec.k):
             cells[spec.dataset, spec.layers, spec.k, model.stages][objective].append(model)
     return cells
 

@@ -13,7 +13,8 @@ from iwae.errors import InputError
 from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
 from iwae.study import manifest
 from iwae.study.configuration import study_of
-from iwae.study.specification import OBJECTIVES, ModelSpec
+from iwae.study.registry import OBJECTIVES
+from iwae.study.specification import ModelSpec
 
 ROUNDING = 1e-3  # nats: per-image values are float32, their mean in results.csv may have been taken before rounding
 
@@ -157,7 +158,7 @@ def nll_per_image(models: Iterable[Model], split: str = "test") -> tuple[np.ndar
 
 def _order(model: Model) -> tuple:
     spec = model.spec
-    return spec.dataset, spec.layers, OBJECTIVES.index(spec.objective), spec.k, spec.variation, spec.seed
+    return spec.dataset, spec.layers, list(OBJECTIVES).index(spec.objective), spec.k, spec.variation, spec.seed
 
 
 def _same_nll(model: Model, rows: pd.DataFrame) -> bool:

@@ -139,6 +139,12 @@ def implementation(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
+def objectives_of(objective: str, k: int) -> tuple[str, ...]:
+    """The objectives that one model stands for: at k = 1 all that are the VAE's there."""
+    same = tuple(name for name, entry in OBJECTIVES.items() if entry.vae_at_one)
+    return same if k == 1 and objective in same else (objective,)
+
+
 def split_prior(name: str) -> tuple[Prior, int]:
     """The entry of a prior's name in a model's and its number of components: of ``mog500`` that of ``mog``, and 500."""
     kind = name.rstrip("0123456789")

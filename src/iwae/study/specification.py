@@ -4,10 +4,10 @@ A model is one trained network, named ``dataset/l{layers}-{objective}-k{k}/seed{
 below ``results/<study>/``, and it seeds the model's random numbers. Standard library only: the workflow imports this
 module while it builds its graph.
 
-The paper's experiments beside its main grid vary one thing each, which the name then tells:
-``l1-vae-k1-z100`` has 100 latent units instead of 50, ``l1-iwae-k50-from-vae-k1`` was trained as a VAE with k = 1 and
-then continued as an IWAE with k = 50 (Table 2), ``l1-vae-k5-p13`` was trained for 13 passes instead of its study's
-number, ``l1-vae-k5-with-adam_beta1`` departs from its study's protocol.
+What sets a model apart from those of the main grid, its name tells: ``l1-vae-k1-z100`` has 100 latent units instead of
+50, ``l1-iwae-k50-from-vae-k1`` was trained as a VAE with k = 1 and then continued as an IWAE with k = 50 (Table 2),
+``l1-vae-k5-p13`` was trained for 13 passes instead of its study's number, ``l1-vae-k5-with-adam_beta1`` departs from
+its study's protocol. `ModelSpec.variation` has all such parts, in their order.
 """
 
 import hashlib
@@ -17,9 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iwae.errors import InputError
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, ESTIMATORS, OBJECTIVES, PRIORS, objectives_of, split_prior
 
-OBJECTIVES = ("vae", "iwae")
 LAYERS = (1, 2)
 PAPER_LATENTS = 50  # units of a one-layer model (paper, section 5)
 MOST_SEEDS = 2**31  # with the protocol's seed added, still a seed that numpy takes
@@ -28,7 +27,7 @@ _KIND = rf"(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})"
 _NAME = re.compile(
     rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-{_KIND}(?:-(?P<variation>[a-z][a-z0-9_.-]*))?/seed(?P<seed>{_NUMBER})"
 )
-_VARIATION = re.compile(rf"z(?P<latents>{_NUMBER})|p(?P<passes>{_NUMBER})|from-{_KIND}|with-(?P<variant>[a-z0-9_.-]+)")
+_STANDARD = "standard"  # the prior and the estimator that a name does not tell of
 
 
 @dataclass(frozen=True, order=True)
@@ -38,13 +37,14 @@ class ModelSpec:
     Attributes:
         dataset: One of `iwae.study.registry.DATASETS`.
         layers: Stochastic layers, 1 or 2.
-        objective: ``vae`` (L_1 averaged over k samples) or ``iwae`` (L_k).
+        objective: One of `iwae.study.registry.OBJECTIVES`: ``vae`` (L_1 averaged over k samples) or ``iwae`` (L_k).
         k: Importance samples in training, at least 1.
         seed: Seed of initialisation, binarization and noise, at least 0.
-        variation: What sets it apart from the model of the main grid, empty if nothing does: ``z{n}``, n units in its
-            latent layer; ``p{n}``, n passes over the training images; ``from-{objective}-k{k}``, continued from that
-            model; ``with-{variant}``, a departure from the study's protocol
-            (`iwae.study.protocol.Protocol.with_variant`). ``z`` and ``from`` have one stochastic layer.
+        variation: What sets it apart from the model of the main grid, empty if nothing does; parts in this order:
+            ``z{n}``, n units in its latent layer; its prior, if not N(0, I), with the number of components where it has
+            such; ``p{n}``, n passes over the training images; ``by-{estimator}``, how its gradient is estimated;
+            ``from-{objective}-k{k}``, continued from that model, or ``with-{variant}``, a departure from the study's
+            protocol (`iwae.study.protocol.Protocol.with_variant`). ``z`` and ``from`` have one stochastic layer.
 
     Raises:
         InputError: A field has a value that no model can have.
@@ -73,26 +73,28 @@ class ModelSpec:
             self._check_variation()
 
     def _check_variation(self) -> None:
-        match = _VARIATION.fullmatch(self.variation)
-        if match is None:
-            raise InputError(
-                f"variation {self.variation!r} is unknown: write z100, p13, from-vae-k1, or with- and a protocol or "
-                "field."
-            )
+        refusal = self._variation_refusal()
+        if refusal:
+            raise InputError(f"variation {self.variation!r} is {refusal}.")
+
+    def _variation_refusal(self) -> str | None:
+        if not _variation_pattern().fullmatch(f"-{self.variation}"):
+            known = ", ".join(["z100", *_priors("100"), "p13", *map("by-{}".format, _estimators()), "from-vae-k1"])
+            return f"unknown: write {known}, or with- and a protocol or field"
         if self.passes == 0:
-            raise InputError(f"variation {self.variation!r} is impossible: p needs 1 pass or more.")
-        if self.layers != 1 and not (self.variant or self.passes):
-            raise InputError(f"variation {self.variation!r} is impossible: it is for models with one stochastic layer.")
+            return "impossible: p needs 1 pass or more"
+        origin, several = self.origin, self.layers != 1
+        if several and (self.latents is not None or origin):
+            return "impossible: it is for models with one stochastic layer"
+        if self.layers not in split_prior(self.prior)[0].layers:
+            return f"impossible: this prior is not possible with {self.layers} stochastic layers"
         if self.latents in (0, PAPER_LATENTS):
-            raise InputError(
-                f"variation {self.variation!r} is impossible: z needs 1 unit or more; the paper's {PAPER_LATENTS} are "
-                "the model's without a variation."
+            return (
+                f"impossible: z needs 1 unit or more; the paper's {PAPER_LATENTS} are the model's without a variation"
             )
-        origin = self.origin
         if origin and (origin.objective, origin.k) in ((self.objective, self.k), ("iwae", 1)):
-            raise InputError(
-                f"variation {self.variation!r} is impossible: continue from another objective or k (k = 1 is vae-k1)."
-            )
+            return "impossible: continue from another objective or k (k = 1 is vae-k1)"
+        return None
 
     @property
     def name(self) -> str:
@@ -115,35 +117,43 @@ class ModelSpec:
     @property
     def latents(self) -> int | None:
         """Units of the latent layer where they are not the paper's; else None."""
-        found = self._varied("latents")
-        return None if found is None else int(found)
+        return self._number("latents")
+
+    @property
+    def prior(self) -> str:
+        """The name of the top layer's prior, with the number of components where it has such."""
+        return self._part("prior") or _STANDARD
 
     @property
     def passes(self) -> int | None:
         """Passes over the training images where they are not the study's; else None."""
-        found = self._varied("passes")
-        return None if found is None else int(found)
+        return self._number("passes")
 
     @property
-    def prior(self) -> str:
-        """The prior's name, ``standard`` where the name tells of none."""
-        return "standard"
+    def estimator(self) -> str:
+        """The name of the way its gradient is estimated."""
+        return self._part("estimator") or _STANDARD
 
     @property
     def variant(self) -> str | None:
         """The departure from the study's protocol, a preset's or a field's name; None if there is none."""
-        return self._varied("variant")
+        return self._part("variant")
 
     @property
     def origin(self) -> "ModelSpec | None":
-        """The model that this one was continued from; None if it was trained from its initialisation."""
-        objective = self._varied("objective")
+        """The model that this one was continued from, alike in all else; None if it was not continued."""
+        objective = self._part("objective")
         if objective is None:
             return None
-        return ModelSpec(self.dataset, self.layers, objective, int(self._varied("k") or 0), self.seed)
+        alike = self.variation[: -len(f"-from-{objective}-k{self._part('k')}")]
+        return ModelSpec(self.dataset, self.layers, objective, int(self._part("k") or 0), self.seed, alike)
 
-    def _varied(self, group: str) -> str | None:
-        match = _VARIATION.fullmatch(self.variation)
+    def _number(self, group: str) -> int | None:
+        found = self._part(group)
+        return None if found is None else int(found)
+
+    def _part(self, group: str) -> str | None:
+        match = _variation_pattern().fullmatch(f"-{self.variation}") if self.variation else None
         return match[group] if match else None
 
     def as_dict(self) -> dict[str, str | int]:
@@ -174,16 +184,34 @@ class ModelSpec:
         return int.from_bytes(digest[:8], "little") >> 1
 
 
+def _variation_pattern() -> re.Pattern[str]:
+    """The parts of a variation, each after a hyphen."""
+    priors, estimators = ("|".join(names) or "(?!)" for names in (_priors("[1-9][0-9]*"), _estimators()))
+    return re.compile(
+        rf"(?:-z(?P<latents>{_NUMBER}))?(?:-(?P<prior>{priors}))?(?:-p(?P<passes>{_NUMBER}))?"
+        rf"(?:-by-(?P<estimator>{estimators}))?(?:-from-{_KIND}|-with-(?P<variant>[a-z0-9_.-]+))?"
+    )
+
+
+def _priors(components: str) -> list[str]:
+    """The priors that a name tells of, with `components` after those that have a number of them."""
+    return [name + components * entry.components for name, entry in PRIORS.items() if name != _STANDARD]
+
+
+def _estimators() -> list[str]:
+    return [name for name in ESTIMATORS if name != _STANDARD]
+
+
 def grid(
     datasets: Iterable[str], layers: Iterable[int], objectives: Iterable[str], ks: Iterable[int], seeds: Iterable[int]
 ) -> list[ModelSpec]:
     """The models of a grid, each once, in order.
 
-    At k = 1 the two objectives are one algorithm (paper, section 3), so that model is trained once, under the name
-    ``vae``, and tables show it in both columns.
+    At k = 1 VAE and IWAE are one algorithm (paper, section 3), so that model is trained once, under the name ``vae``,
+    and tables show it in both columns.
     """
     models = {
-        ModelSpec(dataset, layer, "vae" if k == 1 else objective, k, seed)
+        ModelSpec(dataset, layer, objectives_of(objective, k)[0], k, seed)
         for dataset, layer, objective, k, seed in itertools.product(datasets, layers, objectives, ks, seeds)
     }
     return sorted(models)

@@ -1,7 +1,7 @@
 """The update: one pure function of one model, mapped over the models of a stack and compiled as a whole.
 
 Models of one architecture and one k form a stack and are trained as one batched computation, their parameters stacked
-along a leading axis M. VAE and IWAE differ only in the bound, which a flag for each model selects, and seeds only in
+along a leading axis M. Objectives differ only in the bound, which an index for each model selects, and seeds only in
 their parameters and draws. The same code runs on the CPU and on CUDA; uncompiled, it is the tests' oracle.
 """
 
@@ -13,48 +13,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iwae.bounds import training_bound
+from iwae.bounds import Bound
 from iwae.data.binarization import bernoulli_pixels
 from iwae.models.architecture import Architecture
-from iwae.models.model import Parameters, log_weights
 from iwae.study.protocol import Protocol
+from iwae.study.registry import ESTIMATORS, OBJECTIVES, implementation
 from iwae.study.specification import ModelSpec
 from iwae.training.adam import adam_update, initial_second_moment, step_scalars
 from iwae.training.draws import BlockDraws
+from iwae.training.estimators import make_bound
 from iwae.training.state import ModelState, generator_state
 
 Step = Callable[..., Tensor]
 _WARM_UPDATES = 3  # before a capture: compilation, and libraries that set themselves up on first use
 
 
-def make_bound(architecture: Architecture) -> Callable[[Parameters, Tensor, Tensor, Tensor], Tensor]:
-    """The training bound of each image as a function of one model.
-
-    It maps (parameters, x (B, 784), noise (k, B, D), importance_weighted ()) to (B,), in nats.
-    """
-
-    def bound(parameters: Parameters, x: Tensor, noise: Tensor, importance_weighted: Tensor) -> Tensor:
-        log_w = log_weights(architecture, parameters, x, noise.split(architecture.latents, dim=-1))
-        return training_bound(log_w, importance_weighted)
-
-    return bound
-
-
-def make_step(architecture: Architecture, protocol: Protocol) -> Step:
+def make_step(architecture: Architecture, protocol: Protocol, bounds: Sequence[Bound], estimator: str) -> Step:
     """The update of a stack, to be compiled or run as it is.
 
     The function returned changes the parameters and moments in place and returns each model's bound on its minibatch,
     averaged over images, (M,). Its arguments are the stacked parameters, first and second moments; all training
     pixels, uint8 (N, 784); the images of each model's minibatch, int64 (M, B); the draws of one step, bits
-    (M, B, 784) and noise (M, k, B, D); which models are importance weighted, bool (M,); and Adam's scalars, (2,).
+    (M, B, 784) and noise (M, k, B, D); the index of each model's bound, int64 (M,); and Adam's scalars, (2,).
     """
-    bound_of = make_bound(architecture)
-
-    def loss(parameters: Parameters, x: Tensor, noise: Tensor, importance_weighted: Tensor) -> tuple[Tensor, Tensor]:
-        bound = bound_of(parameters, x, noise, importance_weighted)
-        return -(bound.sum() if protocol.loss == "sum" else bound.mean()), bound.mean()
-
-    gradients = torch.vmap(torch.func.grad(loss, has_aux=True))
+    gradients = torch.vmap(implementation(ESTIMATORS[estimator].gradient)(architecture, bounds, protocol.loss))
 
     def step(
         parameters: dict[str, Tensor],
@@ -64,11 +46,11 @@ def make_step(architecture: Architecture, protocol: Protocol) -> Step:
         index: Tensor,
         bits: Tensor,
         noise: Tensor,
-        importance_weighted: Tensor,
+        objective: Tensor,
         scalars: Tensor,
     ) -> Tensor:
         x = bernoulli_pixels(pixels[index], bits)
-        gradient, bound = gradients(parameters, x, noise, importance_weighted)
+        gradient, bound = gradients(parameters, x, noise, objective)
         if protocol.gradient_clip is not None:
             gradient = clipped(gradient, protocol.gradient_clip)
         for name, parameter in parameters.items():
@@ -93,7 +75,7 @@ class Stack:
         parameters: Stacked parameters by name, (M, ...).
         first: First moments, like `parameters`.
         second: Second moments, like `parameters`.
-        importance_weighted: Which models are IWAEs, bool (M,).
+        objective: The index of each model's objective among those of the stack, int64 (M,).
     """
 
     def __init__(
@@ -109,17 +91,19 @@ class Stack:
         self.parameters = _stacked([state.parameters for state in states], device)
         self.first = _stacked([state.first for state in states], device)
         self.second = _stacked([state.second for state in states], device)
-        self.importance_weighted = torch.tensor([spec.objective == "iwae" for spec in specs], device=device)
+        objectives = [name for name in OBJECTIVES if name in {spec.objective for spec in specs}]
+        self.objective = torch.tensor([objectives.index(spec.objective) for spec in specs], device=device)
         self._generators = [torch.Generator(device) for _ in states]
         for generator, state in zip(self._generators, states, strict=True):
             generator.set_state(state.generator)
-        self._step = compile_step(make_step(architecture, protocol))
-        self._bound = torch.vmap(make_bound(architecture), in_dims=(0, None, 0, 0))
+        bounds = [implementation(OBJECTIVES[name].bound) for name in objectives]
+        self._step = compile_step(make_step(architecture, protocol, bounds, specs[0].estimator))
+        self._bound = torch.vmap(make_bound(architecture, bounds), in_dims=(0, None, 0, 0))
 
     @property
     def device(self) -> torch.device:
         """Where the stack is trained."""
-        return self.importance_weighted.device
+        return self.objective.device
 
     def tensors_of(self, model: int) -> dict[str, Any]:
         """Parameters, moments and generator of one model, on the CPU, as `ModelState` holds them."""
@@ -143,12 +127,12 @@ class Stack:
     def update(self, pixels: Tensor, index: Tensor, bits: Tensor, noise: Tensor, scalars: Tensor) -> Tensor:
         """Make one update, the arguments as in `make_step`; each model's bound on its minibatch, (M,)."""
         state = self.parameters, self.first, self.second
-        return self._step(*state, pixels, index, bits, noise, self.importance_weighted, scalars)
+        return self._step(*state, pixels, index, bits, noise, self.objective, scalars)
 
     def bounds_on(self, x: Tensor, noise: Tensor) -> Tensor:
         """Each model's training bound on binary images x (B, 784) with noise (M, k, B, D): (M, B), in nats."""
         with torch.no_grad():
-            return self._bound(self.parameters, x, noise, self.importance_weighted)
+            return self._bound(self.parameters, x, noise, self.objective)
 
 
 class Block:

@@ -13,7 +13,8 @@ from iwae.reporting.contrasts import Contrast, Evidence, Kind
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.reference import paper_row
 from iwae.reporting.statistics import Region
-from iwae.study.specification import OBJECTIVES, PAPER_LATENTS
+from iwae.study.registry import OBJECTIVES, objectives_of
+from iwae.study.specification import PAPER_LATENTS
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
 
@@ -71,7 +72,7 @@ def every_model(
     claim: Claim,
     high: float,
     layers: Collection[int] = (1, 2),
-    objectives: Collection[str] = OBJECTIVES,
+    objectives: Collection[str] = tuple(OBJECTIVES),
 ) -> Iterator[Contrast]:
     """The quantity of each model of the grid, below `high`."""
     for kind in _grid(claim.dataset):
@@ -167,7 +168,7 @@ def _ks(dataset: str) -> list[int]:
 
 def _columns(kind: Kind) -> Sequence[str]:
     """The columns of the paper's tables that a kind of model stands in."""
-    return OBJECTIVES if kind.k == 1 and not kind.variation else (kind.objective,)
+    return (kind.objective,) if kind.variation else objectives_of(kind.objective, kind.k)
 
 
 def _words(kind: Kind) -> str:

@@ -12,6 +12,7 @@ from iwae.reporting.figures.style import WIDTH
 from iwae.reporting.statements import counted
 from iwae.reporting.study import Model, StudyResults
 from iwae.study import manifest
+from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import SCHEDULE_STAGES
 
 EDGE = 28  # pixels
@@ -26,8 +27,9 @@ def shown(study: StudyResults) -> list[Model]:
     chosen: dict[tuple[str, int, str], Model] = {}
     for model in sorted(study.grid.models, key=lambda model: (-model.spec.k, model.spec.seed)):
         chosen.setdefault((model.spec.dataset, model.spec.layers, model.spec.objective), model)
+    order = list(OBJECTIVES)
     return sorted(
-        chosen.values(), key=lambda model: (model.spec.dataset, model.spec.layers, model.spec.objective != "vae")
+        chosen.values(), key=lambda model: (model.spec.dataset, model.spec.layers, order.index(model.spec.objective))
     )
 
 

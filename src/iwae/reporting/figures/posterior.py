@@ -15,7 +15,7 @@ from iwae.reporting.contents import PLANE
 from iwae.reporting.figures.images import EDGE, show, titles
 from iwae.reporting.figures.style import WIDTH, legend_below
 from iwae.reporting.study import Model, StudyResults
-from iwae.study.specification import OBJECTIVES
+from iwae.study.registry import OBJECTIVES
 
 LEAST = 1e-3  # of a panel's largest density: what is lower is drawn as zero
 CONTOURS = (1, 2)  # deviations of q
@@ -63,7 +63,8 @@ def _shown(study: StudyResults) -> list[Model]:
     for model in study.models:  # in the order of seeds
         if model.spec.latents == PLANE:
             chosen.setdefault((model.spec.dataset, model.spec.objective, model.spec.k), model)
-    return sorted(chosen.values(), key=lambda one: (one.spec.dataset, OBJECTIVES.index(one.spec.objective), one.spec.k))
+    order = list(OBJECTIVES)
+    return sorted(chosen.values(), key=lambda one: (one.spec.dataset, order.index(one.spec.objective), one.spec.k))
 
 
 def _lines(panel: str, place: int, part: str, values: np.ndarray, heights: object) -> pd.DataFrame:

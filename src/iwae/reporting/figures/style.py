@@ -16,8 +16,8 @@ from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from iwae.reporting.statements import counted
+from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import SCHEDULE_STAGES
-from iwae.study.specification import OBJECTIVES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
 WIDTH = 7.2  # inches: the text width of a page
@@ -26,8 +26,8 @@ LEGEND = 0.6  # inches, below the panels
 GREY = "0.45"
 MODEL = ["dataset", "layers", "stages", "objective", "k"]  # the columns that name a kind of model
 # Whatever has a colour of its own has a marker or dashes of its own too.
-COLOURS = {"vae": "C0", "iwae": "C1"}
-DASHES: dict[str, Any] = {"vae": "", "iwae": (5, 2)}
+COLOURS = {name: entry.colour for name, entry in OBJECTIVES.items()}
+DASHES: dict[str, Any] = {name: entry.dashes for name, entry in OBJECTIVES.items()}
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
 
 
@@ -55,7 +55,7 @@ def k_markers(ks: Iterable[int]) -> dict[int, str]:
 
 def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str] | None = None) -> pd.Categorical:
     """A name for each row, in words made of its values in `columns` and ordered as these, the VAE before the IWAE."""
-    ordered = frame.assign(objective=pd.Categorical(frame.objective, OBJECTIVES))
+    ordered = frame.assign(objective=pd.Categorical(frame.objective, list(OBJECTIVES)))
     groups = ordered.groupby(list(columns), observed=True)
     plain = {
         "dataset": str if frame.dataset.nunique() > 1 else lambda _: "",

@@ -22,7 +22,7 @@ from iwae.reporting.layout.cells import (
 )
 from iwae.reporting.statements import comparison_lines, counted, likelihood_line, tightness_lines
 from iwae.reporting.study import Model, StudyResults
-from iwae.study.specification import OBJECTIVES
+from iwae.study.registry import OBJECTIVES
 
 _TITLES = {
     "mnist-fixed": "Table 3: mnist-fixed (the paper's fixed binarization of MNIST)",

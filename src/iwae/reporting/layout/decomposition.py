@@ -9,6 +9,7 @@ from iwae.reporting.layout.cells import cell, key_cells, number, table
 from iwae.reporting.results import SURGERY_TERMS
 from iwae.reporting.statements import schedule_lines
 from iwae.reporting.study import StudyResults
+from iwae.study.registry import OBJECTIVES
 
 
 def surgery_tables(frame: pd.DataFrame, study: StudyResults) -> list[Table]:
@@ -29,9 +30,9 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
     index = ["layers", "k", "objective", "stages", "seeds", "images", "log_images"]
     wide = rows.pivot(index=index, columns="term", values=["value", "se_draws", "sd_seeds"])
     wide.columns = [term if kind == "value" else f"{term}_{kind}" for kind, term in wide.columns]
-    return wide.reset_index().sort_values(
-        ["layers", "k", "objective", "stages", "images"], ascending=[True, True, False, True, True]
-    )
+    wide, order = wide.reset_index(), list(OBJECTIVES)
+    keys = ["layers", "k", "objective", "stages", "images"]
+    return wide.sort_values(keys, key=lambda column: column.map(order.index) if column.name == "objective" else column)
 
 
 def _terms_table(dataset: str, lead: Sequence[str], rows: pd.DataFrame) -> Table:
