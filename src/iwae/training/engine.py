@@ -25,6 +25,9 @@ from iwae.training.estimators import make_bound
 from iwae.training.state import ModelState, generator_state
 
 Step = Callable[..., Tensor]
+# Every stack may choose between both, so that a model's bits do not depend on what is trained beside it, and one
+# compiled update serves both.
+_PAPER_OBJECTIVES = ("vae", "iwae")
 _WARM_UPDATES = 3  # before a capture: compilation, and libraries that set themselves up on first use
 
 
@@ -91,7 +94,7 @@ class Stack:
         self.parameters = _stacked([state.parameters for state in states], device)
         self.first = _stacked([state.first for state in states], device)
         self.second = _stacked([state.second for state in states], device)
-        objectives = [name for name in OBJECTIVES if name in {spec.objective for spec in specs}]
+        objectives = [name for name in OBJECTIVES if name in {*_PAPER_OBJECTIVES, *(spec.objective for spec in specs)}]
         self.objective = torch.tensor([objectives.index(spec.objective) for spec in specs], device=device)
         self._generators = [torch.Generator(device) for _ in states]
         for generator, state in zip(self._generators, states, strict=True):
