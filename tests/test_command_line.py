@@ -11,7 +11,7 @@ from iwae.__main__ import MEASUREMENTS, main
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.evaluation import run as measuring
 from iwae.reporting import audit as auditing
-from iwae.study.protocol import Protocol, preset
+from iwae.study.protocol import PRESETS, Protocol, preset
 from iwae.study.registry import DATASETS
 from iwae.study.settings import SurgerySettings, TrainingSettings
 from iwae.training import run as training
@@ -39,7 +39,7 @@ import time
 import iwae.__main__ as command_line
 def endless(options):
     print("at work", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 command_line._fetch = endless
 command_line.main(["--end-with-parent", "fetch"])
 """
@@ -105,7 +105,7 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
             "'mnist/vae' is not a model's name: write it like mnist/l1-iwae-k5/seed0.",
         ),
         ([*TRAIN[:-1], "mnist/l1-vae-k0/seed0"], "k = 0 is impossible: at least one importance sample is needed."),
-        ([*TRAIN, "--protocol", "text"], "protocol 'text' is unknown: use one of authors-code, paper-text."),
+        ([*TRAIN, "--protocol", "text"], f"protocol 'text' is unknown: use one of {', '.join(PRESETS)}."),
         ([*TRAIN, "--set", "loss=max"], "protocol field loss = 'max' is unknown: use one of sum, mean."),
         ([*TRAIN, "--stages", "9"], "stages = 9 is impossible: the schedule has 8 stages."),
         ([*TRAIN, "--device", "tpu"], "device 'tpu' is unknown: use auto, cpu or cuda."),
@@ -279,4 +279,4 @@ def test_work_ends_with_the_process_that_started_it():
         assert parent.stdout.readline() == b"at work\n"
         parent.send_signal(signal.SIGKILL)  # it can end nothing itself
         # The pipe closes when the last process that can write to it is gone, which is the child.
-        assert parent.communicate(timeout=20)[0] == b""
+        assert parent.communicate(timeout=600)[0] == b""

@@ -88,16 +88,28 @@ def finish():
 
 
 @pytest.fixture
-def snakemake(tmp_path):
-    """Runs Snakemake on this workflow in an empty directory, with the study `TINY`; returns status and output."""
+def start(tmp_path):
+    """Starts Snakemake on this workflow in an empty directory, with the study `TINY`; returns its process."""
 
-    def run(*arguments, overlay=None, cores="2"):
+    def start_it(*arguments, overlay=None, cores="2"):
         file = tmp_path / "overlay.yaml"
         file.write_text(yaml.safe_dump(_merged(TINY, overlay or {})))
         command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(tmp_path), "--cores", cores, "--configfile", str(file)]
         environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "MPLBACKEND": JUPYTER}
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=600)
-        return done.returncode, done.stdout + done.stderr
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes)
+
+    return start_it
+
+
+@pytest.fixture
+def snakemake(start):
+    """Runs Snakemake like `start`; returns status and output."""
+
+    def run(*arguments, **options):
+        process = start(*arguments, **options)
+        output, _ = process.communicate()
+        return process.returncode, output
 
     return run

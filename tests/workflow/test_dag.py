@@ -110,9 +110,9 @@ def test_the_audit_makes_nothing_that_it_examines(snakemake, clone):
     assert jobs(output) == {"audit": 1, "total": 1}
 
 
-@pytest.mark.parametrize("arguments", [["all"], ["figures"], ["all", "-F"], ["figures", "-F"]])
-def test_a_fresh_clone_never_trains_downloads_or_measures(snakemake, clone, arguments):
-    status, output = snakemake("-n", *arguments)
+@pytest.mark.parametrize("target", ["all", "figures"])
+def test_a_fresh_clone_never_trains_downloads_or_measures(snakemake, clone, target):
+    status, output = snakemake("-n", target, "-F")
     assert status == 0, output
     assert all(CHEAP.match(rule) for rule in jobs(output)), output
 
@@ -150,12 +150,11 @@ def test_a_file_lost_in_a_model_folder_is_measured_again(snakemake, clone):
     assert planned == {"measure_activity": 1, "fetch_mnist": 1}
 
 
-@pytest.mark.parametrize("target", ["figures", "tables", "all"])
-def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone, target):
+def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone):
     damaged = clone / "results/tiny/mnist/l1-vae-k1/seed0/likelihood.npz"
     damaged.write_text("other")
     before = {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
-    status, output = snakemake(target)
+    status, output = snakemake()
     assert status == 1
     assert "likelihood.npz is not the file its manifest describes" in output
     assert before == {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}

@@ -34,11 +34,12 @@ def workplace(tmp_path, mnist, monkeypatch):
     return tmp_path
 
 
-def test_a_tiny_study_from_data_to_report(workplace, snakemake, tiny_study):
+def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_study):
     study = tiny_study(**OVERLAY)
     tables, figures_there = (function(study.models, study.sections) for function in (contents.tables, contents.figures))
     assert set(tables) == set(contents.TABLES) and set(figures_there) == set(contents.FIGURES)
-    status, output = snakemake(overlay=OVERLAY)
+    _check_two_commands(workplace / "results/tiny", start, snakemake)
+    status, output = snakemake(overlay=OVERLAY)  # the same command goes on
     assert status == 0, output
     results, figures = workplace / "results/tiny", workplace / "figures/tiny"
     assert f"Table 1:  {results.relative_to(workplace)}/table1.md" in output
@@ -65,6 +66,19 @@ def test_a_tiny_study_from_data_to_report(workplace, snakemake, tiny_study):
     _check_fresh_clone(workplace, snakemake)
 
 
+def _check_two_commands(results, start, snakemake):
+    """The second of two commands at once is told who holds the study and changes nothing; the first is killed."""
+    with start(overlay=OVERLAY) as first:
+        lines = iter(first.stdout.readline, "")
+        assert any("Finished jobid" in line for line in lines)  # so that there is something to lose
+        status, output = snakemake(overlay=OVERLAY)
+        assert status == 1
+        assert f"results/tiny/.lock is held by process {first.pid} on " in output
+        finished = {path: path.read_bytes() for path in results.rglob("manifest.json")}
+        first.kill()
+    assert finished and finished == {path: path.read_bytes() for path in finished}
+
+
 def _check_results(results, study):
     """Every model has what its manifest describes, and results.csv has its numbers."""
     status = study_status(study, results, results)
@@ -80,7 +94,7 @@ def _check_results(results, study):
 
 
 def _check_fresh_clone(workplace, snakemake):
-    """Without data, states, logs and Snakemake's memory, all times shuffled, figures are drawn and nothing else."""
+    """Without data, states, logs and Snakemake's memory, all times shuffled, reports are made and nothing else."""
     (workplace / "data").unlink()
     for folder in ("checkpoints", "logs", ".snakemake"):
         shutil.rmtree(workplace / folder)
@@ -88,7 +102,7 @@ def _check_fresh_clone(workplace, snakemake):
     for path in (path for top in ("results", "figures") for path in (workplace / top).rglob("*") if path.is_file()):
         time = 1_700_000_000 + random.Random(path.name).randrange(10**6)
         os.utime(path, (time, time))
-    status, output = snakemake("figures", "-F", overlay=OVERLAY)
+    status, output = snakemake("figures/tiny/learning.png", "results/tiny/table1.html", "-F", overlay=OVERLAY)
     assert status == 0, output
     computing = r"iwae .*\b(fetch|train|likelihood|activity|chopped|surgery|pictures) "
     assert not re.search(computing, _commands(output)), output
