@@ -157,3 +157,14 @@ def test_generated_and_reconstructed_means(architecture, recognition, generation
         values[f"h{name[1]}"] = by_hand(parameters, name, given, values)[0].numpy()
     (logits,) = by_hand(parameters, "px", seen, values, ("logits",))
     assert_close(reconstruct(architecture, parameters, x).cpu(), logits[0].sigmoid())
+
+
+@LAYERS
+def test_noise_of_latents_is_what_they_were_made_of(layers, device):
+    architecture = Architecture.paper(layers)
+    parameters, noise = parameters_of(architecture, device), noise_of(architecture, device)
+    encoded = encode(architecture, parameters, images(device))
+    latents, posteriors = infer(architecture, parameters, encoded, noise)
+    found, same = standardize(architecture, parameters, encoded, latents)
+    for there, back in zip([*noise, *posteriors], [*found, *same], strict=True):
+        assert_close(back, there)

@@ -30,7 +30,7 @@ def noise_chunks(
     Yields:
         For each layer a float32 tensor (step, B, D); the last chunk may have fewer samples.
     """
-    generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+    generators = image_generators(seeds, device)
     for start in range(0, samples, step):
         count = min(step, samples - start)
         draws = [_draw(generator, count, latents) for generator in generators]
@@ -43,3 +43,17 @@ def _draw(generator: torch.Generator, count: int, latents: Sequence[int]) -> lis
         size = min(BLOCK, count - start)
         blocks.append([torch.randn(size, units, generator=generator, device=generator.device) for units in latents])
     return [torch.cat(layer) for layer in zip(*blocks, strict=True)]
+
+
+def image_generators(seeds: Sequence[int], device: torch.device) -> list[torch.Generator]:
+    """A generator for each image."""
+    return [torch.Generator(device).manual_seed(seed) for seed in seeds]
+
+
+def draw_each(generators: Sequence[torch.Generator], samples: int, units: int, kind: torch.dtype) -> Tensor:
+    """Standard Gaussian draws, each image's from its own generator, (samples, B, units) of type `kind`.
+
+    They are drawn in float32 whatever the type, so that they are the same numbers.
+    """
+    draws = [torch.randn(samples, units, generator=each, device=each.device) for each in generators]
+    return torch.stack(draws, dim=1).to(kind)

@@ -28,8 +28,11 @@ class Gaussian(NamedTuple):
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The log-density: (..., D) -> (...); `z` and the distributions broadcast."""
-        standardized = (z - self.mean) * torch.exp(-self.log_std)
-        return (-0.5 * standardized.square() - self.log_std - _HALF_LOG_2PI).sum(-1)
+        return (-0.5 * self.standardize(z).square() - self.log_std - _HALF_LOG_2PI).sum(-1)
+
+    def standardize(self, z: Tensor) -> Tensor:
+        """The noise of which `sample` makes z, (z - mean) / std: (..., D) -> (..., D)."""
+        return (z - self.mean) * torch.exp(-self.log_std)
 
     def sample(self, noise: Tensor) -> Tensor:
         """Draws mean + std * noise, from standard Gaussian noise (..., D): (..., D)."""

@@ -115,6 +115,41 @@ def samples_log_prob(posteriors: Sequence[Gaussian], noise: Sequence[Tensor]) ->
     return log_q
 
 
+def standardize(
+    architecture: Architecture, parameters: Parameters, encoded: Encoded, latents: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Gaussian]]:
+    """The inverse of `infer`: the noise of which it makes these latents.
+
+    Args:
+        architecture: The model's architecture.
+        parameters: The model's parameters.
+        encoded: The images.
+        latents: Latents of each layer from h1 up, (k, B, D_layer).
+
+    Returns:
+        For each layer the noise (k, B, D_layer), and q(h | x) there, of which it is a draw.
+    """
+    values = {"x": encoded.x, **dict(zip(architecture.variables, latents, strict=True))}
+    posteriors = {
+        network.drawn: encoded.posteriors.get(network.name) or gaussian(architecture, parameters, network, values)
+        for network in architecture.recognition
+    }
+    ordered = [posteriors[name] for name in architecture.variables]
+    return [posterior.standardize(value) for posterior, value in zip(ordered, latents, strict=True)], ordered
+
+
+def generate_latents(
+    architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor], generator: Generator | None = None
+) -> list[Tensor]:
+    """Latents of each layer drawn from p(h), from h1 up, (n, D_layer); arguments as for `generate`."""
+    draws = dict(zip(architecture.variables, noise, strict=True))
+    prior = prior_density(architecture, parameters)
+    values = {architecture.variables[-1]: prior.sample(noise[-1], generator)}
+    for network in architecture.generation:
+        values[network.drawn] = gaussian(architecture, parameters, network, values).sample(draws[network.drawn])
+    return [values[name] for name in architecture.variables]
+
+
 def generate(
     architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor], generator: Generator | None = None
 ) -> Tensor:
@@ -129,12 +164,7 @@ def generate(
     Returns:
         (n, 784), in [0, 1].
     """
-    draws = dict(zip(architecture.variables, noise, strict=True))
-    prior = prior_density(architecture, parameters)
-    values = {architecture.variables[-1]: prior.sample(noise[-1], generator)}
-    for network in architecture.generation:
-        values[network.drawn] = gaussian(architecture, parameters, network, values).sample(draws[network.drawn])
-    latents = [values[name] for name in architecture.variables]
+    latents = generate_latents(architecture, parameters, noise, generator)
     return torch.sigmoid(pixel_logits(architecture, parameters, latents))
 
 
