@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from iwae.bounds import elbo, importance_bound
 from iwae.models.architecture import PIXELS, Architecture, Conditional
 from iwae.models.initialization import initialize
-from iwae.models.model import encode, generate, infer, log_weights, reconstruct
+from iwae.models.model import encode, generate, infer, log_weights, reconstruct, standardize
 from iwae.models.networks import linear
 from iwae.study.protocol import Protocol
 

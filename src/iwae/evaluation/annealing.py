@@ -1,12 +1,13 @@
 """log p(x) by annealed importance sampling with Hamiltonian Monte Carlo, in the space of the noise.
 
 A draw of q(h|x) is a function of standard Gaussian noise e, so the posterior is N(e; 0, I) w(e) / p(x). Chains go from
-N(0, I) to it by way of N(e; 0, I) w(e)^beta and need nothing of a model but its log weights and their gradient. With one
-temperature there is no move, and the estimate is L_k of as many samples as there are chains. As in the work that brought
-the method to such models (Wu, Burda, Salakhutdinov & Grosse 2017), chains that go back from a draw of the posterior, which
-is known for images that the model drew itself, bound log p(x) from the other side.
+N(0, I) to it by way of N(e; 0, I) w(e)^beta and need nothing of a model but its log weights and their gradient. With
+one temperature there is no move, and the estimate is L_k of as many samples as there are chains. As in the work that
+brought the method to such models (Wu, Burda, Salakhutdinov & Grosse 2017), chains that go back from a draw of the
+posterior, which is known for images that the model drew itself, bound log p(x) from the other side.
 
-The steps of the moves are found by chains of their own and then fixed: adapted on the way, they would bias the estimate.
+The steps of the moves are found by chains of their own and then fixed: if adapted on the way, they would bias the
+estimate.
 """
 
 import math
@@ -77,8 +78,8 @@ def reverse_log_weights(
 ) -> tuple[Tensor, Tensor]:
     """The log weights of chains from the posterior back to N(0, I): minus `importance_bound` of minus these is above.
 
-    Arguments and results as of `annealed_log_weights`, but for `start`: a draw of each image's posterior, from which all
-    its chains set out.
+    Arguments and results as of `annealed_log_weights`, but for `start`: a draw of each image's posterior, from which
+    all its chains set out.
     """
     return _path(log_weights, start, Moves(moves.betas.flip(0), moves.steps.flip(0), moves.leapfrogs), generators)
 

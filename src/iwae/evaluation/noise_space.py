@@ -1,7 +1,7 @@
 """log_w of a model as a function of the noise that its latents are made of, with the gradient by the noise.
 
-In this space q(h|x) is N(0, I) whatever the image and the number of layers, so what moves in it needs to know nothing else
-of a model.
+In this space q(h|x) is N(0, I) whatever the image and the number of layers, so what moves in it needs to know nothing
+else of a model.
 """
 
 from collections.abc import Callable, Iterator
