@@ -14,7 +14,7 @@ from workload import Effort, Place, synthetic_pixels, trained_model
 
 from iwae.data.binarization import binarize
 from iwae.evaluation import likelihood, surgery
-from iwae.study.settings import LikelihoodSettings, SurgerySettings
+from iwae.study.measurements import LikelihoodSettings, SurgerySettings
 
 LIBRARY, EAGER = "library", "eager"
 TEST_IMAGES, SAMPLES = 10_000, 5000  # what the paper's test set takes

@@ -7,23 +7,21 @@ import sys
 import pytest
 
 import iwae
-from iwae.__main__ import MEASUREMENTS, main
+from iwae.__main__ import main
 from iwae.errors import DivergenceError, InputError, InterruptedTraining
 from iwae.evaluation import run as measuring
 from iwae.reporting import audit as auditing
+from iwae.study.flags import as_flags
+from iwae.study.measurements import MEASUREMENTS, SurgerySettings
 from iwae.study.protocol import PRESETS, Protocol, preset
 from iwae.study.registry import DATASETS
-from iwae.study.settings import SurgerySettings, TrainingSettings
+from iwae.study.settings import TrainingSettings
 from iwae.training import run as training
 
 VERBS = (
     "fetch",
     "train",
-    "likelihood",
-    "activity",
-    "chopped",
-    "surgery",
-    "pictures",
+    "measure",
     "collect",
     "table",
     "figure",
@@ -71,6 +69,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"iwae {iwae.__version__}\n"
 
 
+MEASURE = ["measure", "--model", "m", "--device", "cpu"]
 TRAIN = ["train", "--results", "r", "--checkpoints", "c", "--models", NAME]
 
 
@@ -82,7 +81,7 @@ TRAIN = ["train", "--results", "r", "--checkpoints", "c", "--models", NAME]
         (["train"], "the following arguments are required: --models, --results, --checkpoints"),
         ([*TRAIN, "--set", "adam_beta1"], "'adam_beta1' is not of the form field=value"),
         ([*TRAIN, "--stages", "two"], "argument --stages: invalid int value: 'two'"),
-        (["surgery", "--model", "m", "--sizes", "1e3"], "argument --sizes: invalid int value: '1e3'"),
+        ([*MEASURE, "--surgery-sizes", "1e3"], "argument --surgery-sizes: invalid int value: '1e3'"),
     ],
 )
 def test_misuse_is_explained_with_status_2(capsys, tmp_path, monkeypatch, arguments, reason):
@@ -107,12 +106,12 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
         ([*TRAIN[:-1], "mnist/l1-vae-k0/seed0"], "k = 0 is impossible: at least one importance sample is needed."),
         ([*TRAIN, "--protocol", "text"], f"protocol 'text' is unknown: use one of {', '.join(PRESETS)}."),
         ([*TRAIN, "--set", "loss=max"], "protocol field loss = 'max' is unknown: use one of sum, mean."),
-        ([*TRAIN, "--stages", "9"], "stages = 9 is impossible: the schedule has 8 stages."),
+        ([*TRAIN, "--stages", "9"], "stages = 9 is impossible: it must be 8 or less."),
         ([*TRAIN, "--device", "tpu"], "device 'tpu' is unknown: use auto, cpu or cuda."),
         ([*TRAIN, "--threads", "0"], "threads = 0 is impossible: it must be 1 or more."),
-        (["likelihood", "--model", "m", "--samples", "0"], "samples = 0 is impossible: it must be 1 or more."),
-        (["activity", "--model", "m", "--seed", "-1"], "seed = -1 is impossible: it must be 0 or more."),
-        *(([verb, "--model", "m", "--device", "cpu"], MODEL_ERROR) for verb in MEASUREMENTS),
+        ([*MEASURE, "--likelihood-samples", "0"], "likelihood: samples = 0 is impossible: it must be 1 or more."),
+        ([*MEASURE, "--activity-seed", "-1"], "activity: seed = -1 is impossible: it must be 0 or more."),
+        (MEASURE, MODEL_ERROR),
         (["fetch", "--dataset", "cifar"], f"data set 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
         (["table", "table1", "--results", "r"], "r/results.csv is missing: run the step 'collect' first."),
     ],
@@ -215,26 +214,25 @@ def test_override_of_the_wrong_type_is_one_sentence(caplog):
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Stands in for the measurements; gives the settings each was called with."""
-    calls = {}
-    for verb in MEASUREMENTS:
-        monkeypatch.setattr(measuring, verb, lambda *arguments, verb=verb: calls.update({verb: arguments}))
+    """Stands in for the measurements; gives the arguments they were called with."""
+    calls = []
+    monkeypatch.setattr(measuring, "measure", lambda *arguments: calls.append(arguments))
     return calls
 
 
-@pytest.mark.parametrize("verb", MEASUREMENTS)
-def test_measuring_defaults_are_the_settings_own(measured, verb):
-    assert main([verb, "--model", "some/folder"]) == 0
-    folder, data, settings, device, threads = measured[verb]
+def test_measuring_defaults_are_all_sections_with_their_own_settings(measured):
+    assert main(["measure", "--model", "some/folder"]) == 0
+    ((folder, data, wanted, device, threads),) = measured
     assert (str(folder), str(data), device, threads) == ("some/folder", "data", "auto", 1)
-    assert settings == MEASUREMENTS[verb]()
-    assert settings.as_dict() == MEASUREMENTS[verb]().as_dict()
+    assert wanted == {name: entry.settings() for name, entry in MEASUREMENTS.items()}
 
 
-@pytest.mark.parametrize("sizes", [[], [7], [2000, 500]])
-def test_sizes_are_as_the_configuration_has_them(measured, sizes):
-    assert main(["surgery", "--model", "m", "--sizes", *map(str, sizes), "--samples", "9", "--seed", "3"]) == 0
-    assert measured["surgery"][2] == SurgerySettings(samples=9, sizes=tuple(sizes), seed=3)
+@pytest.mark.parametrize("sizes", [(), (7,), (2000, 500)])
+def test_settings_of_a_section_are_flags_and_back(measured, sizes):
+    settings = SurgerySettings(samples=9, sizes=sizes, seed=3)
+    flags = " ".join(as_flags(settings, "surgery")).split()
+    assert main(["measure", "--model", "m", "--sections", "surgery", *flags]) == 0
+    assert measured[0][2] == {"surgery": settings}
 
 
 @pytest.mark.parametrize(

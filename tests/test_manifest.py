@@ -8,7 +8,8 @@ import pytest
 
 from iwae.errors import InputError
 from iwae.study import manifest
-from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
+from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
+from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 
 MODEL = ModelSpec("mnist", 2, "iwae", 5, 3)

@@ -6,20 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.study.protocol import preset
-from iwae.study.settings import (
+from iwae.study.measurements import (
     MEASUREMENTS,
-    SCHEDULE_STAGES,
     ActivitySettings,
     ChoppedSettings,
     LikelihoodSettings,
     PicturesSettings,
     SurgerySettings,
-    TrainingSettings,
 )
+from iwae.study.protocol import preset
+from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings
 from iwae.study.specification import ModelSpec
 
-KINDS = (TrainingSettings, *MEASUREMENTS.values())
+KINDS = (TrainingSettings, *(entry.settings for entry in MEASUREMENTS.values()))
 LEAST = [
     (TrainingSettings, "stages", 1),
     (TrainingSettings, "batch_size", 1),
@@ -73,7 +72,7 @@ def test_schedule_has_eight_stages():
     assert TrainingSettings(stages=8).stages == 8
     with pytest.raises(InputError) as caught:
         TrainingSettings(stages=9)
-    assert str(caught.value) == "stages = 9 is impossible: the schedule has 8 stages."
+    assert str(caught.value) == "stages = 9 is impossible: it must be 8 or less."
 
 
 def test_one_minibatch_of_images_is_the_least():
@@ -94,7 +93,7 @@ def test_study_seed_must_fit_numpys_generator():
 def test_impossible_sizes_are_one_sentence(sizes):
     with pytest.raises(InputError) as caught:
         SurgerySettings(sizes=sizes)
-    assert str(caught.value) == f"sizes = {list(sizes)} is impossible: each size must be 2 or more."
+    assert str(caught.value) == f"sizes = {list(sizes)} is impossible: each must be 2 or more."
 
 
 def _settings():

@@ -2,7 +2,6 @@
 
 import argparse
 import ctypes
-import dataclasses
 import json
 import logging
 import os
@@ -15,19 +14,14 @@ from typing import Any
 
 import iwae
 from iwae.errors import AuditError, DivergenceError, InputError, InterruptedTraining
+from iwae.study.flags import add_flags, settings_of
+from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import PRESETS, preset
 from iwae.study.registry import DATASETS
-from iwae.study.settings import MEASUREMENTS, Settings, TrainingSettings
+from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 
 SECTIONS = ("training", "evaluation", "surgery", "scaling", "cores")  # of the benchmark
-_HELP = {
-    "likelihood": "estimate log p(x) of test and training images by L_k, with its curve over k",
-    "activity": "measure the activity A_u of the latent units",
-    "chopped": "measure what log p(x) loses when the inactive units are removed",
-    "surgery": "split the ELBO into reconstruction, index-code mutual information and marginal KL",
-    "pictures": "draw samples and reconstructions",
-}
 
 
 def _fetch(options: argparse.Namespace) -> None:
@@ -39,26 +33,18 @@ def _fetch(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     from iwae.training.run import Places, train
 
-    settings = TrainingSettings(
-        protocol=preset(options.protocol).with_overrides(dict(options.set)),
-        stages=options.stages,
-        passes=options.passes,
-        batch_size=options.batch_size,
-        train_images=options.train_images,
-        study_seed=options.study_seed,
-    )
+    protocol = preset(options.protocol).with_overrides(dict(options.set))
+    settings = settings_of(options, TrainingSettings, protocol=protocol)
     places = Places(options.data, options.results, options.checkpoints)
     specs = [ModelSpec.parse(name) for name in options.models]
     train(specs, places, settings, options.device, options.threads, options.checkpoint_minutes)
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from iwae.evaluation import run
+    from iwae.evaluation.run import measure
 
-    kind = MEASUREMENTS[options.verb]
-    values = {field.name: getattr(options, field.name) for field in dataclasses.fields(kind)}
-    measure: Callable[..., None] = getattr(run, options.verb)
-    measure(options.model, options.data, kind(**values), options.device, options.threads)
+    wanted = {name: settings_of(options, MEASUREMENTS[name].settings, name) for name in options.sections}
+    measure(options.model, options.data, wanted, options.device, options.threads)
 
 
 def _collect(options: argparse.Namespace) -> None:
@@ -139,27 +125,6 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of the study, such as results/paper")
 
 
-def _add_settings(parser: argparse.ArgumentParser, kind: type[Settings]) -> None:
-    for field in dataclasses.fields(kind):
-        flag, default = "--" + field.name.replace("_", "-"), field.default
-        many = isinstance(default, tuple)
-        # Settings are compared with the configuration's, so a tuple stays a tuple.
-        parser.add_argument(
-            flag,
-            type=int,
-            default=default,
-            help=f"(default: {default})",
-            **({"nargs": "*", "action": _AsTuple} if many else {}),
-        )
-
-
-class _AsTuple(argparse.Action):
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
-    ) -> None:
-        setattr(namespace, self.dest, tuple(values))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="iwae", description=(iwae.__doc__ or "").splitlines()[0])
     parser.add_argument("--version", action="version", version=f"iwae {iwae.__version__}")
@@ -183,19 +148,18 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--checkpoints", type=Path, required=True, help="folder of the training states")
     sub.add_argument("--protocol", default="authors-code", help=f"{' or '.join(PRESETS)} (default: authors-code)")
     sub.add_argument("--set", nargs="*", type=_override, default=[], metavar="FIELD=VALUE", help="protocol fields")
-    sub.add_argument("--stages", type=int, default=8, help="stages of the schedule, 1 to 8 (default: 8, the paper's)")
-    sub.add_argument("--passes", type=int, help="passes over the training images of a cosine schedule")
-    sub.add_argument("--batch-size", type=int, default=20, help="images of a minibatch (default: 20)")
-    sub.add_argument("--train-images", type=int, help="use the first so many training images (default: all)")
-    sub.add_argument("--study-seed", type=int, default=0, help="enters every model's random numbers (default: 0)")
+    add_flags(sub, TrainingSettings)
     sub.add_argument("--checkpoint-minutes", type=_minutes, default=5.0, help="between two saved states (default: 5)")
     _add_compute(sub)
 
-    for name, kind in MEASUREMENTS.items():
-        sub = verb(name, _measure, _HELP[name])
-        sub.add_argument("--model", type=Path, required=True, help="folder of a trained model")
-        _add_settings(sub, kind)
-        _add_compute(sub)
+    sub = verb("measure", _measure, "measure what a trained model's folder lacks of the sections asked for")
+    sub.add_argument("--model", type=Path, required=True, help="folder of a trained model")
+    sub.add_argument(
+        "--sections", nargs="+", choices=list(MEASUREMENTS), default=list(MEASUREMENTS), help="(default: all of them)"
+    )
+    _add_compute(sub)
+    for name, entry in MEASUREMENTS.items():
+        add_flags(sub.add_argument_group(name, entry.about), entry.settings, name)
 
     sub = verb("collect", _collect, "collect the models' results into one tidy results.csv")
     _add_study(sub)

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from iwae.evaluation import activity
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models.networks import gaussian
-from iwae.study.settings import ActivitySettings
+from iwae.study.measurements import ActivitySettings
 
 SINGLE = 1e-5  # float32 means of order one, in other chunks
 

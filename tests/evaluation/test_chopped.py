@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from iwae.evaluation import chopped, likelihood, weights
 from iwae.models import model as plain
-from iwae.study.settings import ChoppedSettings, LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings, LikelihoodSettings
 
 S, B = 3, 5
 EXACT = 1e-8  # float64: rounding of sums of some 1000 nats, and softplus beyond 20

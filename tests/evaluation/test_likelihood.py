@@ -14,7 +14,7 @@ from iwae.errors import InputError
 from iwae.evaluation import likelihood
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models import model as plain
-from iwae.study.settings import LikelihoodSettings
+from iwae.study.measurements import LikelihoodSettings
 
 SINGLE = 2e-3  # float32 rounding of sums of some 1000 nats
 

@@ -6,7 +6,7 @@ import torch
 
 from iwae.evaluation import pictures
 from iwae.models.model import reconstruct
-from iwae.study.settings import PicturesSettings
+from iwae.study.measurements import PicturesSettings
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 from iwae.evaluation import likelihood, posterior
 from iwae.models.densities import bernoulli_log_prob, standard_gaussian_log_prob
 from iwae.models.model import encode, pixel_logits, reconstruct
-from iwae.study.settings import LikelihoodSettings
+from iwae.study.measurements import LikelihoodSettings
 
 POINTS = 60
 STEEP = 600.0  # times the decoder's last weights

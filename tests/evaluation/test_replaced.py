@@ -11,7 +11,7 @@ from iwae.evaluation import replaced, surgery
 from iwae.evaluation.noise import image_seeds
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
-from iwae.study.settings import SurgerySettings
+from iwae.study.measurements import SurgerySettings
 
 FLOAT32 = 2e-3  # nats, of sums of some hundred in float32
 

@@ -13,7 +13,7 @@ from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models import model as plain
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
-from iwae.study.settings import SurgerySettings
+from iwae.study.measurements import SurgerySettings
 
 IDENTITY = 1e-11  # float64 rounding of sums of some 1000 nats, averaged over draws
 EXPANDED = 1e-9  # float64 rounding of (z - m)^2 written as z^2 - 2 z m + m^2

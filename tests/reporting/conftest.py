@@ -9,7 +9,7 @@ import pytest
 
 from iwae.reporting.results import write_results
 from iwae.study import manifest
-from iwae.study.settings import ActivitySettings, LikelihoodSettings
+from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.specification import ModelSpec, grid
 
 FOLDER = Path(__file__).parent

@@ -7,16 +7,15 @@ from safetensors.numpy import save_file
 
 from iwae.files import write_rows
 from iwae.study import manifest
-from iwae.study.protocol import PRESETS
-from iwae.study.settings import (
-    ACTIVE,
+from iwae.study.measurements import (
     ActivitySettings,
     ChoppedSettings,
     LikelihoodSettings,
     PicturesSettings,
     SurgerySettings,
-    TrainingSettings,
 )
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import ACTIVE, TrainingSettings
 from iwae.study.specification import ModelSpec
 
 BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)

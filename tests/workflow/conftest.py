@@ -38,12 +38,6 @@ def _merged(base, overlay):
     return base | {key: _merged(base.get(key), value) for key, value in overlay.items()}
 
 
-@pytest.fixture(scope="session")
-def schema():
-    """The schema of the configuration."""
-    return yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-
-
 @pytest.fixture
 def configuration():
     """The paper's configuration with some groups of keys changed."""
@@ -52,12 +46,12 @@ def configuration():
 
 
 @pytest.fixture(scope="session")
-def problems(schema):
+def problems():
     """The problems that a configuration is refused for, one a line."""
 
     def problems_of(config):
         with pytest.raises(InputError) as refusal:
-            read_study(config, schema)
+            read_study(config)
         heading, *lines = str(refusal.value).splitlines()
         assert heading == f"The configuration has {len(lines)} problem(s):"
         return [line.strip() for line in lines]
@@ -66,9 +60,9 @@ def problems(schema):
 
 
 @pytest.fixture
-def tiny_study(configuration, schema):
+def tiny_study(configuration):
     """The study `TINY` with some groups of keys changed."""
-    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay), schema)
+    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay))
 
 
 def _finish(study, results, sections=manifest.SECTIONS, models=None):

@@ -1,6 +1,8 @@
 """The configuration: what is accepted, and that all else is refused, at once and in sentences that name the key."""
 
 import copy
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,18 +13,13 @@ from hypothesis import strategies as st
 from iwae.errors import InputError
 from iwae.study import configuration as library
 from iwae.study.configuration import read_study
-from iwae.study.protocol import PRESETS, Protocol
-from iwae.study.registry import DATASETS, OBJECTIVES
-from iwae.study.settings import (
-    MEASUREMENTS,
-    SCHEDULE_STAGES,
-    TrainingSettings,
-)
-from iwae.study.specification import LAYERS, MOST_SEEDS
+from iwae.study.keys import configuration_keys
+from iwae.study.measurements import MEASUREMENTS
+from iwae.study.protocol import Protocol
+from iwae.study.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPER = yaml.safe_load((ROOT / "config.yaml").read_text())
-SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 KEYS = [(key,) for key in PAPER] + [
     (group, key) for group, keys in PAPER.items() if isinstance(keys, dict) for key in keys
 ]
@@ -45,39 +42,58 @@ def changed(path, value):
 
 
 def test_the_paper_study_has_the_settings_of_the_paper():
-    study = read_study(PAPER, SCHEMA)
+    study = read_study(PAPER)
     assert sum(model.variation == "" for model in study.models) == 2 * (1 + 2 + 2) * 3
     assert study.training == TrainingSettings()
-    assert study.measurements == {name: kind() for name, kind in MEASUREMENTS.items()}
+    assert study.measurements == {name: entry.settings() for name, entry in MEASUREMENTS.items()}
 
 
 def test_every_overlay_in_config_is_accepted(configuration):
     for file in (ROOT / "config").glob("*.yaml"):
-        study = read_study(configuration(**yaml.safe_load(file.read_text())), SCHEMA)
+        study = read_study(configuration(**yaml.safe_load(file.read_text())))
         assert study.name == file.stem, f"{file} would write into another study's folder"
 
 
-def test_schema_and_configuration_have_the_same_keys_each_described():
-    def compare(config, schema, place):
-        assert list(config) == list(schema["properties"]) == schema["required"], place
-        assert schema["additionalProperties"] is False, place
-        for key, entry in schema["properties"].items():
-            assert entry["description"].endswith("."), f"{place}.{key}"
-            if "properties" in entry:
-                compare(config[key], entry, f"{place}.{key}")
-
-    compare(PAPER, SCHEMA, "config")
+def entries(config, declared, place=()):
+    """Each key of the configuration with its declaration, which must be the same keys."""
+    assert set(config) == set(declared), place
+    for key, entry in declared.items():
+        if isinstance(entry, Mapping):
+            yield from entries(config[key], entry, (*place, key))
+        else:
+            yield (*place, key), entry
 
 
-def test_schema_knows_what_the_library_knows():
-    grid, training = SCHEMA["properties"]["grid"]["properties"], SCHEMA["properties"]["training"]["properties"]
-    assert tuple(grid["datasets"]["items"]["enum"]) == tuple(DATASETS)
-    assert tuple(grid["layers"]["items"]["enum"]) == LAYERS
-    assert tuple(grid["objectives"]["items"]["enum"]) == tuple(OBJECTIVES)
-    assert training["protocol"]["enum"] == list(PRESETS)
-    assert training["stages"]["maximum"] == SCHEDULE_STAGES
-    assert grid["seeds"]["items"]["maximum"] == MOST_SEEDS - 1
-    assert training["seed"]["maximum"] == TrainingSettings.__dataclass_fields__["study_seed"].metadata["most"]
+def comments():
+    """The comment above each key of config.yaml."""
+    found, comment, place = {}, [], []
+    for line in (ROOT / "config.yaml").read_text().splitlines():
+        text, level = line.strip(), (len(line) - len(line.lstrip())) // 2
+        if text.startswith("#"):
+            comment.append(text[1:].strip())
+        elif match := re.match(r"(\w+):", text):
+            place = [*place[:level], match[1]]
+            found[tuple(place)], comment = " ".join(comment), []
+        else:
+            comment = []
+    return found
+
+
+def test_the_configuration_has_the_declared_keys_and_says_of_each_unit_and_source():
+    said = comments()
+    for place, entry in entries(PAPER, configuration_keys()):
+        if place[0] == "experiments" and place[-1] in ("run", "datasets", "models", "seeds"):
+            assert said[place[:2]], f"experiments.{place[1]} has no comment"
+        elif place[-1] != "run":
+            assert said[place], f"{'.'.join(place)} has no comment"
+        for part in (entry.unit, entry.source):
+            assert part.lower() in said[place].lower(), f"the comment of {'.'.join(place)} lacks {part!r}"
+
+
+def test_every_declaration_says_what_the_setting_is():
+    for place, entry in entries(PAPER, configuration_keys()):
+        assert entry.about[0].isupper() and not entry.about.endswith("."), place
+        assert entry.kind in (int, float, bool, str, dict), place
 
 
 @pytest.mark.parametrize(
@@ -147,7 +163,7 @@ def test_a_misspelt_key_is_named_with_the_right_one(problems, path, data):
 def test_any_value_is_accepted_or_refused_by_its_key(problems, path, value):
     config = changed(path, value)
     try:
-        study = read_study(config, SCHEMA)
+        study = read_study(config)
     except InputError:
         assert any(line.startswith(path[0]) or ".".join(path) in line for line in problems(config))
     else:
@@ -184,7 +200,7 @@ def test_a_problem_hides_no_other(problems):
 def test_overrides_are_accepted_only_if_the_protocol_takes_them(problems, overrides):
     config = changed(("training", "overrides"), overrides)
     try:
-        study = read_study(config, SCHEMA)
+        study = read_study(config)
     except InputError:
         assert all(line.startswith("training.overrides") for line in problems(config))
     else:
@@ -202,8 +218,8 @@ def test_the_device_is_found_without_torch(monkeypatch, tmp_path):
 
 
 def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
-    study = read_study(changed(("device",), "cuda"), SCHEMA)
+    study = read_study(changed(("device",), "cuda"))
     # What is continued from trained models comes in a second job.
-    assert {study.cohort_of(model) for model in study.models} == {"mnist", "mnist_continued"}
-    study = read_study(changed(("device",), "cpu"), SCHEMA)
-    assert len({study.cohort_of(model) for model in study.models}) == len(study.models)
+    assert {study.training_job(model) for model in study.models} == {"mnist", "mnist_continued"}
+    study = read_study(changed(("device",), "cpu"))
+    assert len({study.training_job(model) for model in study.models}) == len(study.models)

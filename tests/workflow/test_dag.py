@@ -60,8 +60,7 @@ def test_an_empty_directory_needs_everything_and_prints_commands_that_run(snakem
     planned = jobs(output)
     assert planned["fetch_mnist"] == planned["collect_results"] == planned["summarize_study"] == 1
     assert sum(count for name, count in planned.items() if name.startswith("train_mnist_")) == 6
-    for rule in ("evaluate_likelihood", "measure_activity", "evaluate_chopped", "compute_surgery", "draw_pictures"):
-        assert planned[rule] == 6
+    assert planned["measure_model"] == 6
     commands = re.findall(r"exec (python -m iwae .*?(?<!\\)\n)", output, re.DOTALL)
     assert len(commands) == planned["total"] - 1  # all but the target itself
     for command in commands:
@@ -121,13 +120,13 @@ def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(snakemake,
     status, output = snakemake("-n", overlay={"surgery": {"samples": 60}})
     assert status == 0, output
     planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
-    assert planned == {"compute_surgery": 6, "fetch_mnist": 1}
+    assert planned == {"measure_model": 6, "fetch_mnist": 1}
 
 
 def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clone, tiny_study):
     status, output = snakemake("-n", overlay={"grid": {"seeds": [0, 1], "k": [1]}})
     assert status == 0, output
-    assert jobs(output)["evaluate_likelihood"] == 2
+    assert jobs(output)["measure_model"] == 2
     assert {name for name in jobs(output) if name.startswith("train")} == {
         "train_mnist_l1_vae_k1_seed1",
         "train_mnist_l2_vae_k1_seed1",
@@ -139,7 +138,7 @@ def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clo
     status, output = snakemake("-n", overlay={"training": {"stages": 2}})
     assert status == 0, output
     assert sum(count for name, count in jobs(output).items() if name.startswith("train_")) == 6
-    assert jobs(output)["draw_pictures"] == 6
+    assert jobs(output)["measure_model"] == 6
 
 
 def test_a_file_lost_in_a_model_folder_is_measured_again(snakemake, clone):
@@ -147,7 +146,7 @@ def test_a_file_lost_in_a_model_folder_is_measured_again(snakemake, clone):
     status, output = snakemake("-n")
     assert status == 0, output
     planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
-    assert planned == {"measure_activity": 1, "fetch_mnist": 1}
+    assert planned == {"measure_model": 1, "fetch_mnist": 1}
 
 
 def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone):

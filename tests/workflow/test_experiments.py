@@ -13,21 +13,21 @@ ON = {
 
 
 @pytest.mark.parametrize("name", ON)
-def test_an_experiment_brings_its_models_and_those_it_is_compared_with(configuration, schema, name):
+def test_an_experiment_brings_its_models_and_those_it_is_compared_with(configuration, name):
     config = configuration(
         grid={"layers": [2], "k": [1], "seeds": [9]},
         experiments={other: {"run": other == name} for other in (*ON, "protocols")},
     )
-    models = read_study(config, schema).models
+    models = read_study(config).models
     assert {model.kind for model in models if model.layers == 1} == ON[name]
     assert {model.dataset for model in models if model.layers == 1} == set(config["experiments"][name]["datasets"])
     config["experiments"][name]["run"] = False
-    assert {model.kind for model in read_study(config, schema).models} == {"l2-vae-k1"}
+    assert {model.kind for model in read_study(config).models} == {"l2-vae-k1"}
 
 
-def test_each_variant_of_the_protocol_trains_the_same_models(configuration, schema):
+def test_each_variant_of_the_protocol_trains_the_same_models(configuration):
     config = configuration(experiments={"protocols": {"run": True}})
-    study = read_study(config, schema)
+    study = read_study(config)
     variants = {model.variant for model in study.models} - {None}
     assert variants == set(config["experiments"]["protocols"]["variants"])
     kinds = [
@@ -68,25 +68,25 @@ def test_an_impossible_experiment_gives_a_clear_sentence(configuration, problems
     assert [line for line in problems(config) if line.startswith(expected)]
 
 
-def test_a_measurement_that_is_turned_off_is_no_part_of_the_study(configuration, schema):
-    assert "chopped" in read_study(configuration(), schema).sections
-    assert "chopped" not in read_study(configuration(chopped={"run": False}), schema).sections
+def test_a_measurement_that_is_turned_off_is_no_part_of_the_study(configuration):
+    assert "chopped" in read_study(configuration()).sections
+    assert "chopped" not in read_study(configuration(chopped={"run": False})).sections
 
 
-def test_a_variant_departs_from_the_protocol_with_its_overrides(configuration, schema):
+def test_a_variant_departs_from_the_protocol_with_its_overrides(configuration):
     config = configuration(
         training={"overrides": {"optimizer_state": "reset", "adam_beta1": 0.9}},
         experiments={"protocols": {"run": True, "variants": ["optimizer_state", "adam_beta1"]}},
     )
-    study = read_study(config, schema)
+    study = read_study(config)
     settings = {model.variant: study.settings("training", model)["protocol"] for model in study.models}
     assert settings["optimizer_state"] == settings[None] | {"optimizer_state": "carried"}
     assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.99}
 
 
-def test_a_variant_s_held_out_images_count_too(configuration, schema, problems):
+def test_a_variant_s_held_out_images_count_too(configuration, problems):
     config = configuration(training={"protocol": "paper-text", "train_images": 60_000})
-    read_study(config, schema)
+    read_study(config)
     config["experiments"]["protocols"] |= {"run": True, "variants": ["authors-code"]}
     assert problems(config) == [
         "training.train_images: 60000 is impossible: it must be 59600 or less, what the protocol leaves"

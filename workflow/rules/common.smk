@@ -6,7 +6,6 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-import yaml
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -14,6 +13,8 @@ try:
     from iwae.errors import InputError
     from iwae.files import locked
     from iwae.reporting import contents
+    from iwae.study.flags import as_flags
+    from iwae.study.measurements import MEASUREMENTS
     from iwae.study.registry import DATASETS
     from iwae.study.status import FILES, study_status
 except ImportError as error:
@@ -23,10 +24,7 @@ except ImportError as error:
     ) from error
 
 try:
-    study = read_study(
-        config,
-        yaml.safe_load((Path(workflow.basedir) / "workflow/schemas/config.schema.yaml").read_text()),
-    )
+    study = read_study(config)
     RESULTS, FIGURES, LOGS, CHECKPOINTS = (
         f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")
     )
@@ -42,15 +40,6 @@ os.environ.setdefault("MATPLOTLIBRC", str(Path(workflow.basedir) / "matplotlibrc
 # Jobs that claim the GPU run one after another by `resources: [gpu=1]` of the default profile.
 GPU = 1 if study.device == "cuda" else 0
 NAMES = [model.name for model in study.models]
-
-# The rules that measure, with the step that each is.
-MEASURED_BY = {
-    "evaluate_likelihood": "likelihood",
-    "measure_activity": "activity",
-    "evaluate_chopped": "chopped",
-    "compute_surgery": "surgery",
-    "draw_pictures": "pictures",
-}
 
 # Tables with their titles, and figures with the files of a model that each is drawn from, beside results.csv.
 TABLES = contents.tables(study.models, study.sections)
@@ -110,14 +99,22 @@ def finished(files):
     return check
 
 
-def unfinished(section):
-    """A wildcard constraint: the models that lack a current result of this section, and no others."""
-    return "|".join(re.escape(model.name) for model in status.unfinished.get(section, [])) or "(?!)"
+def unmeasured():
+    """The models that lack a measurement, by the sections that one job of theirs measures."""
+    lacking = {}
+    for section in study.measurements:
+        for model in status.unfinished[section]:
+            lacking.setdefault(model.name, []).append(section)
+    result = {}
+    for model, sections in lacking.items():
+        for part in [sections] if study.measure_by == "model" else [[section] for section in sections]:
+            result.setdefault(tuple(part), []).append(model)
+    return result
 
 
-def outdated(section):
-    """An input function: the mark of a result of this section that is there but not current, if it is."""
-    return lambda wildcards: outdated_marks(section, [wildcards.model])
+def outdated(sections):
+    """An input function: the marks of the results of these sections that are there but not current."""
+    return lambda wildcards: [mark for section in sections for mark in outdated_marks(section, [wildcards.model])]
 
 
 def outdated_marks(section, names):
@@ -134,27 +131,32 @@ def measured_data(wildcards):
     return data_files(wildcards.model.split("/")[0])
 
 
-def measured_before(section):
-    """Results that a measurement reads: what is inactive must be known before it can be removed."""
-    return ["<results>/{model}/activity.csv"] if section == "chopped" else []
+def files_read(sections):
+    """The results that these sections are measured from, where other jobs measure them."""
+    read = {name for section in sections for name in MEASUREMENTS[section].reads if name not in sections}
+    return [f"<results>/{{model}}/{file}" for name in sorted(read) for file in FILES[name]]
 
 
-def settings_flags(section):
-    """Flags of a measurement's command, one a line: every setting that determines its result."""
-    flags = []
-    if section not in study.measurements:
-        return ""
-    for name, value in study.measurements[section].as_dict().items():
-        values = value if isinstance(value, list) else [value]
-        flags.append(" ".join([f"--{name.replace('_', '-')}", *map(str, values)]))
+def measuring_part(sections):
+    """What the log of a job that measures one section alone has in its name."""
+    return "" if study.measure_by == "model" else f".{sections[0]}"
+
+
+def measurement_flags(sections):
+    """Flags of the command that measures, one a line: every setting that determines a result."""
+    return lines([flag for section in sections for flag in as_flags(study.measurements[section], section)])
+
+
+def lines(flags):
+    """Flags of a command, one a line."""
     return " \\\n                ".join(flags)
 
 
-def cohorts():
+def training_jobs():
     """The models that are still to be trained, by the job that trains them."""
     result = {}
     for model in status.unfinished["training"]:
-        result.setdefault(study.cohort_of(model), []).append(model)
+        result.setdefault(study.training_job(model), []).append(model)
     return result
 
 
@@ -167,10 +169,6 @@ def origins(members):
 def training_options():
     """Flags of the training command that are not always given."""
     options = []
-    if study.training.passes is not None:
-        options.append(f"--passes {study.training.passes}")
-    if study.training.train_images is not None:
-        options.append(f"--train-images {study.training.train_images}")
     if study.overrides:
         options.append(
             "--set " + " ".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in study.overrides.items())

@@ -1,39 +1,44 @@
-# Measuring: five steps for each trained model, and each only for the models that lack its current result.
+# Measuring: one job for each trained model, which measures all that the model's folder lacks.
 #
 # in   <results>/<model>/model.safetensors and the data files
-# out  <results>/<model>/{likelihood.npz,likelihood.csv,activity.csv,chopped.npz,chopped.csv,surgery.csv,pictures.npz};
-#      every step also enters itself into the model's manifest.json
+# out  the files of each section (src/iwae/study/measurements.py), which is entered in the model's manifest.json as soon as
+#      it is finished: a job that is killed loses the section at work, and no other
+#
+# Snakemake removes what a rule names as its output before it runs, so each rule names what is lacking alone. Most studies
+# have one such rule; where some models lack less than others, as after an interruption, there is one for each such set.
+# On a cluster `measure_by: section` makes a job of each section.
 
-for name, section in MEASURED_BY.items():
+for number, (sections, models) in enumerate(unmeasured().items(), start=1):
 
     rule:
         name:
-            name
+            "measure_model" if number == 1 else f"measure_model_{number}"
         input:
             model="<results>/{model}/model.safetensors",
             data=measured_data,
-            before=measured_before(section),
-            outdated=outdated(section),
+            before=files_read(sections),
+            outdated=outdated(sections),
         output:
-            [f"<results>/{{model}}/{file}" for file in FILES[section]],
+            [f"<results>/{{model}}/{file}" for section in sections for file in FILES[section]],
         log:
-            f"<logs>/{section}/{{model}}.log",
+            f"<logs>/measure/{{model}}{measuring_part(sections)}.log",
         wildcard_constraints:
-            model=unfinished(section),
+            model="|".join(map(re.escape, models)),
         threads: study.threads
         resources:
             gpu=GPU,
         params:
-            section=section,
             folder=subpath(input.model, parent=True),
             data=study.data,
-            settings=settings_flags(section),
+            sections=sections,
+            settings=measurement_flags(sections),
             device=study.device,
         shell:
             r"""
-            exec python -m iwae --log {log} --end-with-parent {params.section} \
+            exec python -m iwae --log {log} --end-with-parent measure \
                 --model {params.folder} \
                 --data {params.data} \
+                --sections {params.sections} \
                 {params.settings} \
                 --device {params.device} \
                 --threads {threads}

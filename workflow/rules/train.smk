@@ -1,4 +1,4 @@
-# Training: one job for each cohort, which trains those of its models that are not finished.
+# Training: one job for each group of models, which trains those of them that are not finished.
 #
 # in   the data files
 # out  <results>/<model>/{model.safetensors,training.csv,manifest.json}; the state of training, which outlives a killed
@@ -12,11 +12,11 @@ rule mark_outdated:
     localrule: True
 
 
-for cohort, members in cohorts().items():
+for job, members in training_jobs().items():
 
     rule:
         name:
-            f"train_{cohort}"
+            f"train_{job}"
         input:
             data=data_files(members[0].dataset),
             origins=origins(members),
@@ -28,7 +28,7 @@ for cohort, members in cohorts().items():
                 file=[*FILES["training"], "manifest.json"],
             ),
         log:
-            f"<logs>/train/{cohort}.log",
+            f"<logs>/train/{job}.log",
         # The longest jobs first, so that no core waits for them at the end.
         priority: max(model.k * model.layers for model in members)
         threads: study.threads
@@ -40,9 +40,7 @@ for cohort, members in cohorts().items():
             results=subpath(output[0], ancestor=4),
             checkpoints=CHECKPOINTS,
             protocol=study.protocol,
-            stages=study.training.stages,
-            batch_size=study.training.batch_size,
-            seed=study.training.study_seed,
+            settings=lines(as_flags(study.training)),
             checkpoint_minutes=study.checkpoint_minutes,
             device=study.device,
             options=training_options(),
@@ -54,9 +52,7 @@ for cohort, members in cohorts().items():
                 --results {params.results} \
                 --checkpoints {params.checkpoints} \
                 --protocol {params.protocol} \
-                --stages {params.stages} \
-                --batch-size {params.batch_size} \
-                --study-seed {params.seed} \
+                {params.settings} \
                 --checkpoint-minutes {params.checkpoint_minutes} \
                 --device {params.device} \
                 --threads {threads}

@@ -13,9 +13,13 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.subject import Subject
+from iwae.files import write_rows
 from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
-from iwae.study.settings import ACTIVE, ActivitySettings
+from iwae.progress import progress_bar
+from iwae.study.measurements import ActivitySettings
+from iwae.study.settings import ACTIVE
 
 _ROWS = {"cpu": 5000, "cuda": 200_000}  # draws in one pass through the second recognition network
 _IMAGES = 1000  # images at most in one pass through the first
@@ -143,3 +147,15 @@ def _layer_means(model: TrainedModel, x: Tensor, seeds: list[int], samples: int)
         if network.drawn in draws:
             values[network.drawn] = posterior.sample(draws[network.drawn])
     return [found[name] for name in architecture.variables]
+
+
+def write(subject: Subject, settings: ActivitySettings) -> None:
+    """Measure the activity A_u of every latent unit over the training images: ``activity.csv``."""
+    with progress_bar(len(subject.train), f"{subject.model.spec.name} activity", "image") as bar:
+        layers = measure(subject.model, subject.train, settings, subject.device, bar.update)
+    rows = [
+        {"layer": number, "unit": unit, "activity": float(defined), "activity_authors": float(authors)}
+        for number, layer in enumerate(layers, start=1)
+        for unit, (defined, authors) in enumerate(zip(*layer, strict=True))
+    ]
+    write_rows(subject.folder / "activity.csv", rows)

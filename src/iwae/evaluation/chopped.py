@@ -5,6 +5,7 @@ terms in log p(h) - log q(h|x) are then equal, and what is left are the log weig
 that stay see the same noise in both models, so the difference of the two estimates has a small error.
 """
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,11 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iwae.evaluation import likelihood
+from iwae.data import splits
+from iwae.errors import InputError
+from iwae.evaluation import activity, likelihood
+from iwae.evaluation.subject import Subject
+from iwae.files import write_rows
 from iwae.models.architecture import Architecture
 from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
-from iwae.study.settings import ChoppedSettings
+from iwae.progress import progress_bar
+from iwae.study import manifest
+from iwae.study.measurements import ChoppedSettings
 
 
 class Chopped(NamedTuple):
@@ -93,3 +100,38 @@ def _clear(parameters: dict[str, Tensor], name: str, axis: int, units: np.ndarra
     """Put a copy with zeros at `units` in the place of a parameter."""
     index = torch.from_numpy(units).to(parameters[name].device)
     parameters[name] = parameters[name].index_fill(axis, index, 0)
+
+
+def write(subject: Subject, settings: ChoppedSettings) -> None:
+    """Estimate log p(x) of test images with and without the inactive units: ``chopped.npz`` and ``chopped.csv``.
+
+    Which units are inactive is read from ``activity.csv``, in the variant that the protocol names.
+
+    Raises:
+        InputError: The activity of these weights has not been measured, or a likelihood is not finite.
+    """
+    model, removed = subject.model, _inactive(subject)
+    chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
+    with progress_bar(2 * len(chosen), f"{model.spec.name} chopped", "image") as bar:
+        found = measure(model, subject.test[chosen], chosen, removed, settings, subject.device, bar.update)
+    rows = [
+        {"layer": number, "units": units, "removed": len(inactive)}
+        for number, (units, inactive) in enumerate(zip(model.architecture.latents, removed, strict=True), start=1)
+    ]
+    subject.write_arrays("chopped.npz", found._asdict())
+    write_rows(subject.folder / "chopped.csv", rows)
+
+
+def _inactive(subject: Subject) -> list[np.ndarray]:
+    """The inactive units of each layer by ``activity.csv``."""
+    path = manifest.checked_file(subject.folder, "activity", "activity.csv")
+    settings = manifest.read(subject.folder)["activity"]["settings"]
+    if not manifest.is_current(subject.folder, "activity", settings):
+        raise InputError(f"{path} was measured of other weights than those there: run the step 'activity' again.")
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    column, found = activity.COLUMNS[subject.model.settings.protocol.activity], []
+    for layer in range(1, subject.model.architecture.layers + 1):
+        values = np.array([float(row[column]) for row in rows if int(row["layer"]) == layer])
+        found.append(activity.inactive(values))
+    return found

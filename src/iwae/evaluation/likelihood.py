@@ -13,18 +13,21 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from iwae.bounds import effective_sample_size, mean_absolute_deviation, nested_bounds
+from iwae.data import splits
 from iwae.device import compile_function
 from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
+from iwae.evaluation.subject import ROWS, Subject
 from iwae.evaluation.weights import encode, log_weights
+from iwae.files import write_rows
 from iwae.models.model import prior_density
 from iwae.models.store import TrainedModel
-from iwae.study.settings import ChoppedSettings, LikelihoodSettings
+from iwae.progress import progress_bar
+from iwae.study.measurements import ChoppedSettings, LikelihoodSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
 
-ROWS = {"cpu": 1000, "cuda": 40_000}  # draws in one pass through the decoder: 1000 fit a core's caches
 _GROUP = 2**20  # log weights held at once, 8 MB
 _WORTH_COMPILING = 200_000  # draws; compiling takes as long as some of them
 _LEAST_GROUPS = 20  # estimates of an image's L_k from which their deviation is told
@@ -186,3 +189,24 @@ def _pad(tensor: Tensor, axis: int, size: int) -> Tensor:
     """`tensor` with zeros appended along `axis` up to `size`."""
     missing = size - tensor.shape[axis]
     return pad(tensor, (0, 0) * (tensor.dim() - 1 - axis) + (0, missing)) if missing else tensor
+
+
+def write(subject: Subject, settings: LikelihoodSettings) -> None:
+    """Estimate log p(x) of test and training images: ``likelihood.npz`` and ``likelihood.csv``.
+
+    Raises:
+        InputError: The model gives a likelihood that is not finite.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    rows: list[dict[str, object]] = []
+    wanted = {"test": (subject.test, settings.test_images), "train": (subject.train, settings.train_images)}
+    for split, (x, most) in wanted.items():
+        chosen = splits.evenly_spaced(min(most, len(x)), len(x))
+        with progress_bar(len(chosen), f"{subject.model.spec.name} likelihood, {split}", "image") as bar:
+            found = evaluate(subject.model, x[chosen], chosen, settings, split, subject.device, bar.update)
+        arrays[split] = found.log_likelihood.astype(np.float32)
+        arrays[f"{split}_images"] = found.images
+        arrays[f"{split}_ess"] = found.estimates.ess.astype(np.float32)
+        rows += found.curve(split)
+    subject.write_arrays("likelihood.npz", arrays)
+    write_rows(subject.folder / "likelihood.csv", rows)

@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from iwae.evaluation import posterior
+from iwae.evaluation.grey import grey
 from iwae.evaluation.noise import noise_chunks
+from iwae.evaluation.subject import Subject
 from iwae.models.model import generate, reconstruct
 from iwae.models.store import TrainedModel
-from iwae.study.settings import PicturesSettings
+from iwae.study.measurements import PicturesSettings
 
 
 class Pictures(NamedTuple):
@@ -45,6 +47,11 @@ def draw(model: TrainedModel, x: np.ndarray, settings: PicturesSettings, device:
     return Pictures(grey(samples), inputs * np.uint8(255), grey(means))
 
 
-def grey(means: Tensor) -> np.ndarray:
-    """Means of pixels in [0, 1] as grey levels 0..255, ``uint8``."""
-    return (255 * means).round().to(torch.uint8).cpu().numpy()
+def write(subject: Subject, settings: PicturesSettings) -> None:
+    """Draw samples and reconstructions, and posteriors where h1 has two units and nothing above: ``pictures.npz``."""
+    arrays = draw(subject.model, subject.test, settings, subject.device)._asdict()
+    if subject.model.architecture.latents == (2,):
+        first = subject.train[: settings.posterior_images]
+        drawn = posterior.draw(subject.model, first, settings.posterior_points, subject.device)
+        arrays |= {f"posterior_{name}": array for name, array in drawn._asdict().items()}
+    subject.write_arrays("pictures.npz", arrays)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iwae.evaluation.pictures import grey
+from iwae.evaluation.grey import grey
 from iwae.models.model import encode, joint_log_prob, reconstruct
 from iwae.models.store import TrainedModel
 

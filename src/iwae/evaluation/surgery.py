@@ -21,13 +21,16 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.subject import Subject
+from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
 from iwae.models.model import encode as encode_images
 from iwae.models.model import infer, joint_log_prob, samples_log_prob
 from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
-from iwae.study.settings import SurgerySettings
+from iwae.progress import progress_bar
+from iwae.study.measurements import SurgerySettings
 
 _QUERIES = 100  # rows of a block of the Q x N matrix of log-densities: 48 MB for N = 59,600
 _IMAGES = 1000  # images encoded, and draws decoded, at once
@@ -170,3 +173,11 @@ def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: Mixture, 
     log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
     log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.components.mean))
     return Draws(reconstruction[0], log_q_h1, log_q_above, log_prior[0], log_posterior, log_aggregate)
+
+
+def write(subject: Subject, settings: SurgerySettings) -> None:
+    """Compute the terms of the ELBO surgery on the training images: ``surgery.csv``."""
+    draws = sum(min(size, settings.samples) for size in sizes_of(settings, len(subject.train)))
+    with progress_bar(draws, f"{subject.model.spec.name} surgery", "draw") as bar:
+        rows = measure(subject.model, subject.train, settings, subject.device, bar.update)
+    write_rows(subject.folder / "surgery.csv", rows)

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 
 from iwae.reporting.study import Model, nll_per_image
+from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.protocol import PRESETS
-from iwae.study.settings import SCHEDULE_STAGES, ActivitySettings, LikelihoodSettings, TrainingSettings
+from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings
 
 PAPER = TrainingSettings()
 PAPER_LIKELIHOOD = LikelihoodSettings()
@@ -154,7 +154,7 @@ def _nearest_preset(model: Model) -> tuple[str, list[str]]:
     fields = model.settings("training")["protocol"]
     differences = {}
     for name, preset in PRESETS.items():
-        asked = TrainingSettings(preset).for_model(replace(model.spec, variation="")).as_dict()["protocol"]
+        asked = preset.for_dataset(model.spec.dataset).as_dict()
         differences[name] = [f"{key}={fields.get(key)}" for key, value in asked.items() if fields.get(key) != value]
     nearest = min(differences, key=lambda name: len(differences[name]))
     return nearest, differences[nearest]

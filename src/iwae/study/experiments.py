@@ -2,18 +2,69 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.study.specification import ModelSpec
+from iwae.study.declaration import key
+from iwae.study.registry import DATASETS
+from iwae.study.specification import LAYERS, MOST_SEEDS, ModelSpec
+
+
+@dataclass(frozen=True)
+class Run:
+    """What can be turned off."""
+
+    run: bool = key("Whether the study has it")
+
+
+@dataclass(frozen=True)
+class Experiment(Run):
+    """The keys that every experiment has."""
+
+    datasets: tuple[str, ...] = key("Data sets", choices=DATASETS)
+    models: tuple[str, ...] = key("Objectives and k, as in a model's name")
+    seeds: tuple[int, ...] = key("Seeds", least=0, most=MOST_SEEDS - 1)
+
+
+@dataclass(frozen=True)
+class Capacity(Experiment):
+    """The keys of ``capacity``."""
+
+    latents: tuple[int, ...] = key("Latent units, beside the grid's", least=1)
+
+
+@dataclass(frozen=True)
+class Convergence(Experiment):
+    """The keys of ``convergence``."""
+
+    layers: tuple[int, ...] = key("Stochastic layers of the models", choices=LAYERS)
+    passes: tuple[int, ...] = key("Passes over the training images, beside those of training.passes", least=1)
+
+
+@dataclass(frozen=True)
+class Protocols(Experiment):
+    """The keys of ``protocols``."""
+
+    variants: tuple[str, ...] = key("Presets, and fields of the protocol that take another value")
+
+
+EXPERIMENTS = {
+    "warm_starts": Experiment,
+    "two_latents": Experiment,
+    "capacity": Capacity,
+    "other_datasets": Experiment,
+    "convergence": Convergence,
+    "protocols": Protocols,
+}
+"""The keys of each experiment."""
 
 
 def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSpec]:
     """The models of one experiment, those included that it compares its own with.
 
     Args:
-        name: ``warm_starts``, ``two_latents``, ``capacity``, ``other_datasets``, ``convergence`` or ``protocols``.
+        name: One of `EXPERIMENTS`.
         experiment: Its group of the configuration.
 
     Raises:

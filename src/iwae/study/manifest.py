@@ -1,11 +1,11 @@
 """A model's manifest: what made each file in its folder, and the file's SHA-256.
 
-``manifest.json`` has the entry ``model`` (the specification) and one section for each verb that wrote to the folder:
-``training``, ``likelihood``, ``activity``, ``chopped``, ``surgery``, ``pictures``. A section holds
+``manifest.json`` has the entry ``model`` (the specification) and a section for ``training`` and for each measurement
+that was made (`iwae.study.measurements`). A section holds
 
-* ``settings``: all that determines the result (`iwae.study.settings`),
+* ``settings``: all that determines the result, those of the sections it reads included,
 * ``weights``: the SHA-256 of the ``model.safetensors`` that was measured (not in ``training``),
-* ``files``: the SHA-256 of each file the verb wrote,
+* ``files``: the SHA-256 of each file that was written,
 * ``provenance``: when, where and by which code; it never decides whether a result is current.
 
 Standard library only: the workflow reads manifests while it builds its graph.
@@ -23,11 +23,12 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.files import locked, sha256, write_json
+from iwae.study.measurements import MEASUREMENTS
 from iwae.study.specification import ModelSpec
 
 NAME = "manifest.json"
 WEIGHTS = "model.safetensors"
-SECTIONS = ("training", "likelihood", "activity", "chopped", "surgery", "pictures")
+SECTIONS = ("training", *MEASUREMENTS)
 _PACKAGES = ("torch", "numpy", "safetensors", "tqdm")
 
 
@@ -56,14 +57,14 @@ def record(
     files: Sequence[str],
     provenance: dict[str, Any],
 ) -> None:
-    """Enter a finished verb into the manifest of `folder`; several verbs may do so at the same time.
+    """Enter a finished section into the manifest of `folder`; several processes may do so at the same time.
 
     Args:
         folder: The model's folder; `files` are names in it, already written.
         model: Whose folder it is.
         section: One of `SECTIONS`.
         settings: What determines the result.
-        files: Names of the files that the verb wrote.
+        files: Names of the files that were written.
         provenance: When, where and by which code.
     """
     folder = Path(folder)

@@ -1,13 +1,15 @@
-"""The settings that determine a result, one frozen record for each verb that makes one.
+"""The settings that determine a trained model, and how recorded settings differ from those asked for.
 
 They are kept in a model's manifest. A result is current if, and only if, its settings there equal those asked for:
-the workflow decides by them, never by time stamps, what is still to do. Standard library only.
+the workflow decides by them, never by time stamps, what is still to do. Those of the measurements are in
+`iwae.study.measurements`. Standard library only.
 """
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from iwae.errors import InputError
+from iwae.study.declaration import Settings, setting
 from iwae.study.protocol import Protocol
 from iwae.study.specification import ModelSpec
 
@@ -16,58 +18,41 @@ SCHEDULE_STAGES = 8  # stages i = 0..7 of 3^i passes each (paper, section 5)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Base of the records below: checks that numbers are possible and writes itself as a dictionary."""
-
-    def __post_init__(self) -> None:
-        for entry in fields(self):
-            value, least, most = getattr(self, entry.name), entry.metadata.get("least"), entry.metadata.get("most")
-            if value is None:
-                continue
-            if least is not None and value < least:
-                raise InputError(f"{entry.name} = {value} is impossible: it must be {least} or more.")
-            if most is not None and value > most:
-                raise InputError(f"{entry.name} = {value} is impossible: it must be {most} or less.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON keeps them."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
 class TrainingSettings(Settings):
     """What determines a trained model, beside its name and the data.
 
-    Attributes:
-        protocol: Every choice between the paper's text and its authors' code.
-        stages: Stages 0..stages-1 of the schedule are run; 8 is the paper's whole schedule. A cosine has none.
-        passes: Passes over the training images of a cosine schedule; None where the stages say how many there are.
-        batch_size: Images of a minibatch (paper: 20).
-        train_images: Training images used, from the start of the file; None for all that the protocol leaves.
-        study_seed: Enters the seed of every model's random numbers.
+    `protocol` holds every choice between the paper's text and its authors' code; `train_images` is None for all images
+    that the protocol leaves.
     """
 
     protocol: Protocol = field(default_factory=Protocol)
-    stages: int = field(default=SCHEDULE_STAGES, metadata={"least": 1})
-    batch_size: int = field(default=20, metadata={"least": 1})
-    train_images: int | None = None
+    stages: int = setting(
+        SCHEDULE_STAGES,
+        "Stages of the schedule to run; stage i = 0..7 has 3^i passes over the training images",
+        source="paper, section 5",
+        least=1,
+        most=SCHEDULE_STAGES,
+    )
+    batch_size: int = setting(20, "Images of a minibatch", source="paper, section 5", least=1)
+    train_images: int | None = setting(
+        None, "Training images used, from the start of the file; all that the protocol leaves where not given", least=1
+    )
     # numpy's legacy generator, which binarizes, takes no larger seed.
-    study_seed: int = field(default=0, metadata={"least": 0, "most": 2**32 - 1})
-    passes: int | None = field(default=None, metadata={"least": 1})
+    study_seed: int = setting(
+        0, "Seed of the study; it enters every model's random numbers", least=0, most=2**32 - 1, key="seed"
+    )
+    passes: int | None = setting(
+        None, "Passes over the training images of a cosine schedule, which has no stages", least=1, later=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.stages > SCHEDULE_STAGES:
-            raise InputError(f"stages = {self.stages} is impossible: the schedule has {SCHEDULE_STAGES} stages.")
         if self.train_images is not None and self.train_images < self.batch_size:
             raise InputError(f"train_images = {self.train_images} is impossible: one minibatch has {self.batch_size}.")
         if self.is_cosine and self.passes is None:
-            raise InputError(
-                "passes is missing: a cosine schedule needs the number of passes over the training images."
-            )
+            raise InputError("passes is missing: a cosine schedule needs the number of passes over the images.")
         if not self.is_cosine and self.passes is not None:
             raise InputError(f"passes = {self.passes} is impossible: the schedule has stages, which `stages` counts.")
-
         if self.is_cosine:  # which has no stages: two settings that differ there alone are one
             object.__setattr__(self, "stages", SCHEDULE_STAGES)
 
@@ -78,9 +63,8 @@ class TrainingSettings(Settings):
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON keeps them: of `stages` and `passes` the one that counts."""
-        left_out = "stages" if self.is_cosine else "passes"
-        settings = {name: value for name, value in super().as_dict().items() if name != left_out}
-        return settings | {"protocol": self.protocol.as_dict()}
+        settings = super().as_dict()
+        return {name: value for name, value in settings.items() if name != "stages" or not self.is_cosine}
 
     def state_file(self, spec: ModelSpec) -> str:
         """The file of a model's training state, below the folder of a study's states.
@@ -99,96 +83,6 @@ class TrainingSettings(Settings):
         return replace(self, protocol=protocol, passes=spec.passes or self.passes)
 
 
-@dataclass(frozen=True)
-class LikelihoodSettings(Settings):
-    """How log p(x) is estimated.
-
-    Attributes:
-        samples: Importance samples for each image (paper: 5000).
-        test_images: Test images used, evenly spaced over the file; all 10,000 where there are no more.
-        train_images: Training images used, evenly spaced likewise; all of them where there are no more.
-        seed: Seed of the importance samples, with the model's name.
-    """
-
-    samples: int = field(default=5000, metadata={"least": 1})
-    test_images: int = field(default=10_000, metadata={"least": 2})
-    train_images: int = field(default=60_000, metadata={"least": 2})
-    seed: int = field(default=0, metadata={"least": 0})
-
-
-@dataclass(frozen=True)
-class ActivitySettings(Settings):
-    """How the activity A_u of the latent units is measured.
-
-    Attributes:
-        samples: Samples of h1 for each image over which the second layer's mean is averaged.
-        authors_images: Training images, the first of the file, in the authors' variant (500).
-        seed: Seed of the samples, with the model's name.
-    """
-
-    samples: int = field(default=100, metadata={"least": 2})
-    authors_images: int = field(default=500, metadata={"least": 2})
-    seed: int = field(default=0, metadata={"least": 0})
-
-
-@dataclass(frozen=True)
-class ChoppedSettings(Settings):
-    """How the cost of removing the inactive units is measured.
-
-    Attributes:
-        images: Test images used, evenly spaced over the file.
-        samples: Importance samples for each image (paper: 5000).
-        seed: Seed of the importance samples, with the model's name; the same samples serve with and without the units.
-    """
-
-    images: int = field(default=1000, metadata={"least": 2})
-    samples: int = field(default=5000, metadata={"least": 1})
-    seed: int = field(default=0, metadata={"least": 0})
-
-
-@dataclass(frozen=True)
-class SurgerySettings(Settings):
-    """How the terms of the ELBO surgery are estimated.
-
-    Attributes:
-        samples: Draws of (n, z), each from another training image, over which the expectations are averaged.
-        sizes: Values of N below the whole training set for which the terms are computed as well.
-        seed: Seed of the draws, with the model's name.
-    """
-
-    samples: int = field(default=10_000, metadata={"least": 2})
-    sizes: tuple[int, ...] = (1000, 10_000)
-    seed: int = field(default=0, metadata={"least": 0})
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if min(self.sizes, default=2) < 2:
-            raise InputError(f"sizes = {list(self.sizes)} is impossible: each size must be 2 or more.")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as JSON keeps them: a list for the tuple."""
-        return {**super().as_dict(), "sizes": list(self.sizes)}
-
-
-@dataclass(frozen=True)
-class PicturesSettings(Settings):
-    """Which pictures a model draws.
-
-    Attributes:
-        samples: Images drawn from the model (Bernoulli means).
-        reconstructions: Test images, the first of the file, that are reconstructed.
-        seed: Seed of the draws, with the model's name.
-        posterior_images: Training images, the first of the file, whose posterior is drawn where h1 has two units.
-        posterior_points: Points along each axis of the grid on which an image's posterior is computed.
-    """
-
-    samples: int = field(default=100, metadata={"least": 1})
-    reconstructions: int = field(default=10, metadata={"least": 1})
-    seed: int = field(default=0, metadata={"least": 0})
-    posterior_images: int = field(default=6, metadata={"least": 1})
-    posterior_points: int = field(default=200, metadata={"least": 2})
-
-
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
     """``stages is 8, asked is 2`` for each setting that differs, nested groups with their names in front."""
     lines = []
@@ -199,12 +93,3 @@ def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") 
         elif old != new:
             lines.append(f"{prefix}{key} is {old}, asked is {new}")
     return lines
-
-
-MEASUREMENTS: dict[str, type[Settings]] = {
-    "likelihood": LikelihoodSettings,
-    "activity": ActivitySettings,
-    "chopped": ChoppedSettings,
-    "surgery": SurgerySettings,
-    "pictures": PicturesSettings,
-}

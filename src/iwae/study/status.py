@@ -18,16 +18,13 @@ from typing import Any
 from iwae.errors import InputError
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig
+from iwae.study.measurements import MEASUREMENTS
 from iwae.study.settings import differences
 from iwae.study.specification import ModelSpec
 
 FILES = {
     "training": ("model.safetensors", "training.csv"),
-    "likelihood": ("likelihood.npz", "likelihood.csv"),
-    "activity": ("activity.csv",),
-    "chopped": ("chopped.npz", "chopped.csv"),
-    "surgery": ("surgery.csv",),
-    "pictures": ("pictures.npz",),
+    **{name: entry.files for name, entry in MEASUREMENTS.items()},
 }
 
 

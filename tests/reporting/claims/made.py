@@ -9,7 +9,8 @@ from iwae.reporting.contrasts import Evidence, Kind
 from iwae.reporting.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.reference import paper_row
 from iwae.reporting.study import Model, StudyResults
-from iwae.study.settings import ActivitySettings, LikelihoodSettings, TrainingSettings
+from iwae.study.measurements import ActivitySettings, LikelihoodSettings
+from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 
 CLAIMS = {claim.id: claim for claim in read_claims().claims}

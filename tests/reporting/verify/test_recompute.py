@@ -18,8 +18,9 @@ from iwae.models.initialization import initialize
 from iwae.reporting.audit import Recomputation, audit
 from iwae.reporting.verify.recompute import activity_error, differing_images, differing_terms, recompute
 from iwae.study import manifest
+from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
 from iwae.study.protocol import Protocol
-from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings, TrainingSettings
+from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 
 SPECS = (ModelSpec("mnist", 1, "vae", 1, 0), ModelSpec("mnist", 2, "vae", 1, 0))

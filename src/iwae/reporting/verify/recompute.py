@@ -22,13 +22,13 @@ from iwae.data import splits
 from iwae.device import choose_device
 from iwae.errors import InputError
 from iwae.evaluation import activity, likelihood, surgery
-from iwae.evaluation.run import Measurement
+from iwae.evaluation.subject import Subject
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import integrity
 from iwae.reporting.verify.inspection import Inspection
 from iwae.reporting.verify.options import Recomputation
 from iwae.study import manifest
-from iwae.study.settings import ActivitySettings, LikelihoodSettings, SurgerySettings
+from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
 
 _TITLE = "Measured afresh"
 ERRORS = 4  # standard errors: over a hundred comparisons one in a hundred studies would show one by chance
@@ -76,13 +76,13 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
 class _Afresh:
     """One model, ready to be measured, and what its manifest says."""
 
-    run: Measurement
+    run: Subject
     content: dict[str, Any]
     images: int
 
     @classmethod
     def start(cls, folder: Path, options: Recomputation) -> "_Afresh":
-        run = Measurement.start(folder, options.data, options.device, options.threads)
+        run = Subject.open(folder, options.data, options.device, options.threads)
         return cls(run, manifest.read(folder), options.images)
 
     def problems(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The verb that measures models without their inactive units: which units it removes, and what it refuses."""
+"""Measuring models without their inactive units: which units it removes, and what it refuses."""
 
 import csv
 import dataclasses
@@ -12,15 +12,15 @@ from iwae.errors import InputError
 from iwae.evaluation import chopped, run
 from iwae.files import write_rows
 from iwae.study import manifest
+from iwae.study.measurements import ActivitySettings, ChoppedSettings, LikelihoodSettings
 from iwae.study.protocol import Protocol
-from iwae.study.settings import ActivitySettings, ChoppedSettings, LikelihoodSettings
 
 ACTIVITY = ActivitySettings(samples=3, authors_images=5)
 CHOPPED = ChoppedSettings(images=4, samples=10)
 
 
-def measure(verb, folder, settings, device):
-    getattr(run, verb)(folder, folder / "data", settings, device.type, 1)
+def measure(section, folder, settings, device):
+    run.measure(folder, folder / "data", {section: settings}, device.type, 1)
 
 
 def record_activity(folder, model, dead, column):

@@ -1,0 +1,154 @@
+"""What a configuration gets wrong that no declaration of one key can see: values that do not fit each other.
+
+Each check reads keys that are sound by their declarations (`iwae.study.problems`), and gives a line for each problem.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from iwae.errors import InputError
+from iwae.study.experiments import experiment_models
+from iwae.study.measurements import MEASUREMENTS
+from iwae.study.parts import measurement_of, models_of, training_of
+from iwae.study.problems import number_as_text, shown, suggestion
+from iwae.study.protocol import PRESETS, Protocol, preset
+from iwae.study.registry import DATASETS
+
+
+def cross_problems(config: dict[str, Any], broken: Iterable[str]) -> list[str]:
+    """One line for each problem, of the checks that read none of the keys which are `broken` already."""
+    broken = tuple(broken)
+    return [
+        line
+        for check, keys in _CHECKS.items()
+        if not any(_overlap(key, place) for key in keys for place in broken)
+        for line in check(config)
+    ]
+
+
+def _overlap(key: str, place: str) -> bool:
+    """Whether one of two dotted names is the other or a group that holds it."""
+    return f"{key}.".startswith(f"{place}.") or f"{place}.".startswith(f"{key}.")
+
+
+def _measurement_check(name: str) -> Callable[[dict[str, Any]], list[str]]:
+    return lambda config: _refusal(name, measurement_of, name, config[name])
+
+
+def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
+    """``place: sentence`` if `build` refuses `values`, else nothing."""
+    try:
+        build(*values)
+    except InputError as error:
+        return [f"{place}: {str(error).removesuffix('.')}"]
+    return []
+
+
+def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
+    """Each experiment is tried alone, whether it is to run or not; then the protocols of all their models."""
+    yield from _refusal("grid", models_of, {**config, "experiments": {}})
+    for name, experiment in config["experiments"].items():
+        yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
+    protocols = config["experiments"]["protocols"]
+    for variant in protocols["variants"] if protocols["run"] else ():
+        yield from _refusal("experiments.protocols.variants", _varied, config, variant)
+
+
+def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
+    """Passes where the schedule has stages or none where it needs them, in the study's protocol and in its models'."""
+    try:
+        preset(config["training"]["protocol"]).with_overrides(config["training"]["overrides"])
+        models = models_of(config)
+    except InputError:
+        return  # told by others
+    found = _refusal("training.passes", training_of, config["training"])
+    yield from found
+    if not found:
+        training = training_of(config["training"])
+        yield from dict.fromkeys(line for model in models for line in _refusal(model.kind, training.for_model, model))
+
+
+def _varied(config: dict[str, Any], variant: str) -> Protocol:
+    """The study's protocol with a variant, which must change it."""
+    training = config["training"]
+    protocol = preset(training["protocol"])
+    if not list(_override_problems(config)):  # else they are told by themselves
+        protocol = protocol.with_overrides(training["overrides"])
+    varied = protocol.with_variant(variant)
+    if varied == protocol:
+        raise InputError(f"variant {variant!r} of the protocol is impossible: it is the study's own protocol.")
+    return varied
+
+
+def _override_problems(config: dict[str, Any]) -> Iterator[str]:
+    """Each override is tried alone, so that one pass finds every impossible one."""
+    protocol, known = preset(config["training"]["protocol"]), list(Protocol.__dataclass_fields__)
+    for name, value in config["training"]["overrides"].items():
+        place = f"training.overrides.{shown(name)}"
+        if name not in known:
+            yield f"{place}: unknown field of the protocol{suggestion(name, known)}"
+        elif isinstance(value, float) and not math.isfinite(value):
+            yield f"{place}: {value} is impossible: it must be a finite number"
+        for line in _refusal(place, protocol.with_overrides, {name: value} if name in known else {}):
+            yield line + number_as_text(value)
+
+
+def _split(config: dict[str, Any]) -> tuple[int, int]:
+    """Images of the smallest data set: how many are held out, and how many are left for training."""
+    training, protocols = config["training"], config["experiments"]["protocols"]
+    held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
+    varied = [PRESETS[name].held_out for name in protocols["variants"] if protocols["run"] and name in PRESETS]
+    wanted = [config["grid"], *(group for group in config["experiments"].values() if group["run"])]
+    datasets = {name for group in wanted for name in group["datasets"]}
+    # What is neither a number nor null is told by `_override_problems`.
+    kept = {
+        name: max(value if isinstance(value, int) else DATASETS[name].held_out for value in (held_out, *varied))
+        for name in datasets
+    }
+    smallest = min(datasets, key=lambda name: DATASETS[name].images - kept[name])
+    return kept[smallest], DATASETS[smallest].images - kept[smallest]
+
+
+def _too_many_images(config: dict[str, Any]) -> Iterator[str]:
+    """More images held out, or trained on, than there are."""
+    (held_out, left), asked = _split(config), config["training"]["train_images"]
+    if left < 1:
+        most = held_out + left - 1
+        yield f"training.overrides.held_out: {held_out} is impossible: it must be {most} or less, to leave one image"
+    elif asked is not None and asked > left:
+        yield f"training.train_images: {asked} is impossible: it must be {left} or less, what the protocol leaves"
+
+
+def _too_large(config: dict[str, Any], group: str, key: str) -> Iterator[str]:
+    """A minibatch of more images than there are to train on, or surgery on as many, which is done anyway."""
+    asked, value = config["training"]["train_images"], config[group][key]
+    used = _split(config)[1] if asked is None else asked
+    most, bound = (used - 1, "less than") if key == "sizes" else (used, "at most")
+    source = "the number of training images" if asked is None else "training.train_images"
+    for number in value if isinstance(value, list) else [value]:
+        if number > most and used > 0:
+            yield f"{group}.{key}: {number} is impossible: it must be {bound} {source}, which is {used}"
+
+
+def _missing_folder(config: dict[str, Any]) -> list[str]:
+    folder = config["data"]["folder"]
+    if folder is None or os.path.isdir(folder):  # never raises, whatever the text
+        return []
+    return [f"data.folder: there is no folder {folder!r}: name the one with your copies, or write null to download"]
+
+
+_COUNTS = ("grid.datasets", "experiments", "training.protocol", "training.overrides", "training.train_images")
+# Each check with the keys it reads, which are sound by their declarations when it is called.
+_CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
+    _experiment_problems: ("grid", "experiments", "training.protocol", "training.overrides"),
+    _override_problems: ("training.protocol", "training.overrides"),
+    _too_many_images: _COUNTS,
+    partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
+    partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
+    _schedule_problems: ("grid", "experiments", "training"),
+    _missing_folder: ("data.folder",),
+    **{_measurement_check(name): (name,) for name in MEASUREMENTS},
+}

@@ -1,0 +1,131 @@
+"""What is measured of a trained model: an entry for each section of its manifest, and the settings that determine it.
+
+An entry names the code that measures, which is imported when it is used: so adding a measurement touches two files, its
+module and this one, where its settings and its entry stand. Standard library only.
+"""
+
+from dataclasses import dataclass
+
+from iwae.study.declaration import Settings, setting
+
+_SEED = "Seed of the {}, with the model's name"
+_EVENLY = "evenly spaced over the file; all where there are fewer"
+
+
+@dataclass(frozen=True)
+class LikelihoodSettings(Settings):
+    """How log p(x) is estimated, by L_samples."""
+
+    samples: int = setting(5000, "Importance samples for each image", source="paper, section 5", least=1)
+    test_images: int = setting(10_000, f"Test images, {_EVENLY}", source="paper", least=2)
+    train_images: int = setting(60_000, f"Training images, {_EVENLY}", source="paper", least=2)
+    seed: int = setting(0, _SEED.format("importance samples"), least=0)
+
+
+@dataclass(frozen=True)
+class ActivitySettings(Settings):
+    """How the activity A_u of the latent units is measured."""
+
+    samples: int = setting(100, "Samples of h1 for each image over which the second layer's mean is averaged", least=2)
+    authors_images: int = setting(
+        500, "Training images, the first of the file, in the authors' variant", source="authors' code", least=2
+    )
+    seed: int = setting(0, _SEED.format("samples"), least=0)
+
+
+@dataclass(frozen=True)
+class ChoppedSettings(Settings):
+    """How the cost of removing the inactive units is measured; the same samples serve with and without them."""
+
+    images: int = setting(1000, f"Test images, {_EVENLY}", least=2)
+    samples: int = setting(5000, "Importance samples for each image", source="paper, section 5", least=1)
+    seed: int = setting(0, _SEED.format("importance samples"), least=0)
+
+
+@dataclass(frozen=True)
+class SurgerySettings(Settings):
+    """How the terms of the ELBO surgery are estimated."""
+
+    samples: int = setting(
+        10_000,
+        "Draws of (image, latent), each of another image, over which expectations are averaged",
+        least=2,
+    )
+    sizes: tuple[int, ...] = setting(
+        (1000, 10_000),
+        "Values of N below the whole training set for which the terms are computed as well",
+        least=2,
+        empty=True,
+    )
+    seed: int = setting(0, _SEED.format("draws"), least=0)
+
+
+@dataclass(frozen=True)
+class PicturesSettings(Settings):
+    """Which pictures a model draws."""
+
+    samples: int = setting(100, "Images drawn from the model, as Bernoulli means", source="paper, appendix", least=1)
+    reconstructions: int = setting(10, "Test images, the first of the file, that are reconstructed", least=1)
+    posterior_images: int = setting(
+        6,
+        "Training images, the first of the file, whose posterior models with two latent units draw",
+        source="paper, appendix",
+        least=1,
+    )
+    posterior_points: int = setting(200, "Points along each axis of an image's window of the latent space", least=2)
+    seed: int = setting(0, _SEED.format("draws"), least=0)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A section of a model's manifest that is measured.
+
+    Attributes:
+        about: What is measured, as a phrase.
+        settings: The record of what determines the result.
+        files: The files of the model's folder that it writes.
+        write: The function (subject, settings) that measures and writes them (`iwae.evaluation.subject.Subject`).
+        reads: The sections whose files it reads; their settings determine its result too.
+        optional: Whether a configuration may turn it off.
+    """
+
+    about: str
+    settings: type[Settings]
+    files: tuple[str, ...]
+    write: str
+    reads: tuple[str, ...] = ()
+    optional: bool = False
+
+
+MEASUREMENTS = {
+    "likelihood": Measurement(
+        "log p(x) of test and training images by L_k, with its curve over k",
+        LikelihoodSettings,
+        ("likelihood.npz", "likelihood.csv"),
+        "iwae.evaluation.likelihood:write",
+    ),
+    "activity": Measurement(
+        "the activity A_u of the latent units", ActivitySettings, ("activity.csv",), "iwae.evaluation.activity:write"
+    ),
+    "chopped": Measurement(
+        "what log p(x) loses when the inactive units are removed",
+        ChoppedSettings,
+        ("chopped.npz", "chopped.csv"),
+        "iwae.evaluation.chopped:write",
+        reads=("activity",),
+        optional=True,
+    ),
+    "surgery": Measurement(
+        "the ELBO split into reconstruction, index-code mutual information and marginal KL",
+        SurgerySettings,
+        ("surgery.csv",),
+        "iwae.evaluation.surgery:write",
+    ),
+    "pictures": Measurement(
+        "samples, reconstructions, and posteriors of models with two latent units",
+        PicturesSettings,
+        ("pictures.npz",),
+        "iwae.evaluation.pictures:write",
+    ),
+}
+"""The measurements by their section's name, in their order: each after those that it reads."""

@@ -1,0 +1,39 @@
+"""The parts of a study, each made from its group of the configuration; `InputError` where a value is impossible."""
+
+from typing import Any
+
+from iwae.study.declaration import Settings, declarations
+from iwae.study.experiments import experiment_models
+from iwae.study.measurements import MEASUREMENTS
+from iwae.study.protocol import preset
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec, grid
+
+
+def models_of(config: dict[str, Any]) -> tuple[ModelSpec, ...]:
+    """The models of the grid and of the experiments that are run, each once, in order."""
+    group = config["grid"]
+    models = set(grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"]))
+    for name, experiment in config["experiments"].items():
+        if experiment["run"]:
+            models.update(experiment_models(name, experiment))
+    return tuple(sorted(models))
+
+
+def training_of(group: dict[str, Any]) -> TrainingSettings:
+    """How the models are trained, by the group ``training``."""
+    protocol = preset(group["protocol"]).with_overrides(group["overrides"])
+    return TrainingSettings(protocol=protocol, **_values(TrainingSettings, group))
+
+
+def measurement_of(name: str, group: dict[str, Any]) -> Settings:
+    """How one section is measured, by the group of its name."""
+    record = MEASUREMENTS[name].settings
+    return record(**_values(record, group))
+
+
+def _values(record: type[Settings], group: dict[str, Any]) -> dict[str, Any]:
+    """The values of a record's fields: a list's in order, and none of what an earlier version did not know."""
+    found = {name: entry.key or name for name, entry in declarations(record).items()}
+    values = {name: group[key] for name, key in found.items() if key in group}
+    return {name: tuple(sorted(value)) if isinstance(value, list) else value for name, value in values.items()}

@@ -1,0 +1,220 @@
+"""Measuring a model: the files of each section, their columns, the manifest, what is measured again, and refusals."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from iwae.data.binarization import binarize
+from iwae.errors import InputError
+from iwae.evaluation import likelihood as likelihoods
+from iwae.evaluation import run, subject
+from iwae.evaluation import surgery as surgeries
+from iwae.files import sha256
+from iwae.study import manifest
+from iwae.study.measurements import (
+    MEASUREMENTS,
+    ActivitySettings,
+    ChoppedSettings,
+    LikelihoodSettings,
+    PicturesSettings,
+    SurgerySettings,
+)
+
+WANTED = {
+    "likelihood": LikelihoodSettings(samples=10, test_images=4, train_images=100),
+    "activity": ActivitySettings(samples=3, authors_images=5),
+    "chopped": ChoppedSettings(images=4, samples=10),
+    "surgery": SurgerySettings(samples=6, sizes=(5,)),
+    "pictures": PicturesSettings(samples=3, reconstructions=2),
+}
+EACH = pytest.mark.parametrize("section", WANTED)
+
+
+def measure(folder, device, *sections, **settings):
+    run.measure(folder, folder / "data", settings or {name: WANTED[name] for name in sections}, device.type, 1)
+
+
+def with_read(section):
+    """A section after those that it reads."""
+    return (*MEASUREMENTS[section].reads, section)
+
+
+def recorded(section):
+    """The settings that the manifest holds."""
+    return WANTED[section].as_dict() | {name: WANTED[name].as_dict() for name in MEASUREMENTS[section].reads}
+
+
+def table(path):
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_measurement_has_settings_here():
+    assert list(WANTED) == list(MEASUREMENTS)
+
+
+@EACH
+def test_a_section_has_its_files_and_its_entry(folder, device, section):
+    assert not manifest.is_current(folder, section, recorded(section))
+    measure(folder, device, *with_read(section))
+    assert manifest.is_current(folder, section, recorded(section))
+    entry = manifest.read(folder)[section]
+    assert entry["files"] == {name: sha256(folder / name) for name in MEASUREMENTS[section].files}
+    keys = {"device", "threads", "started", "wall_seconds", "data_sha256", "source_sha256", "git_commit", "torch"}
+    assert keys <= set(entry["provenance"])
+    written = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    files = {name for each in with_read(section) for name in MEASUREMENTS[each].files}
+    assert written == {manifest.WEIGHTS, manifest.NAME, *files}
+
+
+@EACH
+def test_what_is_lost_is_measured_again_with_the_same_bytes(folder, device, section):
+    measure(folder, device, *with_read(section))
+    first = manifest.read(folder)[section]["files"]
+    (folder / next(iter(first))).unlink()
+    measure(folder, device, section)
+    assert manifest.read(folder)[section]["files"] == first
+
+
+def test_the_model_and_its_images_are_read_once_for_all_that_is_lacking(folder, device, monkeypatch):
+    measure(folder, device, "surgery")
+    before = manifest.read(folder)["surgery"]
+    opened, measured = [], []
+    spy(monkeypatch, subject.splits, "load", lambda *_: opened.append("data"))
+    spy(monkeypatch, manifest, "record", lambda folder, model, section, *_: measured.append(section))
+    measure(folder, device, *reversed(WANTED))
+    assert opened == ["data"]
+    assert measured == ["likelihood", "activity", "chopped", "pictures"]  # each after what it reads
+    assert manifest.read(folder)["surgery"] == before
+    measure(folder, device, *WANTED)
+    assert opened == ["data"] and len(measured) == 4
+
+
+def test_other_settings_of_what_is_read_measure_both_again(folder, device, monkeypatch):
+    measure(folder, device, "activity", "chopped", "pictures")
+    measured = []
+    spy(monkeypatch, manifest, "record", lambda folder, model, section, *_: measured.append(section))
+    other = ActivitySettings(samples=4, authors_images=5)
+    measure(folder, device, **{name: WANTED[name] for name in ("chopped", "pictures")}, activity=other)
+    assert measured == ["activity", "chopped"]
+
+
+def test_an_interruption_loses_the_section_at_work_alone(folder, device, monkeypatch):
+    monkeypatch.setattr(surgeries, "measure", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        measure(folder, device, *WANTED)
+    found = manifest.read(folder)
+    assert [name for name in WANTED if name in found] == ["likelihood", "activity", "chopped"]
+
+
+def spy(monkeypatch, module, name, note):
+    """Let `note` see the arguments of a function, which works as before."""
+    function = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *arguments: (note(*arguments), function(*arguments))[1])
+
+
+def test_likelihood_files(folder, device):
+    measure(folder, device, "likelihood")
+    rows = table(folder / "likelihood.csv")
+    assert list(rows[0]) == ["split", "k", "bound", "se_images", "images", "deviation"]
+    assert [(row["split"], int(row["k"]), int(row["images"])) for row in rows] == [
+        (split, k, n) for split, n in (("test", 4), ("train", 9)) for k in (1, 2, 5, 10)
+    ]
+    assert {row["deviation"] for row in rows} == {""}  # ten samples are fewer than twenty groups
+    with np.load(folder / "likelihood.npz") as arrays:
+        types = {name: (array.dtype.name, array.shape) for name, array in arrays.items()}
+        assert arrays["test_images"].tolist() == [0, 2, 5, 8]
+        assert float(rows[3]["bound"]) == pytest.approx(arrays["test"].mean(), rel=1e-6)  # of float32
+    assert types == {
+        "test": ("float32", (4,)),
+        "test_images": ("int32", (4,)),
+        "test_ess": ("float32", (4,)),
+        "train": ("float32", (9,)),
+        "train_images": ("int32", (9,)),
+        "train_ess": ("float32", (9,)),
+    }
+
+
+def test_other_files(folder, device):
+    measure(folder, device, "activity", "surgery", "pictures")
+    rows = table(folder / "activity.csv")
+    assert list(rows[0]) == ["layer", "unit", "activity", "activity_authors"]
+    expected = [("1", str(unit)) for unit in range(100)] + [("2", str(unit)) for unit in range(50)]
+    assert [(row["layer"], row["unit"]) for row in rows] == expected
+    rows = table(folder / "surgery.csv")
+    assert list(rows[0]) == ["images", "term", "value", "se"]
+    terms = ["reconstruction", "mutual_information", "index_gap", "marginal_kl", "elbo", "residual"]
+    assert [(row["images"], row["term"]) for row in rows] == [(n, term) for n in ("5", "9") for term in terms]
+    with np.load(folder / "pictures.npz") as arrays:
+        shapes = {name: array.shape for name, array in arrays.items()}
+    assert shapes == {"samples": (3, 784), "inputs": (2, 784), "reconstructions": (2, 784)}
+
+
+def test_deviations_stand_where_there_are_twenty_groups(folder, device):
+    settings = LikelihoodSettings(samples=40, test_images=4, train_images=3)
+    measure(folder, device, likelihood=settings)
+    rows = table(folder / "likelihood.csv")
+    assert [(int(row["k"]), row["deviation"] != "") for row in rows if row["split"] == "test"] == [
+        (1, True), (2, True), (5, False), (10, False), (20, False), (40, False)
+    ]  # fmt: skip
+    first, second = (float(row["deviation"]) for row in rows[:2])
+    assert first > second > 0
+
+
+def test_pictures_of_a_model_with_two_units_show_posteriors(tmp_path, model_of, record_model, images, device):
+    record_model(tmp_path, model_of(1, latents=2))
+    settings = PicturesSettings(samples=3, reconstructions=2, posterior_images=4, posterior_points=5)
+    measure(tmp_path, device, pictures=settings)
+    with np.load(tmp_path / "pictures.npz") as arrays:
+        shapes = {name: array.shape for name, array in arrays.items()}
+        np.testing.assert_array_equal(arrays["posterior_inputs"], 255 * binarize(images.train, 124)[:4])
+    assert shapes == {
+        "samples": (3, 784),
+        "inputs": (2, 784),
+        "reconstructions": (2, 784),
+        "posterior_axes": (4, 2, 5),
+        "posterior_log_joint": (4, 5, 5),
+        "posterior_mean": (4, 2),
+        "posterior_deviation": (4, 2),
+        "posterior_inputs": (4, 784),
+        "posterior_reconstructions": (4, 784),
+    }
+
+
+def test_an_image_keeps_its_bits_in_every_subset(folder, images, device, monkeypatch):
+    seen = []
+    spy(
+        monkeypatch, likelihoods, "evaluate", lambda _, x, chosen, settings, split, *__: seen.append((split, chosen, x))
+    )
+    measure(folder, device, "likelihood")
+    for split, chosen, x in seen:
+        np.testing.assert_array_equal(x, binarize(getattr(images, split), {"test": 123, "train": 124}[split])[chosen])
+
+
+def test_failure_leaves_the_folder_as_it_was(folder, device, monkeypatch):
+    measure(folder, device, "surgery")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.setattr(surgeries, "measure", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        measure(folder, device, surgery=SurgerySettings(samples=7, sizes=()))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_folder_without_a_model_is_refused_in_one_sentence(tmp_path, device):
+    with pytest.raises(InputError, match=r"^[^\n]* holds no model: [^\n]*\.$"):
+        measure(tmp_path, device, "pictures")
+
+
+def test_weights_changed_after_training_are_refused(folder, device):
+    content = json.loads((folder / manifest.NAME).read_text())
+    content["training"]["files"][manifest.WEIGHTS] = "0" * 64
+    (folder / manifest.NAME).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"^[^\n]* is not the file its manifest describes[^\n]*\.$"):
+        measure(folder, device, "pictures")
+
+
+def test_an_unknown_section_is_one_sentence(folder, device):
+    with pytest.raises(InputError, match=r"^section 'likelyhood' is unknown: use one of likelihood, [^\n]*\.$"):
+        measure(folder, device, likelyhood=LikelihoodSettings())
