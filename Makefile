@@ -73,7 +73,7 @@ benchmark: $(STAMP) ## measure the speed on this machine: benchmarks/results/
 	$(BIN)/python -m iwae benchmark
 
 test: $(STAMP) ## run the tests; the first time fetches MNIST into data/
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(STAMP) ## check style and format
 	$(BIN)/ruff check .

@@ -1,53 +1,53 @@
 """Killed at any moment, training goes on with the same command and ends with the same bits."""
 
 import csv
+import os
 import subprocess
 import sys
 import time
-from functools import partial
 
 import pytest
+import torch
 
-from iwae.files import sha256
+from iwae.errors import InputError
+from iwae.files import locked, sha256
+from iwae.study.protocol import preset
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
+from iwae.training import run
 
 MODEL = "mnist/l1-iwae-k2/seed0"
 
 
-@pytest.fixture(scope="module")
-def command(device):
-    return partial(_command, device.type)
+@pytest.fixture
+def train(mnist, device):
+    """Trains models in this process, uncompiled, and saves their states after every block."""
+
+    def train_them(folder, *names, stages=3):
+        protocol = preset("authors-code").with_overrides({"shuffle": True})
+        settings = TrainingSettings(protocol, stages=stages, train_images=400)
+        places = run.Places(mnist, folder / "results", folder / "checkpoints")
+        specs = [ModelSpec.parse(name) for name in names or [MODEL]]
+        with torch.compiler.set_stance("force_eager"):
+            run.train(specs, places, settings, device.type, checkpoint_minutes=0)
+
+    return train_them
 
 
-def _command(device, mnist, folder, stages=3):
-    return [
-        *(sys.executable, "-m", "iwae", "train", "--models", MODEL, "--data", str(mnist)),
-        *("--results", str(folder / "results"), "--checkpoints", str(folder / "checkpoints")),
-        *("--stages", str(stages), "--train-images", "1000", "--set", "shuffle=true"),
-        *("--checkpoint-minutes", "0", "--device", device),
-    ]
+def weights(folder, name=MODEL):
+    return sha256(folder / "results" / name / "model.safetensors")
 
 
 def outcome(folder):
     """The weights' SHA-256 and the curve without its timings."""
-    model = folder / "results" / MODEL
-    with (model / "training.csv").open() as stream:
-        curve = [{**row, "images_per_second": ""} for row in csv.DictReader(stream)]
-    return sha256(model / "model.safetensors"), curve
+    with (folder / "results" / MODEL / "training.csv").open() as stream:
+        return weights(folder), [{**row, "images_per_second": ""} for row in csv.DictReader(stream)]
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(command, mnist, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    subprocess.run(command(mnist, folder), check=True, capture_output=True)
-    return outcome(folder)
-
-
-def kill_after_checkpoints(arguments, checkpoint, writes):
-    """Start, wait until the checkpoint has been written so many times, and SIGKILL."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seen, last, deadline = 0, checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0, time.monotonic() + 120
+def kill_after_checkpoints(process, checkpoint, writes):
+    """Wait until the checkpoint has been written so many times, and SIGKILL; whether there was something to kill."""
+    seen, last = 0, checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
     while seen < writes and process.poll() is None:
-        assert time.monotonic() < deadline, "no checkpoint was written"
         now = checkpoint.stat().st_mtime_ns if checkpoint.exists() else last
         seen, last = seen + (now != last), now
         time.sleep(0.002)
@@ -57,58 +57,49 @@ def kill_after_checkpoints(arguments, checkpoint, writes):
     return killed
 
 
-def test_killed_twice(command, mnist, tmp_path, uninterrupted):
-    checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
-    kills = [kill_after_checkpoints(command(mnist, tmp_path), checkpoint, writes) for writes in (1, 4)]
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_killed_twice(mnist, device, tmp_path, compiled):
+    def start(folder):
+        command = [sys.executable, "-m", "iwae", "train", "--models", MODEL, "--data", str(mnist), "--stages", "3"]
+        command += ["--results", str(folder / "results"), "--checkpoints", str(folder / "checkpoints")]
+        command += ["--train-images", "400", "--set", "shuffle=true", "--checkpoint-minutes", "0"]
+        environment = os.environ | {"TORCHDYNAMO_DISABLE": str(int(not compiled))}
+        return subprocess.Popen([*command, "--device", device.type], env=environment, stderr=subprocess.DEVNULL)
+
+    checkpoint = tmp_path / "killed/checkpoints" / f"{MODEL}.safetensors"
+    kills = [kill_after_checkpoints(start(tmp_path / "killed"), checkpoint, writes) for writes in (1, 4)]
     assert kills == [True, True]
-    assert not (tmp_path / "results").exists()
-    subprocess.run(command(mnist, tmp_path), check=True, capture_output=True)
-    assert outcome(tmp_path) == uninterrupted
+    assert not (tmp_path / "killed/results").exists()
+    assert [start(tmp_path / folder).wait() for folder in ("killed", "uninterrupted")] == [0, 0]
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "uninterrupted")
 
 
-def test_a_schedule_is_extended_not_restarted(command, mnist, tmp_path, uninterrupted):
-    subprocess.run(command(mnist, tmp_path, stages=2), check=True, capture_output=True)
-    first = outcome(tmp_path)
-    subprocess.run(command(mnist, tmp_path), check=True, capture_output=True)
-    assert outcome(tmp_path) == uninterrupted
-    assert uninterrupted[1][: len(first[1])] == first[1]
+def test_a_schedule_is_extended_not_restarted(train, tmp_path):
+    train(tmp_path / "whole")
+    train(tmp_path / "extended", stages=2)
+    curve = outcome(tmp_path / "extended")[1]
+    train(tmp_path / "extended")
+    assert outcome(tmp_path / "extended") == outcome(tmp_path / "whole")
+    assert outcome(tmp_path / "extended")[1][: len(curve)] == curve
 
 
-def test_a_continued_model_begins_at_the_end_of_another(command, mnist, tmp_path):
+def test_a_continued_model_begins_at_the_end_of_another(train, tmp_path):
     """One command trains both; alone, the continued one needs the state of the other, complete."""
     origin, model = "mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k2-from-vae-k1/seed0"
-
-    def run(folder, models, stages=1):
-        arguments = command(mnist, folder, stages)
-        arguments[arguments.index(MODEL) : arguments.index(MODEL) + 1] = models
-        done = subprocess.run(arguments, capture_output=True, text=True)
-        return done.returncode, done.stderr
-
-    def weights(folder):
-        return sha256(folder / "results" / model / "model.safetensors")
-
-    status, output = run(tmp_path / "a", [model])
-    assert status == 2 and f"{origin} cannot be continued, since its training state" in output and "is gone" in output
-    assert run(tmp_path / "a", [model, origin])[0] == 0
-    assert run(tmp_path / "b", [origin])[0] == 0
-    assert run(tmp_path / "b", [model])[0] == 0
-    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    with pytest.raises(InputError, match=f"{origin} cannot be continued, since its training state .* is gone"):
+        train(tmp_path / "a", model, stages=1)
+    train(tmp_path / "a", model, origin, stages=1)
+    train(tmp_path / "b", origin, stages=1)
+    train(tmp_path / "b", model, stages=1)
+    assert weights(tmp_path / "a", model) == weights(tmp_path / "b", model)
     # A longer schedule of the origin is another beginning.
-    assert run(tmp_path / "b", [origin, model], stages=2)[0] == 0
-    assert weights(tmp_path / "a") != weights(tmp_path / "b")
+    train(tmp_path / "b", origin, model, stages=2)
+    assert weights(tmp_path / "a", model) != weights(tmp_path / "b", model)
 
 
-def test_two_processes_do_not_train_one_model(command, mnist, tmp_path):
-    checkpoint = tmp_path / "checkpoints" / f"{MODEL}.safetensors"
-    process = subprocess.Popen(command(mnist, tmp_path, stages=6), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while not checkpoint.exists() and process.poll() is None:
-            time.sleep(0.01)
-        second = subprocess.run(command(mnist, tmp_path, stages=6), capture_output=True, text=True)
-    finally:
-        process.kill()
-        process.wait()
-    assert second.returncode == 2
-    assert f"seed0.lock is held by process {process.pid} on " in second.stderr and second.stderr.endswith(
-        "or end it.\n"
-    )
+def test_two_processes_do_not_train_one_model(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "_LOCK_SECONDS", 0)
+    lock = tmp_path / "checkpoints" / f"{MODEL}.lock"
+    with locked(lock), pytest.raises(InputError, match=f"{lock} is held by process {os.getpid()} on "):
+        train(tmp_path)
+    assert not (tmp_path / "results").exists()
