@@ -177,6 +177,7 @@ def test_every_section_writes_rows_tables_and_figure(run_tiny):
     assert {path.suffix for path in folder.iterdir()} == {".csv", ".md", ".png", ".pdf"}
 
 
+@pytest.mark.slow
 def test_processes_of_their_own_take_turns():
     from evaluation import make_likelihood
     from processes import peak_memory, together
