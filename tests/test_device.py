@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 
+from iwae import cuda
 from iwae import device as devices
 from iwae.errors import InputError
 
@@ -30,26 +31,32 @@ def test_unknown_device_is_one_sentence(name):
 
 
 @pytest.mark.parametrize(
-    ("has_cuda", "name", "expected"),
+    ("obstacle", "name", "expected"),
     [
-        (True, "auto", "cuda"),
-        (True, "cuda", "cuda"),
-        (True, "cpu", "cpu"),
-        (False, "auto", "cpu"),
-        (False, "cpu", "cpu"),
+        ("", "auto", "cuda"),
+        ("", "cuda", "cuda"),
+        ("", "cpu", "cpu"),
+        ("there is no NVIDIA driver", "auto", "cpu"),
+        ("there is no NVIDIA driver", "cpu", "cpu"),
     ],
 )
-def test_device_by_name(monkeypatch, has_cuda, name, expected):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_cuda)
+def test_device_by_name(monkeypatch, caplog, obstacle, name, expected):
+    monkeypatch.setattr(cuda, "obstacle", lambda: obstacle)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert devices.choose_device(name) == torch.device(expected)
+    assert caplog.messages == []
 
 
-def test_absent_cuda_is_one_sentence(monkeypatch):
+@pytest.mark.parametrize("obstacle", ["", "the NVIDIA driver shows no GPU (status 100)"])
+def test_a_gpu_that_cannot_be_used_is_refused_or_told(monkeypatch, caplog, obstacle):
+    monkeypatch.setattr(cuda, "obstacle", lambda: obstacle)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    reason = obstacle or "PyTorch sees no CUDA GPU"
     with pytest.raises(InputError) as caught:
         devices.choose_device("cuda")
-    expected = "device cuda was asked for, but PyTorch sees no CUDA GPU: use --device cpu or auto."
-    assert str(caught.value) == expected
+    assert str(caught.value) == f"device cuda was asked for, but {reason}: use --device cpu or auto."
+    assert devices.choose_device("auto") == torch.device("cpu")
+    assert caplog.messages == [f"The CPU computes, since {reason}."]
 
 
 def test_threads_are_set(threads):

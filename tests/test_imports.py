@@ -16,7 +16,8 @@ PACKAGE = Path(iwae.__file__).parent
 # A part imports from itself and from parts of lower rank. Parts of one rank know nothing of each other.
 RANKS = [
     ("errors",),
-    ("files", "device", "progress"),
+    ("files", "cuda"),
+    ("device", "progress"),
     ("study",),
     ("data",),
     ("models",),
@@ -26,7 +27,7 @@ RANKS = [
     ("__main__",),
 ]
 HEAVY = ("snakemake", "pandas", "matplotlib", "seaborn", "torchvision")
-PLAIN = ("errors", "files", "study")
+PLAIN = ("errors", "files", "cuda", "study")
 IMPORT_ALL = """
 import importlib, json, sys
 for name in sys.argv[1:]:

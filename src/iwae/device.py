@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from iwae import cuda
 from iwae.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -29,9 +30,16 @@ def choose_device(name: str) -> torch.device:
     """
     if name not in ("auto", "cpu", "cuda"):
         raise InputError(f"device {name!r} is unknown: use auto, cpu or cuda.")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda was asked for, but PyTorch sees no CUDA GPU: use --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return _CPU
+    reason = cuda.obstacle() or ("" if torch.cuda.is_available() else "PyTorch sees no CUDA GPU")
+    if not reason:
+        return torch.device("cuda")
+    if name == "cuda":
+        raise InputError(f"device cuda was asked for, but {reason}: use --device cpu or auto.")
+    if reason != cuda.NO_DRIVER:
+        _log.warning("The CPU computes, since %s.", reason)
+    return _CPU
 
 
 def configure(device: torch.device, threads: int) -> None:

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from iwae import cuda
 from iwae.errors import InputError
-from iwae.study import configuration as library
 from iwae.study.configuration import read_study
 from iwae.study.keys import configuration_keys
 from iwae.study.measurements import MEASUREMENTS
@@ -208,18 +208,15 @@ def test_overrides_are_accepted_only_if_the_protocol_takes_them(problems, overri
         assert all(fields[name] == value for name, value in overrides.items())
 
 
-def test_the_device_is_found_without_torch(monkeypatch, tmp_path):
-    monkeypatch.setattr(library, "_NVIDIA_DRIVER", (tmp_path,))
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert library.resolve_device("auto") == "cuda"
-    assert library.resolve_device("cpu") == "cpu"
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert library.resolve_device("auto") == "cpu"
-
-
 def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
     study = read_study(changed(("device",), "cuda"))
     # What is continued from trained models comes in a second job.
     assert {study.training_job(model) for model in study.models} == {"mnist", "mnist_continued"}
     study = read_study(changed(("device",), "cpu"))
     assert len({study.training_job(model) for model in study.models}) == len(study.models)
+
+
+@pytest.mark.parametrize(("obstacle", "device"), [("", "cuda"), ("there is no NVIDIA driver", "cpu")])
+def test_auto_is_what_training_will_find(monkeypatch, obstacle, device):
+    monkeypatch.setattr(cuda, "obstacle", lambda: obstacle)
+    assert read_study(changed(("device",), "auto")).device == device

@@ -16,6 +16,7 @@ try:
     from iwae.study.flags import as_flags
     from iwae.study.measurements import MEASUREMENTS
     from iwae.study.registry import DATASETS
+    from iwae.study.repeated import refuse_repeated_keys
     from iwae.study.status import FILES, study_status
 except ImportError as error:
     raise WorkflowError(
@@ -24,6 +25,8 @@ except ImportError as error:
     ) from error
 
 try:
+    for file in workflow.configfiles:
+        refuse_repeated_keys(file)
     study = read_study(config)
     RESULTS, FIGURES, LOGS, CHECKPOINTS = (
         f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")

@@ -4,11 +4,11 @@
 once. Nothing here knows Snakemake, and nothing imports torch: the workflow calls it while it builds its graph.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iwae import cuda
 from iwae.errors import InputError
 from iwae.study.crosschecks import cross_problems
 from iwae.study.declaration import Settings
@@ -20,7 +20,6 @@ from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 
 _OFF = {"run": False}  # a measurement that an earlier version did not know
-_NVIDIA_DRIVER = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"))
 
 
 @dataclass(frozen=True)
@@ -93,20 +92,14 @@ def read_study(config: dict[str, Any]) -> StudyConfig:
     return study_of(config)
 
 
-def resolve_device(device: str) -> str:
-    """``cpu`` or ``cuda``: what ``auto`` stands for on this machine, judged by its driver, without importing torch."""
-    if device != "auto":
-        return device
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
-    return "cuda" if not hidden and any(path.exists() for path in _NVIDIA_DRIVER) else "cpu"
-
-
 def study_of(config: dict[str, Any]) -> StudyConfig:
     """The study that a configuration describes which was accepted before, such as a ``configuration.json``.
 
     It may be one of an earlier version, which called ``job_group`` ``cohort`` and lacked some keys.
     """
-    device, training = resolve_device(config["device"]), config["training"]
+    device, training = config["device"], config["training"]
+    if device == "auto":
+        device = "cpu" if cuda.obstacle() else "cuda"
     job_group = config.get("job_group", config.get("cohort"))
     if job_group == "auto":  # a GPU gains from many models at once; a CPU core is busy with one
         job_group = "dataset" if device == "cuda" else "model"

@@ -1,0 +1,171 @@
+"""README's recipes for a data set, a measurement and settings, followed in a copy of the library, which is then run."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+import iwae
+from iwae.study.measurements import MEASUREMENTS
+from iwae.study.registry import DATASETS
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = "toy/l1-iwae-k2/seed0"
+
+DATA_MODULE = """
+import numpy as np
+from iwae.data.checks import by_content
+from iwae.data.dataset import Dataset
+from iwae.study.registry import DATASETS
+
+(FILE,) = DATASETS["toy"].files
+
+
+def read(contents):
+    images = np.frombuffer(contents[FILE], np.uint8).reshape(-1, 784)
+    return images[:60], images[60:]
+
+
+def source(folder):
+    return {FILE: np.random.default_rng(0).integers(0, 256, (70, 784), dtype=np.uint8).tobytes()}
+
+
+TOY = Dataset(DATASETS["toy"], {FILE: by_content(lambda content, name: len(content))}, {"here": source}, read)
+"""
+DATA_ENTRY = """
+DATASETS["toy"] = DatasetEntry("Toy", "toy", ("toy.bin",), 60, 20, "iwae.data.toy:TOY")
+"""
+MEASUREMENT_MODULE = """
+from iwae.files import write_rows
+
+
+def write(subject, settings):
+    grey = subject.test[: settings.images].mean()
+    write_rows(subject.folder / "toy.csv", [{"images": settings.images, "grey": grey, "cut": settings.cut}])
+"""
+MEASUREMENT_ENTRY = """
+
+@dataclass(frozen=True)
+class ToySettings(Settings):
+    images: int = setting(3, "Test images", least=2)
+    cut: float = setting(0.5, "Cut", least=0, most=1)
+
+
+MEASUREMENTS["toy"] = Measurement("a toy", ToySettings, ("toy.csv",), "iwae.evaluation.toy:write", reads=("activity",))
+"""
+SETTING = '    toy: int = setting(1, "Toy", unit="parsec", least=1, later=True)\n'
+BEFORE = "\n    def __post_init__(self) -> None:\n        super().__post_init__()\n        if self.train_images"
+# What is added to which files: a new file, or text at the end of one or before some of its text.
+RECIPES = {
+    "data set": {"data/toy.py": DATA_MODULE, "study/registry.py": DATA_ENTRY},
+    "measurement": {"evaluation/toy.py": MEASUREMENT_MODULE, "study/measurements.py": MEASUREMENT_ENTRY},
+    "training setting": {"study/settings.py": (SETTING, BEFORE)},
+}
+RUN = """
+import json, sys
+from iwae.__main__ import main
+from iwae.errors import InputError
+from iwae.study.configuration import read_study
+for arguments in json.loads(sys.argv[1]):
+    assert main(arguments) == 0, arguments
+study = read_study(json.loads(sys.argv[2]))
+said = []
+for group, key in (("training", "toy"), ("toy", "cut")):
+    try:
+        read_study({**json.loads(sys.argv[2]), group: {**json.loads(sys.argv[2])[group], key: -1}})
+    except InputError as error:
+        said.append(str(error).splitlines()[1].strip())
+model = study.models[0]
+print(json.dumps([study.sections, study.settings("toy", model), study.settings("training", model), said]))
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A copy of the library in which the recipes were followed."""
+    package = tmp_path_factory.mktemp("copy") / "src" / "iwae"
+    shutil.copytree(Path(iwae.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for changes in RECIPES.values():
+        for name, change in changes.items():
+            path = package / name
+            text = path.read_text() if path.exists() else ""
+            if isinstance(change, tuple):
+                added, before = change
+                assert text.count(before) == 1
+                text = text.replace(before, added + before)
+            else:
+                text += change
+            path.write_text(text)
+    return package.parent
+
+
+@pytest.fixture(scope="module")
+def outcome(copy):
+    """What a command line and a configuration make of the toys, in a process of its own; and the study's folder."""
+    work = copy.parent
+    places = ["--results", "results", "--checkpoints", "states", "--device", "cpu"]
+    commands = [
+        ["fetch", "--dataset", "toy"],
+        ["train", "--models", MODEL, *places, "--stages", "1", "--toy", "2"],
+        ["measure", "--model", f"results/{MODEL}", "--device", "cpu", "--surgery-sizes", "20", "--toy-cut", "0.25"],
+        ["collect", "--results", "results", "--models", MODEL],
+        ["table", "table1", "--results", "results"],
+    ]
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["grid"] |= {"datasets": ["toy"], "layers": [1], "objectives": ["iwae"], "k": [2], "seeds": [0]}
+    config["experiments"] = {name: {**group, "run": False} for name, group in config["experiments"].items()}
+    config["training"] |= {"stages": 1, "toy": 2}
+    config |= {"device": "cpu", "toy": {"images": 3, "cut": 0.25}, "surgery": {**config["surgery"], "sizes": [20]}}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(commands), json.dumps(config)],
+        cwd=work,
+        env=os.environ | {"PYTHONPATH": str(copy), "TORCHDYNAMO_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), work / "results"
+
+
+def test_the_toys_are_not_in_the_library():
+    assert "toy" not in DATASETS and "toy" not in MEASUREMENTS
+
+
+def test_a_data_set_and_a_measurement_take_two_files_and_a_setting_one():
+    assert [len(changes) for changes in RECIPES.values()] == [2, 2, 1]
+
+
+def test_a_new_data_set_is_fetched_trained_on_and_tabulated(outcome):
+    _, results = outcome
+    with (results / "table1.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["dataset"] for row in rows} == {"toy"}
+    manifest = json.loads((results / MODEL / "manifest.json").read_text())
+    assert manifest["training"]["settings"]["protocol"]["held_out"] == 20
+    assert list(manifest["training"]["provenance"]["data_sha256"]) == ["toy.bin"]
+
+
+def test_a_new_measurement_is_a_section_with_its_own_settings_and_those_it_reads(outcome):
+    (sections, asked, _, _), results = outcome
+    assert sections[-1] == "toy"
+    entry = json.loads((results / MODEL / "manifest.json").read_text())["toy"]
+    activity = {"samples": 100, "authors_images": 500, "seed": 0}
+    assert entry["settings"] == asked == {"images": 3, "cut": 0.25, "activity": activity}
+    assert list(entry["files"]) == ["toy.csv"]
+
+
+def test_a_new_training_setting_is_in_flags_manifests_and_configuration(outcome):
+    (_, _, asked, said), results = outcome
+    recorded = json.loads((results / MODEL / "manifest.json").read_text())["training"]["settings"]
+    assert recorded == asked
+    assert recorded["toy"] == 2
+    assert said == [
+        "training.toy: -1 is impossible: it must be 1 or more",
+        "toy.cut: -1 is impossible: it must be 0 or more",
+    ]
