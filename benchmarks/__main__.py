@@ -16,7 +16,7 @@ from report import report
 from rows import COLUMNS, Row, with_provenance
 from workload import Effort, Place, effort_for
 
-from iwae.device import can_compile, choose_device, configure, describe, fastest_products
+from iwae.device import can_compile, choose_device, configure, describe, fastest_matmul
 from iwae.files import write_rows, write_text
 from iwae.study import manifest
 
@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> None:
     """Measure the sections asked for and write the files of the device anew."""
     device = choose_device(options.device)
     configure(device, options.threads)
-    place = Place(device, options.threads, fastest_products(device, 1000))
+    place = Place(device, options.threads, fastest_matmul(device, 1000))
     place.configure()
     stem = place.device.type + ("-quick" if options.quick else "")
     rows = run_sections(

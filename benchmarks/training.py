@@ -71,7 +71,7 @@ def _contestants(place: Place, effort: Effort, layers: int, k: int) -> list[Cont
     updates = effort.block_length(k)
     loop = make_eager(place, layers, k, updates)
     found = [Contestant(loop.name, place.as_shipped(loop.run), loop.work)]
-    if place.products != "default":
+    if place.matmul_backend != "default":
         found.append(Contestant((EAGER_TUNED, 1), loop.run, loop.work))
     found.append(make_engine(place, layers, k, 1, updates, compiled=False))
     for models in effort.models:

@@ -95,25 +95,25 @@ class Place:
     Attributes:
         device: The device.
         threads: CPU threads of one process.
-        products: How the library has chosen to multiply matrices on the CPU, see `iwae.device.fastest_products`.
+        matmul_backend: How the library has chosen to multiply matrices on the CPU, see `iwae.device.fastest_matmul`.
     """
 
     device: torch.device
     threads: int
-    products: str = "default"
+    matmul_backend: str = "default"
 
     def configure(self) -> None:
         """Set PyTorch up as the library does before it trains or evaluates."""
         devices.configure(self.device, self.threads)
-        devices.use_products(self.products)
+        devices.use_matmul(self.matmul_backend)
 
     def as_shipped(self, run: Callable[[], object]) -> Callable[[], object]:
         """`run` with matrix products as PyTorch makes them by default, whatever the library has chosen."""
 
         def plain() -> None:
-            devices.use_products("default")
+            devices.use_matmul("default")
             run()
-            devices.use_products(self.products)
+            devices.use_matmul(self.matmul_backend)
 
         return plain
 

@@ -143,7 +143,7 @@ def run_tiny(tmp_path, monkeypatch):
 
     monkeypatch.setattr(workload, "QUICK", _tiny(workload.QUICK))
     monkeypatch.setattr(devices, "compile_function", lambda function, device: function)
-    monkeypatch.setattr("iwae.device.fastest_products", lambda device, rows: "default")
+    monkeypatch.setattr("iwae.device.fastest_matmul", lambda device, rows: "default")
     for module in (training, evaluation):
         monkeypatch.setattr(module, "peak_memory", lambda *arguments: Summary(1, 1, 1))
         monkeypatch.setattr(

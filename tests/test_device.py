@@ -132,15 +132,15 @@ def test_products_that_are_chosen_are_float32(monkeypatch, name):
     """Whatever is faster on this machine, an inexact way is never chosen."""
     times = {"default": 1.0, "onednn": 0.5 if name == "onednn" else 0.95}
     monkeypatch.setattr(devices, "_seconds", lambda function: times["onednn" if _permits_bfloat16() else "default"])
-    chosen = devices.fastest_products.__wrapped__(torch.device("cpu"), 100)
+    chosen = devices.fastest_matmul.__wrapped__(torch.device("cpu"), 100)
     assert chosen in ("default", name)
     try:
-        devices.use_products(chosen)
+        devices.use_matmul(chosen)
         a, b = torch.randn(300, 200), torch.randn(200, 400)
         exact = a.double() @ b.double()
         assert ((a @ b).double() - exact).norm() / exact.norm() < 1e-5
     finally:
-        devices.use_products("default")
+        devices.use_matmul("default")
 
 
 def test_products_that_are_not_float32_here_are_refused(monkeypatch):
@@ -164,13 +164,13 @@ def test_on_a_gpu_float32_is_exact_and_the_compiler_times_nothing(threads):
         assert getattr(compiler, "deterministic", True)
     finally:
         torch.set_float32_matmul_precision("highest")
-        devices.use_products("default")
+        devices.use_matmul("default")
         if before is not None:
             compiler.deterministic = before
 
 
 def test_on_a_gpu_the_choice_is_left_alone():
-    assert devices.fastest_products(torch.device("cuda"), 100) == "default"
+    assert devices.fastest_matmul(torch.device("cuda"), 100) == "default"
 
 
 def _permits_bfloat16():

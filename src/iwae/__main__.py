@@ -31,13 +31,13 @@ def _fetch(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from iwae.training.run import Places, train
+    from iwae.training.run import Paths, train
 
     protocol = preset(options.protocol).with_overrides(dict(options.set))
     settings = settings_of(options, TrainingSettings, protocol=protocol)
-    places = Places(options.data, options.results, options.checkpoints)
+    paths = Paths(options.data, options.results, options.checkpoints)
     specs = [ModelSpec.parse(name) for name in options.models]
-    train(specs, places, settings, options.device, options.threads, options.checkpoint_minutes)
+    train(specs, paths, settings, options.device, options.threads, options.checkpoint_minutes)
 
 
 def _measure(options: argparse.Namespace) -> None:

@@ -65,7 +65,7 @@ def _configure_cuda() -> None:
 
 
 @cache
-def fastest_products(device: torch.device, rows: int) -> str:
+def fastest_matmul(device: torch.device, rows: int) -> str:
     """Which of PyTorch's ways to multiply float32 matrices on the CPU is fastest here: ``default`` or ``onednn``.
 
     The default library takes a slow path on processors that are not its maker's; oneDNN then is up to twice as fast
@@ -83,9 +83,9 @@ def fastest_products(device: torch.device, rows: int) -> str:
     seconds = {"onednn": math.inf, "default": math.inf}
     for _ in range(_ROUNDS):  # in turn, and the fastest round of each: other work on the machine must not decide
         for name, fastest in seconds.items():
-            use_products(name)
+            use_matmul(name)
             seconds[name] = min(fastest, _seconds(products))
-    use_products("default")
+    use_matmul("default")
     faster = seconds["onednn"] < _WORTH_SWITCHING * seconds["default"]
     return "onednn" if faster and _product_error("onednn") < _PRODUCT_TOLERANCE else "default"
 
@@ -96,28 +96,28 @@ def _decoder_products(rows: int) -> Callable[[], object]:
     return lambda: (hidden @ weight, hidden.T @ gradient, gradient @ weight.T)
 
 
-def require_exact(products: str) -> None:
+def require_exact(backend: str) -> None:
     """Check that this way to multiply is float32 on this machine, as it was where it was chosen.
 
     Raises:
         InputError: It is not.
     """
-    error = _product_error(products)
+    error = _product_error(backend)
     if error > _PRODUCT_TOLERANCE:
         raise InputError(
-            f"A training that multiplied matrices by {products!r} cannot go on here: this processor would round them "
+            f"A training that multiplied matrices by {backend!r} cannot go on here: this processor would round them "
             f"to bfloat16 (relative error {error:.0e}); continue it on a machine like the one where it began."
         )
 
 
-def _product_error(products: str) -> float:
+def _product_error(backend: str) -> float:
     """The relative error of a product of normal draws against float64."""
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(256, 256, generator=generator) for _ in range(2))
     exact = a.double() @ b.double()
-    use_products(products)
+    use_matmul(backend)
     error = ((a @ b).double() - exact).norm() / exact.norm()
-    use_products("default")
+    use_matmul("default")
     return error.item()
 
 
@@ -127,16 +127,16 @@ def _seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def use_products(name: str) -> None:
-    """Multiply float32 matrices on the CPU from now on as `fastest_products` calls it."""
+def use_matmul(name: str) -> None:
+    """Multiply float32 matrices on the CPU from now on as `fastest_matmul` calls it."""
     torch.backends.mkldnn.matmul.fp32_precision = "bf16" if name == "onednn" else "none"
 
 
 def describe(device: torch.device, threads: int) -> dict[str, Any]:
     """What a manifest says of the machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    products = "onednn" if torch.backends.mkldnn.matmul.fp32_precision == "bf16" else "default"
-    return {"device": f"{device.type}: {name}", "threads": threads, "products": products}
+    backend = "onednn" if torch.backends.mkldnn.matmul.fp32_precision == "bf16" else "default"
+    return {"device": f"{device.type}: {name}", "threads": threads, "products": backend}
 
 
 def _processor() -> str:

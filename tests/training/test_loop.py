@@ -223,9 +223,9 @@ def test_what_diverged_is_not_continued_but_all_else_is(monkeypatch, tmp_path):
             return spec.seed == 1
 
     monkeypatch.setattr(job_module, "_Job", Job)
-    places = job_module.Places(tmp_path, tmp_path, tmp_path)
+    paths = job_module.Paths(tmp_path, tmp_path, tmp_path)
     with pytest.raises(DivergenceError, match="the first diverged"):
-        job_module.train([ModelSpec.parse(name) for name in names], places, settings(), "cpu")
+        job_module.train([ModelSpec.parse(name) for name in names], paths, settings(), "cpu")
     assert calls == [names[:1], names[2:]]
 
 
@@ -238,6 +238,6 @@ def test_a_gpu_without_memory_is_one_sentence(monkeypatch, tmp_path):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nMore.")
 
     monkeypatch.setattr(job_module, "_Job", Job)
-    places = job_module.Places(tmp_path, tmp_path, tmp_path)
+    paths = job_module.Paths(tmp_path, tmp_path, tmp_path)
     with pytest.raises(InputError, match=r"too little free memory to train 2 models at once: .*allocate 2 GiB\.\)$"):
-        job_module.train(SPECS, places, settings(), "cpu")
+        job_module.train(SPECS, paths, settings(), "cpu")

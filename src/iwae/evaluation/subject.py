@@ -53,7 +53,7 @@ class Subject:
         """
         place = devices.choose_device(device)
         devices.configure(place, threads)
-        devices.use_products(devices.fastest_products(place, ROWS[place.type]))
+        devices.use_matmul(devices.fastest_matmul(place, ROWS[place.type]))
         model = store.load(folder, place)
         protocol = model.settings.protocol
         images = splits.load(model.spec.dataset, data, protocol.held_out, model.settings.train_images)

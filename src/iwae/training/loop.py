@@ -9,7 +9,7 @@ from torch import Tensor
 
 from iwae.data.binarization import binarize
 from iwae.data.splits import Images
-from iwae.device import compile_function, use_products
+from iwae.device import compile_function, use_matmul
 from iwae.errors import DivergenceError
 from iwae.models.architecture import Architecture
 from iwae.study.settings import TrainingSettings
@@ -105,7 +105,7 @@ class StackTraining:
         """Set the next block of updates going."""
         begin, schedule, state = time.monotonic(), self.schedule, next(iter(self._states.values()))
         start = -state.steps
-        use_products(state.products)
+        use_matmul(state.matmul_backend)
         with self._on_stream():
             if self._protocol.optimizer_state == "reset":
                 start = schedule.stage_start(self.updates)

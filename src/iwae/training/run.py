@@ -13,24 +13,23 @@ import torch
 from safetensors.torch import save_file
 
 from iwae.data.splits import Images, load
-from iwae.device import can_compile, choose_device, configure, describe, fastest_products, require_exact
+from iwae.device import can_compile, choose_device, configure, describe, require_exact
 from iwae.errors import DivergenceError, InputError
 from iwae.files import atomic_path, locked, write_rows
 from iwae.study import manifest
 from iwae.study.settings import TrainingSettings, differences
 from iwae.study.specification import ModelSpec
-from iwae.training import state as states
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
-from iwae.training.schedule import Schedule
 from iwae.training.state import ModelState
+from iwae.training.task import Task
 
 _log = logging.getLogger(__name__)
 _LOCK_SECONDS = 15  # a process that was told to end saves its state first, which takes some seconds
 
 
 @dataclass(frozen=True)
-class Places:
+class Paths:
     """Where training reads and writes.
 
     Attributes:
@@ -50,7 +49,7 @@ class Places:
 
 def train(
     specs: Sequence[ModelSpec],
-    places: Places,
+    paths: Paths,
     settings: TrainingSettings,
     device_name: str = "auto",
     threads: int = 1,
@@ -64,7 +63,7 @@ def train(
 
     Args:
         specs: The models.
-        places: Where to read and write.
+        paths: Where to read and write.
         settings: What to train them with, as the study has it (`TrainingSettings.for_model`).
         device_name: ``cpu``, ``cuda`` or ``auto``.
         threads: CPU threads.
@@ -78,8 +77,8 @@ def train(
     """
     device = choose_device(device_name)
     configure(device, threads)
-    wanted = _unfinished(specs, places, settings)
-    job = _Job(places, settings, device, threads)
+    wanted = _unfinished(specs, paths, settings)
+    job = _Job(paths, settings, device, threads)
     diverged = []
     for continued in (False, True):
         group = [spec for spec in wanted if bool(spec.origin) == continued]
@@ -100,9 +99,10 @@ def train(
 class _Job:
     """Models that are trained by one process."""
 
-    def __init__(self, places: Places, settings: TrainingSettings, device: torch.device, threads: int) -> None:
-        self._places, self._settings, self._device = places, settings, device
-        self._loaded: dict[tuple[str, int | None], Images] = {}
+    def __init__(self, paths: Paths, settings: TrainingSettings, device: torch.device, threads: int) -> None:
+        self._paths, self._settings, self._device = paths, settings, device
+        self._tasks: dict[ModelSpec, Task] = {}
+        self._images: dict[tuple[str, int | None], Images] = {}
         self._provenance = {
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             **describe(device, threads),
@@ -112,14 +112,14 @@ class _Job:
 
     def train(self, specs: Sequence[ModelSpec], checkpoint_minutes: float) -> None:
         """Train the models and write each one's folder as soon as it is trained."""
+        tasks = [self._task(spec) for spec in specs]
         with ExitStack() as locks:
-            for spec in specs:
-                checkpoint = self._places.checkpoint(spec, self._settings)
-                locks.enter_context(locked(checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
+            for task in tasks:
+                locks.enter_context(locked(task.checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
             trainings = []
-            for group in self._groups(specs):
-                spec = next(iter(group))
-                trainings.append(StackTraining(group, self._settings.for_model(spec), self._images(spec), self._device))
+            for group in self._groups(tasks):
+                first = self._task(next(iter(group)))
+                trainings.append(StackTraining(group, first.settings, first.images, self._device))
             on_gpu = self._device.type == "cuda"
             run_side_by_side(
                 trainings,
@@ -130,95 +130,82 @@ class _Job:
             )
 
     def is_trained(self, spec: ModelSpec) -> bool:
-        """Whether a model that is not continued from another has a training state, and at its schedule's end."""
-        state = self._load(spec)
-        return state is not None and state.updates == self._updates(spec)
+        """Whether a model has a training state, and at its schedule's end."""
+        return self._task(spec).is_trained
 
-    def _updates(self, spec: ModelSpec) -> int:
-        return Schedule.of(self._settings.for_model(spec), len(self._images(spec).train)).updates
+    def _task(self, spec: ModelSpec) -> Task:
+        """A model's task, made once."""
+        if spec not in self._tasks:
+            settings = self._settings.for_model(spec)
+            self._tasks[spec] = Task(
+                spec=spec,
+                settings=settings,
+                images=self._read(spec.dataset, settings),
+                device=self._device,
+                checkpoint=self._paths.checkpoint(spec, self._settings),
+                folder=self._paths.results / spec.name,
+                origin=self._task(spec.origin) if spec.origin else None,
+            )
+        return self._tasks[spec]
 
-    def _images(self, spec: ModelSpec) -> Images:
+    def _read(self, dataset: str, settings: TrainingSettings) -> Images:
         """The images that a model is trained on, read once for all models that share them."""
-        key = spec.dataset, self._settings.for_model(spec).protocol.held_out
-        if key not in self._loaded:
-            images = load(spec.dataset, self._places.data, key[1], self._settings.train_images)
-            if len(images.train) < self._settings.batch_size:
+        key = dataset, settings.protocol.held_out
+        if key not in self._images:
+            images = load(dataset, self._paths.data, key[1], settings.train_images)
+            if len(images.train) < settings.batch_size:
                 raise InputError(
-                    f"batch_size = {self._settings.batch_size} is impossible: there are {len(images.train)} training "
-                    "images."
+                    f"batch_size = {settings.batch_size} is impossible: there are {len(images.train)} training images."
                 )
-            self._loaded[key] = images
-        return self._loaded[key]
+            self._images[key] = images
+        return self._images[key]
 
-    def _groups(self, specs: Sequence[ModelSpec]) -> list[dict[ModelSpec, ModelState]]:
+    def _groups(self, tasks: Sequence[Task]) -> list[dict[ModelSpec, ModelState]]:
         """The models with their states, grouped into stacks."""
         groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
-        for spec in specs:
-            state = self._load(spec) or self._fresh(spec)
-            require_exact(state.products)
-            together = spec.stack if self._device.type == "cuda" else spec.name
-            groups[together, state.updates, state.steps][spec] = state
+        for task in tasks:
+            state = task.load() or task.begin()
+            require_exact(state.matmul_backend)
+            together = task.spec.stack if self._device.type == "cuda" else task.spec.name
+            groups[together, state.updates, state.steps][task.spec] = state
         return list(groups.values())
-
-    def _load(self, spec: ModelSpec) -> ModelState | None:
-        return states.load(self._places.checkpoint(spec, self._settings), self._key(spec))
-
-    def _fresh(self, spec: ModelSpec) -> ModelState:
-        # Measured once and kept in the state: a continued training multiplies as before, for the sake of its bits.
-        products = fastest_products(self._device, self._settings.batch_size * spec.k)
-        settings = self._settings.for_model(spec)
-        if spec.origin is None:
-            return states.fresh(spec, settings, self._images(spec).train, self._device, products)
-        return states.continued(spec, settings, self._trained(spec.origin), self._device, products)
-
-    def _trained(self, origin: ModelSpec) -> ModelState:
-        """The final state of a model that another one is continued from."""
-        state, path, updates = (
-            self._load(origin),
-            self._places.checkpoint(origin, self._settings),
-            self._updates(origin),
-        )
-        if state is None or state.updates != updates:
-            reason = "is gone" if state is None else f"stands at update {state.updates:,} of {updates:,}"
-            raise InputError(
-                f"{origin.name} cannot be continued, since its training state {path} {reason}: train it to its end."
-            )
-        return state
-
-    def _key(self, spec: ModelSpec) -> str:
-        return states.settings_key(spec, self._settings.for_model(spec), self._images(spec).sha256, self._device.type)
 
     def _save(self, training: StackTraining) -> None:
         for spec, state in training.states().items():
-            states.save(self._places.checkpoint(spec, self._settings), self._key(spec), state)
+            self._task(spec).save(state)
 
     def _write(self, training: StackTraining) -> None:
         """Write the folders of the models of a stack."""
         stack = [spec.name for spec in training.specs]
         for spec, state in training.states().items():
-            folder = self._places.results / spec.name
-            with atomic_path(folder / manifest.WEIGHTS) as temporary:
+            task = self._task(spec)
+            with atomic_path(task.folder / manifest.WEIGHTS) as temporary:
                 save_file(state.parameters, temporary)
-            write_rows(folder / "training.csv", state.curve)
-            work = {"wall_seconds": round(state.seconds, 1), "updates": state.updates, "products": state.products}
-            data = {"data_sha256": self._images(spec).sha256}
-            provenance = {**self._provenance, **data, **work, "stack": stack}
-            settings = self._settings.for_model(spec).as_dict()
-            manifest.record(folder, spec, "training", settings, [manifest.WEIGHTS, "training.csv"], provenance)
-            _log.info("%s is trained: %s", spec.name, folder)
+            write_rows(task.folder / "training.csv", state.curve)
+            provenance = {
+                **self._provenance,
+                "data_sha256": task.images.sha256,
+                "wall_seconds": round(state.seconds, 1),
+                "updates": state.updates,
+                "products": state.matmul_backend,
+                "stack": stack,
+            }
+            files = [manifest.WEIGHTS, "training.csv"]
+            manifest.record(task.folder, spec, "training", task.settings.as_dict(), files, provenance)
+            _log.info("%s is trained: %s", spec.name, task.folder)
 
 
-def _unfinished(specs: Sequence[ModelSpec], places: Places, settings: TrainingSettings) -> list[ModelSpec]:
+def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSettings) -> list[ModelSpec]:
     """The models that are not trained yet, each once; a model of other settings is not overwritten."""
     wanted = []
     for spec in dict.fromkeys(specs):
-        folder, asked = places.results / spec.name, settings.for_model(spec).as_dict()
+        folder, asked = paths.results / spec.name, settings.for_model(spec).as_dict()
         if manifest.is_current(folder, "training", asked):
             _log.info("%s is trained already: %s", spec.name, folder)
             continue
         wanted.append(spec)
         if (folder / manifest.NAME).is_file():
-            checkpoint = places.checkpoint(spec.origin or spec, settings)
+            checkpoint = paths.checkpoint(spec.origin or spec, settings)
             _check_continuation(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
     return wanted
 

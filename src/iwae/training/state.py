@@ -21,7 +21,9 @@ from iwae.study.specification import ModelSpec
 from iwae.training.adam import initial_second_moment
 
 _GROUPS = ("parameters", "first", "second")
-_SCALARS = ("updates", "steps", "bound_sum", "products", "seconds", "pass_seconds", "curve")
+# The other fields, with their names in the file: one was renamed since.
+_SCALARS = {name: name for name in ("updates", "steps", "bound_sum", "seconds", "pass_seconds", "curve")}
+_SCALARS["matmul_backend"] = "products"
 
 
 @dataclass
@@ -36,7 +38,7 @@ class ModelState:
         updates: Updates made so far.
         steps: Adam's steps before them, made by the model that this one was continued from.
         bound_sum: Sum of the minibatches' bounds since the pass began, in nats.
-        products: How the CPU multiplies matrices (`iwae.device.fastest_products`): another way rounds otherwise.
+        matmul_backend: How the CPU multiplies matrices (`iwae.device.fastest_matmul`): another way rounds otherwise.
         seconds: Wall time of training so far.
         pass_seconds: The part of it since the pass began.
         curve: Rows of the learning curve, one a pass.
@@ -49,7 +51,7 @@ class ModelState:
     updates: int = 0
     steps: int = 0
     bound_sum: float = 0.0
-    products: str = "default"
+    matmul_backend: str = "default"
     seconds: float = 0.0
     pass_seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -60,7 +62,7 @@ def fresh(
     settings: TrainingSettings,
     train: np.ndarray,
     device: torch.device | str,
-    products: str = "default",
+    matmul_backend: str = "default",
 ) -> ModelState:
     """A model's state before its first update; `train` are the training images, uint8 (N, 784)."""
     protocol = settings.protocol
@@ -70,12 +72,12 @@ def fresh(
         first={name: torch.zeros_like(value) for name, value in parameters.items()},
         second={name: initial_second_moment(protocol, value) for name, value in parameters.items()},
         generator=_seeded(spec, settings, device),
-        products=products,
+        matmul_backend=matmul_backend,
     )
 
 
 def continued(
-    spec: ModelSpec, settings: TrainingSettings, origin: ModelState, device: torch.device | str, products: str
+    spec: ModelSpec, settings: TrainingSettings, origin: ModelState, device: torch.device | str, matmul_backend: str
 ) -> ModelState:
     """A model's state before its first update, where it goes on from the trained model `origin` (paper, Table 2).
 
@@ -87,7 +89,7 @@ def continued(
         second=dict(origin.second),
         generator=_seeded(spec, settings, device),
         steps=origin.steps + origin.updates,
-        products=products,
+        matmul_backend=matmul_backend,
     )
     if settings.protocol.optimizer_state == "reset":
         state.steps = 0
@@ -120,7 +122,7 @@ def save(path: Path, key: str, state: ModelState) -> None:
         f"{group}.{name}": tensor.contiguous() for group in _GROUPS for name, tensor in getattr(state, group).items()
     }
     tensors["generator"] = state.generator
-    scalars = json.dumps({name: getattr(state, name) for name in _SCALARS})
+    scalars = json.dumps({on_disk: getattr(state, name) for name, on_disk in _SCALARS.items()})
     metadata = {"key": key, "scalars": scalars, "sha256": _digest(tensors, scalars)}
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
@@ -152,7 +154,9 @@ def load(path: Path, key: str) -> ModelState | None:
         group, _, parameter = name.partition(".")
         if parameter:
             groups[group][parameter] = tensor
-    return ModelState(**groups, generator=tensors["generator"], **json.loads(metadata["scalars"]))
+    found = json.loads(metadata["scalars"])
+    scalars = {name: found[on_disk] for name, on_disk in _SCALARS.items()}
+    return ModelState(**groups, generator=tensors["generator"], **scalars)
 
 
 def _digest(tensors: dict[str, Tensor], scalars: str) -> str:
