@@ -172,9 +172,9 @@ def trained(monkeypatch):
 
 def test_training_defaults_are_the_settings_own(trained):
     assert main(TRAIN) == 0
-    ((specs, places, settings, device, threads, minutes),) = trained
+    ((specs, paths, settings, device, threads, minutes),) = trained
     assert [spec.name for spec in specs] == [NAME]
-    assert [str(place) for place in (places.data, places.results, places.checkpoints)] == ["data", "r", "c"]
+    assert [str(path) for path in (paths.data, paths.results, paths.checkpoints)] == ["data", "r", "c"]
     assert settings == TrainingSettings()
     assert (device, threads, minutes) == ("auto", 1, 5.0)
 

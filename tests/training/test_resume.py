@@ -26,10 +26,10 @@ def train(mnist, device):
     def train_them(folder, *names, stages=3):
         protocol = preset("authors-code").with_overrides({"shuffle": True})
         settings = TrainingSettings(protocol, stages=stages, train_images=400)
-        places = run.Places(mnist, folder / "results", folder / "checkpoints")
+        paths = run.Paths(mnist, folder / "results", folder / "checkpoints")
         specs = [ModelSpec.parse(name) for name in names or [MODEL]]
         with torch.compiler.set_stance("force_eager"):
-            run.train(specs, places, settings, device.type, checkpoint_minutes=0)
+            run.train(specs, paths, settings, device.type, checkpoint_minutes=0)
 
     return train_them
 
