@@ -90,6 +90,14 @@ def test_impossible_value_in_a_name_is_one_sentence(name, sentence):
     assert str(caught.value) == sentence
 
 
+@pytest.mark.parametrize("kind", ["vae-k5-by-dreg", "iwae-k1-by-dreg"])
+def test_an_estimator_that_is_nothing_of_its_own_is_one_sentence(kind):
+    """At k = 1 and for the VAE's bound, DReG is STL."""
+    with pytest.raises(InputError) as caught:
+        ModelSpec.parse(f"mnist/l1-{kind}/seed0")
+    assert str(caught.value) == "variation 'by-dreg' is impossible: DReG is for iwae, with k = 2 or more."
+
+
 def test_negative_seed_is_one_sentence():
     with pytest.raises(InputError) as caught:
         ModelSpec("mnist", 1, "iwae", 5, -1)

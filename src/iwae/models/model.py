@@ -138,6 +138,14 @@ def standardize(
     return [posterior.standardize(value) for posterior, value in zip(ordered, latents, strict=True)], ordered
 
 
+def posterior_log_prob(
+    architecture: Architecture, parameters: Parameters, encoded: Encoded, latents: Sequence[Tensor]
+) -> Tensor:
+    """Log q(h | x) of given latents (k, B, D_layer) from h1 up: (k, B)."""
+    noise, posteriors = standardize(architecture, parameters, encoded, latents)
+    return samples_log_prob(posteriors, noise)
+
+
 def generate_latents(
     architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor], generator: Generator | None = None
 ) -> list[Tensor]:

@@ -81,10 +81,14 @@ class Estimator:
     Attributes:
         label: Its name in tables and figures.
         gradient: The function that makes the gradient of one model (`iwae.training.estimators`).
+        objectives: The objectives that it is for; empty for all.
+        least_k: The least k at which it is anything of its own.
     """
 
     label: str
     gradient: str
+    objectives: tuple[str, ...] = ()
+    least_k: int = 1
 
 
 _MNIST = DatasetEntry(
@@ -130,7 +134,12 @@ PRIORS = {
     # With two layers q(h2|u) is an integral over h1.
     "vamp": Prior("VampPrior", "iwae.models.priors.vamp:VampPrior", components=True, layers=(1,)),
 }
-ESTIMATORS = {"standard": Estimator("standard", "iwae.training.estimators:standard")}
+ESTIMATORS = {
+    "standard": Estimator("standard", "iwae.training.estimators:standard"),
+    "stl": Estimator("STL", "iwae.training.estimators:stl", ("vae", "iwae")),
+    "dreg": Estimator("DReG", "iwae.training.estimators:dreg", ("iwae",), least_k=2),
+    "wake": Estimator("RWS wake phase", "iwae.training.estimators:wake", ("iwae",), least_k=2),
+}
 
 
 def implementation(name: str) -> Any:

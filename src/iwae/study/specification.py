@@ -88,6 +88,10 @@ class ModelSpec:
             return "impossible: it is for models with one stochastic layer"
         if self.layers not in split_prior(self.prior)[0].layers:
             return f"impossible: this prior is not possible with {self.layers} stochastic layers"
+        estimator = ESTIMATORS[self.estimator]
+        objectives, k = estimator.objectives or tuple(OBJECTIVES), estimator.least_k
+        if self.objective not in objectives or self.k < k:
+            return f"impossible: {estimator.label} is for {' and '.join(objectives)}, with k = {k} or more"
         if self.latents in (0, PAPER_LATENTS):
             return (
                 f"impossible: z needs 1 unit or more; the paper's {PAPER_LATENTS} are the model's without a variation"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from iwae.bounds import Bound, selected_bound
 from iwae.models.architecture import Architecture
-from iwae.models.model import log_weights
+from iwae.models.model import encode, infer, joint_log_prob, log_weights, posterior_log_prob
 from iwae.models.networks import Parameters
 
 Gradient = Callable[[Parameters, Tensor, Tensor, Tensor], tuple[dict[str, Tensor], Tensor]]
@@ -40,3 +40,93 @@ def standard(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> 
         return -(bound.sum() if loss == "sum" else bound.mean()), bound.mean()
 
     return torch.func.grad(loss_of, has_aux=True)
+
+
+Relative = Callable[[Tensor], tuple[Tensor | float, Tensor | float]]
+"""Maps the weights a of a bound, its derivatives by log_w (k, B), to b / a and c / a of `weighted_gradient`."""
+
+
+def weighted_gradient(
+    draw: Callable[[Parameters], list[Tensor]],
+    log_joint: Callable[[Parameters, list[Tensor]], Tensor],
+    log_posterior: Callable[[Parameters, list[Tensor]], Tensor],
+    bound: Bound,
+    relative: Relative,
+    parameters: Parameters,
+) -> tuple[dict[str, Tensor], Tensor]:
+    """A gradient of the sum of the bound over B images as a weighted sum over k samples.
+
+    It is sum_i a_i d log p(x, z_i), by the parameters at fixed z_i, + b_i (d log w_i / d z_i) (d z_i / d parameters)
+    + c_i d log q(z_i), by the parameters at fixed z_i. With b = a and c = -a it is the derivative of the bound itself.
+    What is held fixed inside log q are the parameters, not the distributions that they make of the latents below: with
+    several stochastic layers the latents above depend on those. One pass forward and one back through log p.
+
+    Args:
+        draw: The latents (k, B, D) of each layer, by the reparametrisation.
+        log_joint: log p(x, z) of given latents, (k, B).
+        log_posterior: log q(z|x) of given latents, (k, B).
+        bound: The bound of which a are the derivatives.
+        relative: The estimator, as weights relative to a.
+        parameters: The model's parameters.
+
+    Returns:
+        The gradient by parameter, and log_w (k, B).
+    """
+    latents, pull = torch.func.vjp(draw, parameters)
+    log_p, push = torch.func.vjp(log_joint, parameters, latents)
+    log_q, push_q = torch.func.vjp(lambda latents: log_posterior(parameters, latents), latents)
+    log_w = log_p - log_q
+    weights = torch.func.grad(lambda log_w: bound(log_w).sum())(log_w)
+    path, score = relative(weights)
+    gradient, slopes = push(weights)
+    (slopes_q,) = push_q(path * weights)
+    ratio = path.unsqueeze(-1) if isinstance(path, Tensor) else path
+    (through,) = pull([ratio * slope - slope_q for slope, slope_q in zip(slopes, slopes_q, strict=True)])
+    total = {name: value + through[name] for name, value in gradient.items()}
+    if isinstance(score, Tensor) or score:
+        _, push_score = torch.func.vjp(lambda parameters: log_posterior(parameters, latents), parameters)
+        (by,) = push_score(score * weights)
+        total = {name: value + by[name] for name, value in total.items()}
+    return total, log_w
+
+
+def _of_models(relative: Relative, architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
+    """The estimator with these weights, for a model."""
+
+    def gradient(
+        parameters: Parameters, x: Tensor, noise: Tensor, objective: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        layers = noise.split(architecture.latents, dim=-1)
+
+        def draw(parameters: Parameters) -> list[Tensor]:
+            return infer(architecture, parameters, encode(architecture, parameters, x), layers)[0]
+
+        def log_joint(parameters: Parameters, latents: list[Tensor]) -> Tensor:
+            return sum(joint_log_prob(architecture, parameters, x, latents))
+
+        def log_posterior(parameters: Parameters, latents: list[Tensor]) -> Tensor:
+            return posterior_log_prob(architecture, parameters, encode(architecture, parameters, x), latents)
+
+        def bound(log_w: Tensor) -> Tensor:
+            return selected_bound(bounds, log_w, objective)
+
+        rising, log_w = weighted_gradient(draw, log_joint, log_posterior, bound, relative, parameters)
+        scale = 1 if loss == "sum" else 1 / len(x)
+        return {name: -scale * value for name, value in rising.items()}, bound(log_w).mean()
+
+    return gradient
+
+
+def stl(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
+    """Sticking the landing (Roeder, Wu & Duvenaud 2017): without the score. Biased, but for the VAE's bound."""
+    return _of_models(lambda weights: (1.0, 0.0), architecture, bounds, loss)
+
+
+def dreg(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
+    """Doubly reparametrised (Tucker, Lawson, Gu & Maddison 2019): the score of L_k reparametrised once more."""
+    return _of_models(lambda weights: (weights, 0.0), architecture, bounds, loss)
+
+
+def wake(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
+    """Reweighted wake-sleep (Bornschein & Bengio 2015), wake phase of q: q rises at samples of large weight."""
+    return _of_models(lambda weights: (0.0, 1.0), architecture, bounds, loss)
