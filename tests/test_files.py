@@ -152,6 +152,13 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path):
             assert f"process {os.getpid()} on " in path.read_text()
 
 
+def test_a_lock_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    sentence = f"{tmp_path / 'file/lock'} cannot be written .*: it locks its folder, so make that writable"
+    with pytest.raises(InputError, match=sentence), locked(tmp_path / "file/lock"):
+        pass
+
+
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))

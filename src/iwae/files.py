@@ -68,10 +68,17 @@ def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
     """Hold the lock file `path`, which the kernel frees when this process ends, however it ends.
 
     Raises:
-        InputError: Another process has held it for all of these `seconds`, or the file system has no locks.
+        InputError: Another process has held it for all of these `seconds`, it cannot be written, or the file system
+            has no locks.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}): it locks its folder, so make that writable."
+        ) from error
+    with file:
         deadline = time.monotonic() + seconds
         while not _lock(file):
             if time.monotonic() >= deadline:
