@@ -207,3 +207,34 @@ def test_an_impossible_variation_is_one_sentence(kind, sentence):
     with pytest.raises(InputError) as caught:
         ModelSpec.parse(f"mnist/{kind}/seed0")
     assert str(caught.value).startswith(sentence)
+
+
+def test_parts_of_a_name_stand_in_one_order_and_each_is_read():
+    spec = ModelSpec.parse("mnist/l1-iwae-k50-z20-vamp500-p13-from-vae-k5/seed1")
+    assert (spec.latents, spec.prior, spec.passes, spec.estimator, spec.variant) == (
+        20,
+        "vamp500",
+        13,
+        "standard",
+        None,
+    )
+    assert spec.origin == ModelSpec.parse("mnist/l1-vae-k5-z20-vamp500-p13/seed1")
+    assert ModelSpec.parse("mnist/l2-vae-k5-mog7-with-paper-text/seed0").variant == "paper-text"
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [
+        ("l1-vae-k1-vamp", "variation 'vamp' is unknown: write z100, "),
+        ("l1-vae-k1-vamp0", "variation 'vamp0' is unknown: write z100, "),
+        ("l1-vae-k1-p13-z20", "variation 'p13-z20' is unknown: write z100, "),
+        ("l1-vae-k1-by-standard", "variation 'by-standard' is unknown: write z100, "),
+        ("l2-vae-k1-vamp5", "variation 'vamp5' is impossible: this prior is not possible with 2 stochastic layers."),
+        ("l2-iwae-k5-mog5-from-vae-k1", "variation 'mog5-from-vae-k1' is impossible: it is for models with one"),
+        ("l1-iwae-k5-mog5-from-iwae-k5", "variation 'mog5-from-iwae-k5' is impossible: continue from another"),
+    ],
+)
+def test_impossible_combinations_are_one_sentence(kind, start):
+    with pytest.raises(InputError) as caught:
+        ModelSpec.parse(f"mnist/{kind}/seed0")
+    assert str(caught.value).startswith(start)

@@ -96,7 +96,8 @@ class ModelSpec:
             return (
                 f"impossible: z needs 1 unit or more; the paper's {PAPER_LATENTS} are the model's without a variation"
             )
-        if origin and (origin.objective, origin.k) in ((self.objective, self.k), ("iwae", 1)):
+        same = origin and (origin.objective, origin.k) == (self.objective, self.k)
+        if same or (origin and objectives_of(origin.objective, origin.k)[0] != origin.objective):
             return "impossible: continue from another objective or k (k = 1 is vae-k1)"
         return None
 

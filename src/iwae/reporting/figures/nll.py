@@ -10,9 +10,12 @@ from matplotlib.patches import Patch
 from iwae.reporting.comparison import comparison
 from iwae.reporting.figures.style import COLOURS, DASHES, GREY, RANGE, facets, finished, logarithmic, most_seeds
 from iwae.reporting.study import StudyResults, nll_per_image
+from iwae.study.registry import OBJECTIVES
 
-_MARKERS = {"vae": "o", "iwae": "s"}
-_SHIFT = {"vae": 0.96, "iwae": 1.04}  # of k, so that error bars at the same k stand side by side
+_MARKERS = {name: entry.marker for name, entry in OBJECTIVES.items()}
+_SHIFT = dict(
+    zip(OBJECTIVES, (0.96, 1.04, 1.0, 0.92, 1.08), strict=False)
+)  # of k, so that error bars at the same k stand side by side
 _HOLLOW = {"color": "k", "fillstyle": "none", "markeredgecolor": "k", "linestyle": ""}
 
 
