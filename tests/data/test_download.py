@@ -91,7 +91,7 @@ def test_file_cut_short_is_refused(server):
 
 
 def test_missing_file_is_named(server):
-    with pytest.raises(InputError, match=r"right/c\.bin cannot be had: HTTP Error 404: Not Found"):
+    with pytest.raises(InputError, match=r"right/c\.bin could not be downloaded: HTTP Error 404: Not Found"):
         download(f"{server}/right/c.bin", 10**6)
 
 
@@ -100,7 +100,7 @@ def test_silent_server_is_given_up(monkeypatch):
     monkeypatch.setattr(module, "_SILENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/file"
-        with pytest.raises(InputError, match=f"{url} cannot be had: timed out"):
+        with pytest.raises(InputError, match=f"{url} could not be downloaded: timed out"):
             download(url, 10)
 
 
@@ -130,7 +130,11 @@ def test_dead_network_says_what_can_be_done_by_hand(dead, web, tmp_path):
     with pytest.raises(InputError) as caught:
         fetch("web", tmp_path)
     message = str(caught.value)
-    for part in (f"the server: {dead}/right/a.bin cannot be had", "put a.bin, b.bin into", str(tmp_path / "web")):
+    for part in (
+        f"the server: {dead}/right/a.bin could not be downloaded",
+        "put a.bin, b.bin into",
+        str(tmp_path / "web"),
+    ):
         assert part in message
     assert "--folder" in message
     assert "\n" not in message

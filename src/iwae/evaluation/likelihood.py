@@ -30,7 +30,7 @@ DrawLogWeights = Callable[[int, int], Tensor]
 
 _GROUP = 2**20  # log weights held at once, 8 MB
 _WORTH_COMPILING = 200_000  # draws; compiling takes as long as some of them
-_LEAST_GROUPS = 20  # estimates of an image's L_k from which their deviation is told
+_LEAST_GROUPS = 20  # estimates of an image's L_k needed to state their deviation
 
 
 class Estimates(NamedTuple):
@@ -38,8 +38,8 @@ class Estimates(NamedTuple):
 
     Attributes:
         bounds: An unbiased estimate of L_k for each k of `curve_sizes`, (len(ks), n).
-        deviations: Mean absolute deviation of log Z^_k, the estimate of L_k from k weights, likewise; NaN where the S
-            weights hold fewer than 20 such estimates.
+        deviations: Mean absolute deviation of log Z^_k, the estimate of L_k from k weights, (len(ks), n); NaN where the
+            S weights hold fewer than 20 such estimates.
         ess: Effective sample sizes, (n,).
     """
 

@@ -83,7 +83,7 @@ def read_study(config: dict[str, Any]) -> StudyConfig:
     """The study that `config`, as YAML gives it, describes.
 
     Raises:
-        InputError: The configuration has problems; the message tells all of them, one a line.
+        InputError: The configuration has problems; the message lists all of them, one a line.
     """
     found = list(problems(config, configuration_keys()))
     found += cross_problems(config, [line.split(":")[0] for line in found])

@@ -54,7 +54,7 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():
-        yield from _refusal("experiments.protocols.variants", _varied, config, variant)
+        yield from _refusal("experiments.protocols.variants", _variant_of, config, variant)
 
 
 def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
         preset(config["training"]["protocol"]).with_overrides(config["training"]["overrides"])
         models = models_of(config)
     except InputError:
-        return  # told by others
+        return  # another check reports it
     found = _refusal("training.passes", training_of, config["training"])
     yield from found
     if not found:
@@ -71,16 +71,16 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from dict.fromkeys(line for model in models for line in _refusal(model.kind, training.for_model, model))
 
 
-def _varied(config: dict[str, Any], variant: str) -> Protocol:
+def _variant_of(config: dict[str, Any], variant: str) -> Protocol:
     """The study's protocol with a variant, which must change it."""
     training = config["training"]
     protocol = preset(training["protocol"])
-    if not list(_override_problems(config)):  # else they are told by themselves
+    if not list(_override_problems(config)):  # else another check reports them
         protocol = protocol.with_overrides(training["overrides"])
-    varied = protocol.with_variant(variant)
-    if varied == protocol:
+    other = protocol.with_variant(variant)
+    if other == protocol:
         raise InputError(f"variant {variant!r} of the protocol is impossible: it is the study's own protocol.")
-    return varied
+    return other
 
 
 def _override_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -100,12 +100,12 @@ def _split(config: dict[str, Any]) -> tuple[int, int]:
     """Images of the smallest data set: how many are held out, and how many are left for training."""
     training, protocols = config["training"], config["experiments"]["protocols"]
     held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
-    varied = [PRESETS[name].held_out for name in protocols["variants"] if protocols["run"] and name in PRESETS]
+    variants = [PRESETS[name].held_out for name in protocols["variants"] if protocols["run"] and name in PRESETS]
     wanted = [config["grid"], *(group for group in config["experiments"].values() if group["run"])]
     datasets = {name for group in wanted for name in group["datasets"]}
-    # What is neither a number nor null is told by `_override_problems`.
+    # What is neither a number nor null is reported by `_override_problems`.
     kept = {
-        name: max(value if isinstance(value, int) else DATASETS[name].held_out for value in (held_out, *varied))
+        name: max(value if isinstance(value, int) else DATASETS[name].held_out for value in (held_out, *variants))
         for name in datasets
     }
     smallest = min(datasets, key=lambda name: DATASETS[name].images - kept[name])

@@ -24,7 +24,7 @@ class Declaration:
         unit: The unit of its number, if it has one.
         source: Where the paper or its authors' code has it; empty if it is our own.
         least: Its least number, or that of each entry of a list.
-        most: Its greatest number likewise.
+        most: Its greatest number, or that of each entry of a list.
         choices: The values that it may have, any if there are none.
         form: A regular expression for the whole text.
         advice: What the text must be, in words.
