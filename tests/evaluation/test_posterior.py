@@ -28,7 +28,9 @@ def narrow(model, device):
     """The model with a steep decoder, so that posteriors have deviations of about 0.02, and q wider, about `CENTRE`."""
     model.parameters["px.hidden1.weight"] *= 0.1  # nearly linear
     model.parameters["px.logits.weight"] *= STEEP
-    model.parameters["px.logits.bias"] -= pixel_logits(model.architecture, model.parameters, [CENTRE.to(device)])
+    model.parameters["px.logits.bias"] -= pixel_logits(
+        model.architecture, model.parameters, [CENTRE.to(device)], torch.zeros(1, 784, device=device)
+    )
     for name, value in (("mean", CENTRE.to(device)), ("scale", math.log(0.04))):
         model.parameters[f"q1.{name}.weight"][:] = 0
         model.parameters[f"q1.{name}.bias"][:] = value
@@ -80,8 +82,8 @@ def test_a_narrow_posterior_fills_its_window(narrow, device, points):
 
 def test_integral_of_a_decoder_that_ignores_h_is_exact(model, binary, device):
     model.parameters["px.hidden1.weight"][:] = 0
-    logits = pixel_logits(model.architecture, model.parameters, [torch.zeros(2, device=device)])
     x = torch.from_numpy(binary(4)).to(device).float()
+    logits = pixel_logits(model.architecture, model.parameters, [torch.zeros(2, device=device)], x)
     found = log_integral(posterior.draw(model, binary(4), POINTS, device))
     # The sum over equal steps is exact for a Gaussian but for what lies beyond the window, less than 1e-3 nats.
     np.testing.assert_allclose(found, bernoulli_log_prob(x, logits).cpu(), atol=SINGLE)
@@ -101,7 +103,7 @@ def test_each_point_is_the_joint_density_there(model, binary, device):
     x = torch.from_numpy(binary(3)).to(device).float()
     for i, j in ((0, 4), (3, 1), (2, 2)):
         h = torch.from_numpy(np.stack([found.axes[:, 0, j], found.axes[:, 1, i]], axis=1)).to(device)  # (3, 2)
-        logits = pixel_logits(model.architecture, model.parameters, [h])
+        logits = pixel_logits(model.architecture, model.parameters, [h], x)
         expected = standard_gaussian_log_prob(h) + bernoulli_log_prob(x, logits)
         np.testing.assert_allclose(found.log_joint[:, i, j], expected.cpu(), atol=SINGLE)
 

@@ -88,9 +88,9 @@ def without(architecture: Architecture, parameters: Parameters, removed: Sequenc
         for head in network.heads if network.drawn in units else ():
             _clear(chopped, f"{head}.weight", -1, units[network.drawn])
             _clear(chopped, f"{head}.bias", -1, units[network.drawn])
-        for variable in network.given:
-            if variable in units:
-                _clear(chopped, f"{network.first_layers[variable]}.weight", 0, units[variable])
+        for variable, some in units.items():
+            for layer in network.readers(variable):
+                _clear(chopped, f"{layer}.weight", 0, some)
     for name in architecture.prior.unit_parameters if len(removed[-1]) else ():
         _clear(chopped, name, -1, removed[-1])
     return chopped

@@ -64,7 +64,7 @@ def _value_and_gradient(
     def total(noise: Tensor) -> tuple[Tensor, Tensor]:
         layers = noise.split(architecture.latents, dim=-1)
         latents, posteriors = infer(architecture, parameters, encoded, layers)
-        log_likelihood = bernoulli_log_prob(encoded.x, pixel_logits(architecture, parameters, latents))
+        log_likelihood = bernoulli_log_prob(encoded.x, pixel_logits(architecture, parameters, latents, encoded.x))
         log_prior = latent_log_prob(architecture, parameters, prior, latents)
         log_w = log_prior + log_likelihood - samples_log_prob(posteriors, layers)
         return log_w.sum(), log_w

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from iwae.models import model
 from iwae.models.architecture import Architecture
-from iwae.models.densities import Gaussian, softplus_sum
+from iwae.models.densities import Gaussian, bernoulli_log_prob, softplus_sum
+from iwae.models.masked import MaskedDecoder
 from iwae.models.networks import Parameters, hidden, linear
 from iwae.models.priors import Density
 
@@ -28,25 +29,27 @@ class Encoded(NamedTuple):
 
     Attributes:
         images: The images and what recognition makes of them alone.
-        projection: W x, for the weights W of the decoder's last layer, (B, 200).
-        offset: x . b, for its bias b, (B,).
+        projection: W x, for the weights W of the decoder's last layer, (B, 200); None if it draws pixel after pixel.
+        offset: x . b, for its bias b, (B,); None likewise.
     """
 
     images: model.Encoded
-    projection: Tensor
-    offset: Tensor
+    projection: Tensor | None
+    offset: Tensor | None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> "Encoded":
         """A function of tensors (B, ...) applied to each."""
         posteriors = {name: Gaussian(*map(function, each)) for name, each in self.images.posteriors.items()}
         images = model.Encoded(function(self.images.x), posteriors)
-        return Encoded(images, function(self.projection), function(self.offset))
+        return Encoded(images, *(part if part is None else function(part) for part in self[1:]))
 
 
 def encode(architecture: Architecture, parameters: Parameters, x: Tensor) -> Encoded:
     """Encode binary images, (B, 784)."""
     (head,) = architecture.decoder.heads
     images = model.encode(architecture, parameters, x)
+    if isinstance(architecture.decoder, MaskedDecoder):
+        return Encoded(images, None, None)
     return Encoded(images, x @ parameters[f"{head}.weight"].T, x @ parameters[f"{head}.bias"])
 
 
@@ -75,6 +78,9 @@ def pixel_log_prob(
     architecture: Architecture, parameters: Parameters, encoded: Encoded, latents: Sequence[Tensor]
 ) -> Tensor:
     """The log-likelihood log p(x | h) of encoded images (B) at latents (S, B, D_layer) from h1 up: (S, B)."""
+    if encoded.projection is None:
+        x = encoded.images.x
+        return bernoulli_log_prob(x, model.pixel_logits(architecture, parameters, latents, x))
     values = dict(zip(architecture.variables, latents, strict=True))
     (head,) = architecture.decoder.heads
     units = hidden(parameters, architecture.decoder, values, _tanh)

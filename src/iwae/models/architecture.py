@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from iwae.models.priors import Prior, prior_named
 from iwae.models.priors.standard import STANDARD
 from iwae.study.protocol import Protocol
+from iwae.study.registry import ARCHITECTURES, implementation
 from iwae.study.specification import PAPER_LATENTS, ModelSpec
 
 PIXELS = 784
@@ -35,12 +36,14 @@ class Conditional:
         drawn: The variable whose distribution it is: ``h1``, ``h2``, or ``x``, the pixels.
         given: The variables that it depends on.
         widths: Units of each hidden layer; of the first one, for each variable given.
+        gated: Whether a hidden layer is a linear one times the sigmoid of another, ``{layer}.gate``, instead of a tanh.
     """
 
     name: str
     drawn: str
     given: tuple[str, ...]
     widths: tuple[int, ...]
+    gated: bool = False
 
     @property
     def first_layers(self) -> dict[str, str]:
@@ -62,11 +65,21 @@ class Conditional:
 
     def layer_shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
         """(in, out) of every layer by its name, for variables of these sizes."""
-        shapes = {layer: (sizes[variable], self.widths[0]) for variable, layer in self.first_layers.items()}
+        hidden = {layer: (sizes[variable], self.widths[0]) for variable, layer in self.first_layers.items()}
         below = self.widths[0] * len(self.given)
         for layer, width in zip(self.joint_layers, self.widths[1:], strict=True):
-            shapes[layer], below = (below, width), width
-        return shapes | {head: (below, sizes[self.drawn]) for head in self.heads}
+            hidden[layer], below = (below, width), width
+        gates = {gate: hidden[layer] for layer in hidden for gate in self.gates(layer)}
+        return hidden | gates | {head: (below, sizes[self.drawn]) for head in self.heads}
+
+    def gates(self, layer: str) -> tuple[str, ...]:
+        """The gate of a hidden layer, if it has one."""
+        return (f"{layer}.gate",) if self.gated else ()
+
+    def readers(self, variable: str) -> tuple[str, ...]:
+        """The layers that a variable enters; none if it is not given."""
+        first = self.first_layers.get(variable)
+        return (first, *self.gates(first)) if first else ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,10 @@ class Architecture:
     @classmethod
     def of(cls, spec: ModelSpec, protocol: Protocol) -> "Architecture":
         """The architecture of a model that is trained under `protocol`."""
-        return cls.paper(spec.layers, protocol.scale, spec.latents, prior_named(spec.prior))
+        prior = prior_named(spec.prior)
+        if spec.architecture:
+            return implementation(ARCHITECTURES[spec.architecture].build)(protocol.scale, prior)
+        return cls.paper(spec.layers, protocol.scale, spec.latents, prior)
 
     @classmethod
     def paper(

@@ -39,8 +39,8 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
         weight = random.uniform(-limit, limit, size=(n_in, n_out))
         parameters[f"{layer}.weight"] = torch.from_numpy(weight.astype(np.float32))
         parameters[f"{layer}.bias"] = torch.zeros(n_out)
-    if protocol.output_bias == "train-mean":
-        (head,) = architecture.decoder.heads
+    (head,) = architecture.decoder.heads
+    if protocol.output_bias == "train-mean" and len(parameters[f"{head}.bias"]) == train.shape[1]:
         parameters[f"{head}.bias"] = torch.from_numpy(output_bias(train))
     own = np.random.default_rng((first, _PRIOR_STREAM))  # so that the layers' values do not depend on the prior
     return parameters | architecture.prior.initialize(architecture.latents[-1], own, train)

@@ -12,45 +12,44 @@ from iwae.models.densities import Gaussian
 class Mixture(NamedTuple):
     """A mixture of K diagonal Gaussians, such as the aggregate posterior of K images.
 
-    log N(z; m, s) = [z^2, z] . [-1 / (2 s^2); m / s^2] + constant: one matrix product for all pairs of z and component.
+    log N(z; m, s) = [z^2, z, 1] . [-1 / (2 s^2), m / s^2, log N(0; m, s)]: one matrix product for all pairs of z and
+    component.
 
     Attributes:
         components: The Gaussians, (K, D).
         log_weights: Logarithms of their weights, which sum to 1, (K,).
-        coefficients: The second factor above, (2 D, K).
-        constants: log N(0; m, s), (K,).
+        coefficients: The second factor above, (2 D + 1, K).
     """
 
     components: Gaussian
     log_weights: Tensor
     coefficients: Tensor
-    constants: Tensor
 
     @classmethod
     def of(cls, components: Gaussian, log_weights: Tensor | None = None) -> "Mixture":
         """The mixture of Gaussians (K, D), with equal weights if there are none."""
         mean, log_std = components
         precision = torch.exp(-2 * log_std)
+        each = -0.5 * (mean.square() * precision + math.log(2 * math.pi)) - log_std
+        # Summed by a product too: derivatives of sums over K or D are fused with Adam's update and then fail to compile
+        # for a CPU (KeyError in the inductor of PyTorch 2.15).
+        at_zero = each @ torch.ones_like(mean[0])[:, None]
         if log_weights is None:
             log_weights = torch.full_like(mean[:, 0], -math.log(len(mean)))
-        coefficients = torch.cat([-0.5 * precision, mean * precision], dim=1).T
-        return cls(components, log_weights, coefficients, components.log_prob(torch.zeros_like(mean)))
+        return cls(components, log_weights, torch.cat([-0.5 * precision, mean * precision, at_zero], dim=1).T)
 
     def component_log_probs(self, z: Tensor) -> Tensor:
         """The log-densities N(z; m, s) of each component: (Q, D) -> (Q, K)."""
-        return self._expanded(self.constants, z)
+        return torch.cat([z.square(), z, torch.ones_like(z[:, :1])], dim=1) @ self.coefficients
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The mixture's log-density: (..., D) -> (...)."""
-        weighted = self._expanded(self.constants + self.log_weights, z.reshape(-1, z.shape[-1]))
-        return torch.logsumexp(weighted, 1).reshape(z.shape[:-1])
+        components = self.component_log_probs(z.reshape(-1, z.shape[-1]))
+        return torch.logsumexp(components + self.log_weights, 1).reshape(z.shape[:-1])
 
     def responsibilities(self, z: Tensor) -> Tensor:
         """The probability of each component given a draw: (Q, D) -> (Q, K)."""
-        return torch.softmax(self._expanded(self.constants + self.log_weights, z), 1)
-
-    def _expanded(self, constants: Tensor, z: Tensor) -> Tensor:
-        return torch.addmm(constants, torch.cat([z.square(), z], dim=1), self.coefficients)
+        return torch.softmax(self.component_log_probs(z) + self.log_weights, 1)
 
     def sample(self, noise: Tensor, generator: Generator | None = None) -> Tensor:
         """Draws from standard Gaussian noise (n, D), the component of each drawn by `generator`: (n, D)."""

@@ -4,14 +4,16 @@
 given stands in the `Architecture`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from iwae.models.architecture import Architecture
+from iwae.models import masked
+from iwae.models.architecture import Architecture, Conditional
 from iwae.models.densities import Gaussian, bernoulli_log_prob, standard_gaussian_log_prob
+from iwae.models.masked import MaskedDecoder
 from iwae.models.networks import Parameters, gaussian, hidden, linear
 from iwae.models.priors import Density
 
@@ -74,11 +76,40 @@ def latent_log_prob(
     return log_p
 
 
-def pixel_logits(architecture: Architecture, parameters: Parameters, latents: Sequence[Tensor]) -> Tensor:
-    """Logits of p(x = 1 | h) for latents (..., D_layer) from h1 up: (..., 784)."""
-    values = dict(zip(architecture.variables, latents, strict=True))
-    (head,) = architecture.decoder.heads
-    return linear(parameters, head, hidden(parameters, architecture.decoder, values))
+def pixel_logits(architecture: Architecture, parameters: Parameters, latents: Sequence[Tensor], x: Tensor) -> Tensor:
+    """Logits of p(x_i = 1 | h), and of the pixels before it where the decoder draws one after another.
+
+    Args:
+        architecture: The model's architecture.
+        parameters: The model's parameters.
+        latents: Latents of each layer from h1 up, (..., B, D_layer).
+        x: The binary images, (B, 784).
+
+    Returns:
+        (..., B, 784).
+    """
+    decoder, values = architecture.decoder, dict(zip(architecture.variables, latents, strict=True))
+    if isinstance(decoder, MaskedDecoder):
+        return masked.pixel_logits(decoder, parameters, x, values)
+    return _independent_logits(decoder, parameters, values)
+
+
+def pixel_means(
+    architecture: Architecture, parameters: Parameters, latents: Sequence[Tensor], generator: Generator | None = None
+) -> Tensor:
+    """Means of the pixels of p(x | h) for latents (n, D_layer) from h1 up: (n, 784), in [0, 1].
+
+    Where the decoder draws one pixel after another, `generator` draws them, and each mean is given those before it.
+    """
+    decoder, values = architecture.decoder, dict(zip(architecture.variables, latents, strict=True))
+    if isinstance(decoder, MaskedDecoder):
+        return masked.draw_pixels(decoder, parameters, values, generator)
+    return torch.sigmoid(_independent_logits(decoder, parameters, values))
+
+
+def _independent_logits(decoder: Conditional, parameters: Parameters, values: Mapping[str, Tensor]) -> Tensor:
+    (head,) = decoder.heads
+    return linear(parameters, head, hidden(parameters, decoder, values))
 
 
 def joint_log_prob(
@@ -86,7 +117,7 @@ def joint_log_prob(
 ) -> tuple[Tensor, Tensor]:
     """Log p(h) and log p(x | h), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
     log_prior = latent_log_prob(architecture, parameters, prior_density(architecture, parameters), latents)
-    return log_prior, bernoulli_log_prob(x, pixel_logits(architecture, parameters, latents))
+    return log_prior, bernoulli_log_prob(x, pixel_logits(architecture, parameters, latents, x))
 
 
 def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]) -> Tensor:
@@ -167,17 +198,19 @@ def generate(
         architecture: The model's architecture.
         parameters: The model's parameters.
         noise: Standard Gaussian draws for each stochastic layer, from h1 up, (n, D_layer).
-        generator: Draws what a prior needs beside noise.
+        generator: Draws what a prior or a decoder needs beside noise.
 
     Returns:
         (n, 784), in [0, 1].
     """
     latents = generate_latents(architecture, parameters, noise, generator)
-    return torch.sigmoid(pixel_logits(architecture, parameters, latents))
+    return pixel_means(architecture, parameters, latents, generator)
 
 
-def reconstruct(architecture: Architecture, parameters: Parameters, x: Tensor) -> Tensor:
-    """Means of the pixels of p(x | h) where each layer is the mean of its q: (B, 784) -> (B, 784)."""
+def reconstruct(
+    architecture: Architecture, parameters: Parameters, x: Tensor, generator: Generator | None = None
+) -> Tensor:
+    """Means of the pixels (`pixel_means`) where each layer is the mean of its q: (B, 784) -> (B, 784)."""
     noise = [torch.zeros((), dtype=x.dtype, device=x.device)] * architecture.layers
     latents, _ = infer(architecture, parameters, encode(architecture, parameters, x), noise)
-    return torch.sigmoid(pixel_logits(architecture, parameters, latents))
+    return pixel_means(architecture, parameters, latents, generator)

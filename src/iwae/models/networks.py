@@ -40,12 +40,19 @@ def hidden(
         parameters: The model's parameters.
         network: The network.
         values: The variables by name, those that it is given among them, (..., D_variable).
-        activation: What follows each layer.
+        activation: What follows each layer that has no gate.
     """
-    units = [activation(linear(parameters, layer, values[name])) for name, layer in network.first_layers.items()]
+
+    def units(layer: str, *inputs: Tensor) -> Tensor:
+        output = linear(parameters, layer, *inputs)
+        for gate in network.gates(layer):
+            return output * torch.sigmoid(linear(parameters, gate, *inputs))
+        return activation(output)
+
+    found = [units(layer, values[name]) for name, layer in network.first_layers.items()]
     for layer in network.joint_layers:
-        units = [activation(linear(parameters, layer, *units))]
-    return units[0]
+        found = [units(layer, *found)]
+    return found[0]
 
 
 def gaussian(

@@ -65,13 +65,28 @@ class Prior:
         label: Its name in tables and figures.
         prior: The class of `iwae.models.priors.Prior`.
         components: Whether a number of components ends its name in a model's, as in ``mog500``.
-        layers: Numbers of stochastic layers that it is possible with.
+        layers: Numbers of stochastic layers that it is possible with in the paper's networks.
     """
 
     label: str
     prior: str
     components: bool
     layers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ArchitectureEntry:
+    """Networks that are not the paper's, a part of a model's name.
+
+    Attributes:
+        label: Their name in tables and figures.
+        build: The function (scale, prior) that makes the `iwae.models.architecture.Architecture`.
+        layers: Its stochastic layers.
+    """
+
+    label: str
+    build: str
+    layers: int
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,11 @@ DATASETS = {
 OBJECTIVES = {
     "vae": Objective("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
     "iwae": Objective("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),
+}
+ARCHITECTURES = {
+    "hvae": ArchitectureEntry("HVAE", "iwae.models.hierarchical:hvae", layers=2),
+    "pixelhvae": ArchitectureEntry("PixelHVAE, 16 channels", "iwae.models.hierarchical:pixelhvae", layers=2),
+    "pixelhvae64": ArchitectureEntry("PixelHVAE", "iwae.models.hierarchical:authors_pixelhvae", layers=2),
 }
 PRIORS = {
     "standard": Prior("N(0, I)", "iwae.models.priors.standard:StandardPrior", components=False, layers=(1, 2)),

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from iwae.errors import InputError
-from iwae.study.registry import DATASETS, ESTIMATORS, OBJECTIVES, PRIORS, objectives_of, split_prior
+from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS, OBJECTIVES, PRIORS, objectives_of, split_prior
 
 LAYERS = (1, 2)
 PAPER_LATENTS = 50  # units of a one-layer model (paper, section 5)
@@ -41,10 +41,11 @@ class ModelSpec:
         k: Importance samples in training, at least 1.
         seed: Seed of initialisation, binarization and noise, at least 0.
         variation: What sets it apart from the model of the main grid, empty if nothing does; parts in this order:
-            ``z{n}``, n units in its latent layer; its prior, if not N(0, I), with the number of components where it has
-            such; ``p{n}``, n passes over the training images; ``by-{estimator}``, how its gradient is estimated;
-            ``from-{objective}-k{k}``, continued from that model, or ``with-{variant}``, a departure from the study's
-            protocol (`iwae.study.protocol.Protocol.with_variant`). ``z`` and ``from`` have one stochastic layer.
+            ``z{n}``, n units in its latent layer, or networks that are not the paper's, such as ``hvae``; its prior, if
+            not N(0, I), with the number of components where it has such; ``p{n}``, n passes over the training images;
+            ``by-{estimator}``, how its gradient is estimated; ``from-{objective}-k{k}``, continued from that model, or
+            ``with-{variant}``, a departure from the study's protocol
+            (`iwae.study.protocol.Protocol.with_variant`). ``z`` and ``from`` have one stochastic layer.
 
     Raises:
         InputError: A field has a value that no model can have.
@@ -79,15 +80,18 @@ class ModelSpec:
 
     def _variation_refusal(self) -> str | None:
         if not _variation_pattern().fullmatch(f"-{self.variation}"):
-            known = ", ".join(["z100", *_priors("100"), "p13", *map("by-{}".format, _estimators()), "from-vae-k1"])
-            return f"unknown: write {known}, or with- and a protocol or field"
+            known = ["z100", *ARCHITECTURES, *_priors("100"), "p13", *map("by-{}".format, _estimators()), "from-vae-k1"]
+            return f"unknown: write {', '.join(known)}, or with- and a protocol or field"
         if self.passes == 0:
             return "impossible: p needs 1 pass or more"
         origin, several = self.origin, self.layers != 1
         if several and (self.latents is not None or origin):
             return "impossible: it is for models with one stochastic layer"
-        if self.layers not in split_prior(self.prior)[0].layers:
-            return f"impossible: this prior is not possible with {self.layers} stochastic layers"
+        if self.architecture and self.layers != ARCHITECTURES[self.architecture].layers:
+            return f"impossible: {self.architecture} has {ARCHITECTURES[self.architecture].layers} stochastic layers"
+        if not self.architecture and self.layers not in split_prior(self.prior)[0].layers:
+            networks = ", ".join(ARCHITECTURES)
+            return f"impossible: {self.prior} is for one stochastic layer of the paper's networks, or for {networks}"
         estimator = ESTIMATORS[self.estimator]
         objectives, k = estimator.objectives or tuple(OBJECTIVES), estimator.least_k
         if self.objective not in objectives or self.k < k:
@@ -123,6 +127,11 @@ class ModelSpec:
     def latents(self) -> int | None:
         """Units of the latent layer where they are not the paper's; else None."""
         return self._number("latents")
+
+    @property
+    def architecture(self) -> str | None:
+        """The name of its networks, one of `iwae.study.registry.ARCHITECTURES`; None if they are the paper's."""
+        return self._part("architecture")
 
     @property
     def prior(self) -> str:
@@ -193,7 +202,8 @@ def _variation_pattern() -> re.Pattern[str]:
     """The parts of a variation, each after a hyphen."""
     priors, estimators = ("|".join(names) or "(?!)" for names in (_priors("[1-9][0-9]*"), _estimators()))
     return re.compile(
-        rf"(?:-z(?P<latents>{_NUMBER}))?(?:-(?P<prior>{priors}))?(?:-p(?P<passes>{_NUMBER}))?"
+        rf"(?:-z(?P<latents>{_NUMBER})|-(?P<architecture>{'|'.join(ARCHITECTURES)}))?"
+        rf"(?:-(?P<prior>{priors}))?(?:-p(?P<passes>{_NUMBER}))?"
         rf"(?:-by-(?P<estimator>{estimators}))?(?:-from-{_KIND}|-with-(?P<variant>[a-z0-9_.-]+))?"
     )
 
