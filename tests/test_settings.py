@@ -12,6 +12,7 @@ from iwae.study.measurements import (
     ChoppedSettings,
     LikelihoodSettings,
     PicturesSettings,
+    ReplacedSettings,
     SurgerySettings,
 )
 from iwae.study.protocol import preset
@@ -35,6 +36,11 @@ LEAST = [
     (ChoppedSettings, "seed", 0),
     (SurgerySettings, "samples", 2),
     (SurgerySettings, "seed", 0),
+    (ReplacedSettings, "iterations", 1),
+    (ReplacedSettings, "posteriors", 1),
+    (ReplacedSettings, "images", 2),
+    (ReplacedSettings, "samples", 1),
+    (ReplacedSettings, "seed", 0),
     (PicturesSettings, "samples", 1),
     (PicturesSettings, "reconstructions", 1),
     (PicturesSettings, "seed", 0),

@@ -1,17 +1,19 @@
 """Replaced priors: leave-one-out by hand, and gains against closed forms and the surgery."""
 
+import csv
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 from torch.testing import assert_close
 
-from iwae.evaluation import replaced, surgery
+from iwae.evaluation import replaced, run, surgery
 from iwae.evaluation.noise import image_seeds
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
-from iwae.study.measurements import SurgerySettings
+from iwae.study.measurements import ReplacedSettings, SurgerySettings
 
 FLOAT32 = 2e-3  # nats, of sums of some hundred in float32
 
@@ -118,6 +120,23 @@ def test_chunk_sizes_do_not_change_gains(model_of, binary, device, monkeypatch):
         return {"other": Gaussian(*torch.ones(2, 50, device=device)).log_prob(z)}
 
     whole = gained(model, x, device, 5, priors)["other"]
-    monkeypatch.setattr(replaced, "_ROWS", {device.type: 11})
+    monkeypatch.setattr(replaced, "ROWS", {device.type: 11})
     parts = gained(model, x, device, 5, priors)["other"]
     assert_close(parts, whole, atol=FLOAT32, rtol=0)
+
+
+def test_section_holds_every_image_and_the_means(folder, device):
+    settings = ReplacedSettings(components=(2, 500), iterations=2, posteriors=4, images=6, samples=3)
+    run.measure(folder, folder / "data", {"replaced": settings}, device.type, 1)
+    with (folder / "replaced.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    priors = ["gaussian", "mog2", "posteriors4", "aggregate"]  # 500 components are more than the nine images
+    found = [(row["split"], row["prior"]) for row in rows]
+    assert found == [("test", name) for name in priors] + [("train", name) for name in (*priors, "leave-one-out")]
+    arrays = np.load(folder / "replaced.npz")
+    for row in rows:
+        for name in ("elbo", "bound"):
+            values = arrays[f"{row['split']}_{row['prior']}_{name}"].astype(float)
+            assert values.shape == arrays[f"{row['split']}_images"].shape == (int(row["images"]),) == (6,)
+            assert float(row[name]) == pytest.approx(values.mean())
+            assert float(row[f"{name}_se_images"]) == pytest.approx(values.std(ddof=1) / 6**0.5)

@@ -19,6 +19,7 @@ from iwae.study.measurements import (
     ChoppedSettings,
     LikelihoodSettings,
     PicturesSettings,
+    ReplacedSettings,
     SurgerySettings,
 )
 
@@ -27,6 +28,7 @@ WANTED = {
     "activity": ActivitySettings(samples=3, authors_images=5),
     "chopped": ChoppedSettings(images=4, samples=10),
     "surgery": SurgerySettings(samples=6, sizes=(5,)),
+    "replaced": ReplacedSettings(components=(2,), iterations=2, posteriors=4, images=6, samples=3),
     "pictures": PicturesSettings(samples=3, reconstructions=2),
 }
 EACH = pytest.mark.parametrize("section", WANTED)
@@ -86,10 +88,10 @@ def test_the_model_and_its_images_are_read_once_for_all_that_is_lacking(folder, 
     spy(monkeypatch, manifest, "record", lambda folder, model, section, *_: measured.append(section))
     measure(folder, device, *reversed(WANTED))
     assert opened == ["data"]
-    assert measured == ["likelihood", "activity", "chopped", "pictures"]  # each after what it reads
+    assert measured == ["likelihood", "activity", "chopped", "replaced", "pictures"]  # each after what it reads
     assert manifest.read(folder)["surgery"] == before
     measure(folder, device, *WANTED)
-    assert opened == ["data"] and len(measured) == 4
+    assert opened == ["data"] and len(measured) == 5
 
 
 def test_other_settings_of_what_is_read_measure_both_again(folder, device, monkeypatch):

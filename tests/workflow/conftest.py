@@ -27,6 +27,7 @@ TINY = {
     "activity": {"samples": 5, "authors_images": 50},
     "chopped": {"images": 10, "samples": 10},
     "surgery": {"samples": 50, "sizes": [50, 100]},
+    "replaced": {"components": [10], "iterations": 2, "images": 20},
     "pictures": {"samples": 100, "reconstructions": 10},
 }
 

@@ -18,15 +18,19 @@ import torch
 from torch import Tensor
 
 from iwae.bounds import elbo, importance_bound
+from iwae.data.splits import evenly_spaced
 from iwae.evaluation.fitting import fit_mixture
-from iwae.evaluation.noise import noise_chunks
+from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.subject import ROWS, Subject
+from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import CorrelatedGaussian, Mixture
 from iwae.models.model import encode, infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.priors import Density
 from iwae.models.store import TrainedModel
+from iwae.progress import progress_bar
+from iwae.study.measurements import ReplacedSettings
 
-_ROWS = {"cpu": 1000, "cuda": 40_000}  # draws decoded at once
 _QUERIES = 100  # rows of a block of the Q x N matrix of log-densities: 24 MB for N = 59,600
 _IMAGES = 1000  # images encoded at once
 
@@ -59,7 +63,7 @@ def top_posteriors(model: TrainedModel, x: np.ndarray, generator: torch.Generato
 def fitted_priors(
     posteriors: Gaussian, components: tuple[int, ...], iterations: int, images: int, generator: torch.Generator
 ) -> dict[str, Density]:
-    """The priors that know q(z) from draws, or from the posteriors of some images alone, by name.
+    """The priors that know less of q(z) than it is, by name.
 
     Args:
         posteriors: q(z|x_n) of all training images, (N, D).
@@ -73,7 +77,7 @@ def fitted_priors(
     def draw() -> Tensor:
         return posteriors.sample(torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype))
 
-    found: dict[str, Density] = {"gaussian": CorrelatedGaussian.fitted(draw())}
+    found: dict[str, Density] = {"gaussian": CorrelatedGaussian.nearest(posteriors)}
     for k in (k for k in components if k <= len(mean)):
         found[f"mog{k}"] = fit_mixture(draw, k, iterations, generator)
     chosen = torch.randperm(len(mean), generator=generator, device=mean.device)[:images]
@@ -101,6 +105,65 @@ def aggregate_log_probs(aggregate: Mixture, z: Tensor, own: Tensor | None) -> di
 
 
 @torch.inference_mode()
+def measure(
+    model: TrainedModel,
+    train: np.ndarray,
+    test: np.ndarray,
+    settings: ReplacedSettings,
+    device: torch.device,
+    progress: Callable[[int], object] = lambda images: None,
+) -> dict[str, tuple[np.ndarray, dict[str, Gains]]]:
+    """The gains of every prior on images of both splits: by split, indices of the images (n,) and gains by prior.
+
+    Args:
+        model: The model, on `device`.
+        train: The binary images it was trained on, (N, 784) ``uint8``.
+        test: Binary test images, likewise.
+        settings: Which priors, and numbers of images and draws.
+        device: Where to compute.
+        progress: Called with the number of images done since its last call.
+    """
+    generator = torch.Generator(device).manual_seed(model.spec.random_seed(settings.seed, "replaced"))
+    posteriors = top_posteriors(model, train, generator)
+    fitted = fitted_priors(posteriors, settings.components, settings.iterations, settings.posteriors, generator)
+    aggregate, found = Mixture.of(posteriors), {}
+    for split, x in (("test", test), ("train", train)):
+        images = evenly_spaced(min(settings.images, len(x)), len(x))
+        index = torch.from_numpy(images.astype(np.int64)).to(device) if split == "train" else None
+
+        def priors(z: Tensor, some: slice, index: Tensor | None = index) -> dict[str, Tensor]:
+            own = None if index is None else index[some].repeat(len(z))
+            whole = aggregate_log_probs(aggregate, z.flatten(0, 1), own)
+            densities = {name: density.log_prob(z) for name, density in fitted.items()}
+            return densities | {name: log_prob.view(z.shape[:2]) for name, log_prob in whole.items()}
+
+        seeds = image_seeds(model.spec, settings.seed, f"replaced/{split}", images.tolist())
+        found[split] = images, gains(model, x[images], seeds, settings.samples, priors, device, progress)
+    return found
+
+
+def write(subject: Subject, settings: ReplacedSettings) -> None:
+    """Write ``replaced.npz``, the gains of each image, and ``replaced.csv``, their means (`measure`)."""
+    count = sum(min(settings.images, len(x)) for x in (subject.test, subject.train))
+    with progress_bar(count, f"{subject.model.spec.name} replaced", "image") as bar:
+        found = measure(subject.model, subject.train, subject.test, settings, subject.device, bar.update)
+    arrays, rows = {}, []
+    for split, (images, by_prior) in found.items():
+        arrays[f"{split}_images"] = images.astype(np.int32)
+        for prior, gain in by_prior.items():
+            row: dict[str, object] = {"split": split, "prior": prior, "images": len(images)}
+            for name, values in gain._asdict().items():
+                arrays[f"{split}_{prior}_{name}"] = each = values.float().cpu().numpy()
+                row |= {name: float(each.mean(dtype=np.float64)), f"{name}_se_images": _standard_error(each)}
+            rows.append(row)
+    subject.write_arrays("replaced.npz", arrays)
+    write_rows(subject.folder / "replaced.csv", rows)
+
+
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1, dtype=np.float64) / len(values) ** 0.5)
+
+
 def gains(
     model: TrainedModel,
     x: np.ndarray,
@@ -122,7 +185,7 @@ def gains(
         progress: Called with the number of images done since its last call.
     """
     architecture, parameters = model.architecture, model.parameters
-    own, parts, width = prior_density(architecture, parameters), [], max(1, _ROWS[device.type] // samples)
+    own, parts, width = prior_density(architecture, parameters), [], max(1, ROWS[device.type] // samples)
     for start in range(0, len(x), width):
         some = slice(start, min(start + width, len(x)))
         noise = next(noise_chunks(seeds[some], samples, samples, architecture.latents, device))

@@ -69,9 +69,11 @@ class CorrelatedGaussian(NamedTuple):
     factor: Tensor
 
     @classmethod
-    def fitted(cls, z: Tensor) -> "CorrelatedGaussian":
-        """That of the greatest likelihood for draws (Q, D), of more than D that span all directions."""
-        return cls(z.mean(0), torch.linalg.cholesky(torch.cov(z.T, correction=0)))
+    def nearest(cls, components: Gaussian) -> "CorrelatedGaussian":
+        """The P of the least KL(q || P), for q a mixture of Gaussians (K, D) with equal weights: that of its moments."""
+        within = torch.diag(torch.exp(2 * components.log_std).mean(0))
+        between = torch.cov(components.mean.T, correction=0)
+        return cls(components.mean.mean(0), torch.linalg.cholesky(between + within))
 
     def log_prob(self, z: Tensor) -> Tensor:
         """The log-density: (..., D) -> (...)."""

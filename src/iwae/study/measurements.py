@@ -61,6 +61,20 @@ class SurgerySettings(Settings):
 
 
 @dataclass(frozen=True)
+class ReplacedSettings(Settings):
+    """What other priors would gain in the place of a model's own."""
+
+    components: tuple[int, ...] = setting(
+        (10, 100, 500), "Numbers of components of the mixtures, as far as there are training images", least=1
+    )
+    iterations: int = setting(30, "Iterations of expectation maximisation, each with fresh draws of q(z)", least=1)
+    posteriors: int = setting(500, "Training images whose posteriors are one of the priors", least=1)
+    images: int = setting(500, f"Test images, and training images, {_EVENLY}", least=2)
+    samples: int = setting(50, "Draws of each image, for the ELBO and for L_samples", least=1)
+    seed: int = setting(0, _SEED.format("draws"), least=0)
+
+
+@dataclass(frozen=True)
 class PicturesSettings(Settings):
     """Which pictures a model draws."""
 
@@ -120,6 +134,13 @@ MEASUREMENTS = {
         SurgerySettings,
         ("surgery.csv",),
         "iwae.evaluation.surgery:write",
+    ),
+    "replaced": Measurement(
+        "what another prior in the place of the model's own would gain",
+        ReplacedSettings,
+        ("replaced.npz", "replaced.csv"),
+        "iwae.evaluation.replaced:write",
+        optional=True,
     ),
     "pictures": Measurement(
         "samples, reconstructions, and posteriors of models with two latent units",
