@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from iwae import cuda
 from iwae.errors import InputError
-from iwae.study.configuration import read_study
+from iwae.study.configuration import read_study, study_of
 from iwae.study.keys import configuration_keys
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import Protocol
@@ -220,3 +220,11 @@ def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
 def test_auto_is_what_training_will_find(monkeypatch, obstacle, device):
     monkeypatch.setattr(cuda, "obstacle", lambda: obstacle)
     assert read_study(changed(("device",), "auto")).device == device
+
+
+def test_a_configuration_of_an_earlier_version_is_the_same_study():
+    config = changed(("device",), "cpu")
+    known = study_of(config)
+    config["cohort"] = config.pop("job_group")
+    del config["measure_by"], config["training"]["passes"], config["experiments"]["convergence"]
+    assert study_of(config) == known
