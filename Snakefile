@@ -2,7 +2,7 @@
 #
 #   snakemake --cores 8                                    all that is not finished (config.yaml: the paper study)
 #   snakemake --cores 2 --configfile config/quick.yaml     the same workflow, small
-#   snakemake figures --cores 8                            tables and figures of finished results; never trains
+#   snakemake figures --cores 8                            tables and figures of what is finished; never trains
 #   snakemake audit --cores 2                              does each claim of the paper hold, is every file what it was
 #   snakemake --report report.html                         all of it on one page
 #
@@ -39,9 +39,30 @@ rule all:
         REPORT_FILES,
 
 
-rule figures:
-    input:
-        finished(REPORT_FILES),
+# Of a study that is not finished, tables and figures are made of what is there, by one command that trains nothing.
+if status.missing():
+
+    rule figures:
+        log:
+            "<logs>/interim.log",
+        localrule: True
+        params:
+            results=RESULTS,
+            figures=FIGURES,
+            configuration=json.dumps(config, sort_keys=True),
+        shell:
+            r"""
+            exec python -m iwae --log {log} interim \
+                --results {params.results} \
+                --figures {params.figures} \
+                --configuration {params.configuration:q}
+            """
+
+else:
+
+    rule figures:
+        input:
+            REPORT_FILES,
 
 
 rule tables:
@@ -67,6 +88,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     hold_study()
+    keep_configuration()
 
 
 onsuccess:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from iwae.reporting.formats import EMPTY, Column, Table, markdown
+from iwae.reporting.tables.formats import EMPTY, Column, Table, rendered
 from iwae.study.settings import TrainingSettings
 from iwae.training.schedule import Schedule
 
@@ -27,7 +27,7 @@ def report(rows: Rows, name: str) -> str:
         if any(row["section"] == section for row in rows):
             tables += [table for table in (make(rows) for make in makes) if table.rows]
     head = f"# Speed, {name}\n\n{_ROUNDS} Synthetic images, minibatches of 20, float32.\n\n"
-    return f"{head}![Ratios and scaling]({name}.png)\n\n{markdown(tables)}"
+    return f"{head}![Ratios and scaling]({name}.png)\n\n{rendered('md', tables)}"
 
 
 def select(rows: Iterable[dict[str, str]], **keys: object) -> list[dict[str, str]]:

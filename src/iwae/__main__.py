@@ -48,7 +48,7 @@ def _measure(options: argparse.Namespace) -> None:
 
 
 def _collect(options: argparse.Namespace) -> None:
-    from iwae.reporting.results import write_results
+    from iwae.reporting.collect import write_results
 
     write_results(options.results, options.models, options.configuration)
 
@@ -63,6 +63,12 @@ def _figure(options: argparse.Namespace) -> None:
     from iwae.reporting.figures import write_figure
 
     write_figure(options.name, options.results, options.figures)
+
+
+def _interim(options: argparse.Namespace) -> None:
+    from iwae.reporting.interim import write_interim
+
+    write_interim(options.results, _figures_of(options), options.configuration)
 
 
 def _summary(options: argparse.Namespace) -> None:
@@ -173,6 +179,11 @@ def _parser() -> argparse.ArgumentParser:
         _add_study(sub)
         if name == "figure":
             sub.add_argument("--figures", type=Path, required=True, help="folder to draw to, such as figures/paper")
+    sub = verb("interim", _interim, "make tables, figures and README of a study that is not finished, of what there is")
+    _add_study(sub)
+    sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
+    sub.add_argument("--configuration", type=json.loads, help="the study's, as JSON (default: the one in its folder)")
+
     sub = verb("summary", _summary, "write the study's README")
     _add_study(sub)
     sub.add_argument("--figures", type=Path, required=True, help="folder of the figures")

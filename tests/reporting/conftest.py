@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iwae.reporting.results import write_results
+from iwae.reporting.collect import write_results
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.specification import ModelSpec, grid

@@ -6,16 +6,26 @@ import numpy as np
 import pandas as pd
 from matplotlib.collections import LineCollection, PolyCollection
 
-from iwae.reporting.figures import FIGURES
+from iwae.reporting.contents import recipe
+from iwae.reporting.figures import plotted
 from iwae.reporting.study import StudyResults
+
+
+def data(name, study):
+    """The numbers of a figure."""
+    return plotted(name, StudyResults.open(study))
+
+
+def draw(name, frame, study):
+    """The figure of these numbers."""
+    study = StudyResults.open(study)
+    return recipe("figure", name, study.specs, study.sections)[1].draw(frame)
 
 
 def drawn(name, study):
     """The numbers of a figure as its CSV gives them, and the figure drawn from exactly these."""
-    recipe = FIGURES[name]
-    stream = io.StringIO(recipe.data(StudyResults.open(study)).to_csv(index=False))
-    frame = pd.read_csv(stream)
-    return frame, recipe.draw(frame)
+    frame = pd.read_csv(io.StringIO(data(name, study).to_csv(index=False)))
+    return frame, draw(name, frame, study)
 
 
 def lines_of(axes):
@@ -74,4 +84,4 @@ def panels_of(name, figure):
         return [label.get_text() for label in figure.axes[0].get_yticklabels()]
     if name == "reconstructions":
         return [axes.get_ylabel() for axes in figure.axes]
-    return [axes.get_title(loc="left") for axes in figure.axes if axes.axison]
+    return [axes.get_title(loc="left") for axes in figure.axes if axes.axison and axes.get_visible()]

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from iwae.errors import InputError
 from iwae.reporting import contents
-from iwae.reporting.figures import FIGURES, figures_of
+from iwae.reporting.contents import FIGURES, TABLES
+from iwae.reporting.figures import figures_of
 from iwae.reporting.study import StudyResults
-from iwae.reporting.tables import TABLES, tables_of
+from iwae.reporting.tables import tables_of
 from iwae.study.manifest import SECTIONS
 from iwae.study.specification import ModelSpec, grid
 from iwae.study.status import FILES
@@ -26,12 +27,18 @@ def variation(name):
     return replace(BASE, variation=name)
 
 
-def test_every_name_has_a_recipe_and_the_other_way_round():
-    assert list(contents.TABLES) == list(TABLES) and list(contents.FIGURES) == list(FIGURES)
+@pytest.mark.parametrize("kind", ["table", "figure"])
+def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
+    models = [BASE, *map(variation, ("z2", "z100", "from-vae-k1", "with-loss")), replace(BASE, dataset="mnist-fixed")]
+    for name in {"table": TABLES, "figure": FIGURES}[kind]:
+        item, module = contents.recipe(kind, name, models, SECTIONS)
+        first, second = {"table": ("rows", "lay_out"), "figure": ("data", "draw")}[kind]
+        assert callable(getattr(module, first)) and callable(getattr(module, second))
+        assert item.title and (kind == "table" or item.caption.endswith("."))
 
 
 def test_a_grid_has_no_tables_of_experiments():
-    assert list(contents.tables([BASE], SECTIONS)) == ["table1", "generalization", "inactive", "surgery"]
+    assert list(contents.tables([BASE], SECTIONS)) == ["table1", "generalization", "inactive", "surgery", "models"]
     assert list(contents.figures([BASE], SECTIONS)) == [
         name for name in FIGURES if name not in ("capacity", "protocols", "posterior")
     ]
@@ -47,7 +54,7 @@ def test_a_grid_has_no_tables_of_experiments():
     ],
 )
 def test_an_experiment_alone_has_its_own_and_nothing_of_the_grid(name, tables, figures):
-    assert set(contents.tables([variation(name)], SECTIONS)) == tables
+    assert set(contents.tables([variation(name)], SECTIONS)) == tables | {"models"}
     assert set(contents.figures([variation(name)], SECTIONS)) == figures
     assert tables <= set(contents.tables([BASE, variation(name)], SECTIONS))
 
@@ -62,7 +69,7 @@ def test_the_data_set_decides_between_tables_1_and_3(dataset, table):
 
 
 def test_steps_that_are_off_take_their_tables_and_figures_with_them():
-    assert list(contents.tables([BASE], ALWAYS)) == ["table1", "generalization"]
+    assert list(contents.tables([BASE], ALWAYS)) == ["table1", "generalization", "models"]
     assert list(contents.figures([BASE, variation("z2")], ALWAYS)) == [
         "nll",
         "activity",
@@ -81,17 +88,17 @@ def test_more_models_take_nothing_away(models):
 
 def test_figures_name_files_that_models_have():
     known = {file for files in FILES.values() for file in files}
-    for name, files in contents.figures(
+    for name, item in contents.figures(
         [BASE, variation("z2"), variation("z3"), variation("with-loss")], SECTIONS
     ).items():
-        assert name in FIGURES and files and set(files) <= known
+        assert name in FIGURES and item.files and set(item.files) <= known
 
 
 def test_a_study_says_the_same(varied, whole):
     for folder in (varied, whole):
         study = StudyResults.open(folder)
-        assert tables_of(study) == list(contents.tables(study.specs, SECTIONS))
-        assert figures_of(study) == list(contents.figures(study.specs, SECTIONS))
+        assert list(tables_of(study)) == list(contents.tables(study.specs, SECTIONS))
+        assert list(figures_of(study)) == list(contents.figures(study.specs, SECTIONS))
 
 
 @pytest.mark.parametrize(
@@ -106,13 +113,12 @@ def test_a_study_says_the_same(varied, whole):
 )
 def test_what_a_study_lacks_is_refused_with_the_key_that_provides_it(kind, name, key):
     with pytest.raises(InputError, match=f"this study has no {kind} '{name}': ask for .*{key}.* in its configuration"):
-        contents.require(kind, name, grid(["mnist"], [1], ["vae"], [1], [0]), SECTIONS)
+        contents.recipe(kind, name, grid(["mnist"], [1], ["vae"], [1], [0]), SECTIONS)
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(InputError, match="table 'table9' is unknown: use one of table1, table2, table3"):
-        contents.require_known("table", "table9")
-    contents.require_known("figure", "posterior")
+        contents.recipe("table", "table9", [BASE], SECTIONS)
 
 
 def test_the_workflow_may_ask_without_arrays():

@@ -5,9 +5,10 @@ import matplotlib.pyplot as plt
 import pytest
 
 from iwae.errors import InputError
-from iwae.reporting.figures import FIGURES, style, write_figure
-from iwae.reporting.results import write_results
-from iwae.study.specification import ModelSpec, grid
+from iwae.reporting import figures
+from iwae.reporting.contents import FIGURES
+from iwae.reporting.figures import style, write_figure
+from iwae.study.specification import ModelSpec
 
 OWN = ("capacity", "protocols", "posterior")  # figures of models that are not of the grid
 
@@ -44,15 +45,12 @@ def test_a_package_without_its_repository_says_which_style_it_takes(tmp_path, mo
     assert mpl.matplotlib_fname() in record.getMessage() and "set MATPLOTLIBRC" in record.getMessage()
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in OWN])
-def test_figures_of_models_with_different_schedules(tmp_path, synthetic, name):
-    specs = grid(["mnist"], (1,), ("vae", "iwae"), (1, 5), (0,))
-    for spec in specs:
-        synthetic.model(tmp_path / "study", spec, stages=5 if spec.objective == "vae" else 2)
-    write_results(tmp_path / "study", [spec.name for spec in specs])
-    write_figure(name, tmp_path / "study", tmp_path / "figures")
+def test_a_cut_schedule_is_said_above_every_figure(cut, tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(figures, "remark", lambda figure, lines: said.append(lines))
+    write_figure("weights", cut, tmp_path)
+    assert said == [["Schedule: cut after 2 of 8 stages (4 of 3280 passes)."]]
     assert plt.get_fignums() == []  # seaborn makes figures with pyplot, which must not keep them
-    assert "2 of 8 stages" in (tmp_path / "figures" / f"{name}.csv").read_text() or name not in ("samples", "weights")
 
 
 def test_bad_input_is_refused(tmp_path, synthetic):

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iwae.reporting.figures import FIGURES, write_figure
-from iwae.reporting.study import StudyResults
+from iwae.reporting.contents import FIGURES
+from iwae.reporting.figures import write_figure
 from iwae.study.specification import grid
 
 OWN = ("capacity", "protocols", "posterior")  # figures of models that are not of the grid
@@ -16,7 +16,7 @@ OF_GRID = [name for name in FIGURES if name not in OWN]
 def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
     study = varied if name in OWN else whole
     _, from_csv = look.drawn(name, study)
-    direct = FIGURES[name].draw(FIGURES[name].data(StudyResults.open(study)))
+    direct = look.draw(name, look.data(name, study), study)
     for one, other in zip(from_csv.axes, direct.axes, strict=True):
         lines = zip(look.lines_of(one), look.lines_of(other), strict=True)
         assert all(np.allclose(a, b, equal_nan=True) for a, b in lines)
@@ -44,12 +44,12 @@ def test_figures_of_any_part_of_the_grid(tmp_path, synthetic, name, models, look
     largest = [f"{o.upper()} k={ks[-1]}" for o in objectives]
     words = f"{layers} layer" + "s" * (layers > 1)
     panels = {
-        "nll": [f"{words}, cut after 4 of 8 stages"],
-        "bound": [f"{words}, cut after 4 of 8 stages"],
-        "learning": [f"{o.upper()}, {words}, cut after 4 of 8 stages" for o in objectives],
+        "nll": [f"{words}"],
+        "bound": [f"{words}"],
+        "learning": [f"{o.upper()}, {words}" for o in objectives],
         "activity": [kind.replace(" ", ", ") for kind in kinds],
-        "surgery": [f"{words}, {kind}" for kind in kinds],
-        "reconstructions": ["test image", *(f"{words}, {kind}\n4 of 8 stages" for kind in largest)],
+        "surgery": [f"{words}, {kind.replace(' ', ', ')}" for kind in kinds],
+        "reconstructions": ["test image", *(f"{words}, {kind}" for kind in largest)],
     }
     panels["samples"] = panels["weights"] = panels["reconstructions"][1:]
     series = {
@@ -76,7 +76,7 @@ def test_panels_name_the_data_set_where_there_are_several(tmp_path, synthetic, l
     rows = [axes.get_ylabel() for axes in look.drawn("reconstructions", study)[1].axes]
     assert rows == ["mnist\ntest image", *kinds[:2], "mnist-static\ntest image", *kinds[2:]]
     bars = [label.get_text() for label in look.drawn("surgery", study)[1].axes[0].get_yticklabels()]
-    assert bars[0] == "mnist, 1 layer, VAE k=1" and bars[-1] == "mnist-static, 1 layer, IWAE k=5"
+    assert bars[0] == "mnist, 1 layer, VAE, k=1" and bars[-1] == "mnist-static, 1 layer, IWAE, k=5"
     assert titles_of(look.drawn("nll", study)[1]) == ["1 layer, mnist", "1 layer, mnist-static"]
 
 
@@ -90,10 +90,10 @@ def test_the_curves_of_each_data_set_have_limits_of_their_own(tmp_path, syntheti
         assert low < shown.validation_bound.min() and shown.train_bound.max() < high < low + 60
 
 
-def test_variations_change_no_figure_of_the_grid(varied, tmp_path, synthetic):
+def test_variations_change_no_figure_of_the_grid(varied, tmp_path, synthetic, look):
     plain = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1, 5, 50)))
     for name in OF_GRID:
-        with_them, without = (FIGURES[name].data(StudyResults.open(study)) for study in (varied, plain))
+        with_them, without = (look.data(name, study) for study in (varied, plain))
         pd.testing.assert_frame_equal(with_them, without)
 
 

@@ -4,21 +4,26 @@ import numpy as np
 import pytest
 from matplotlib.patches import Ellipse
 
-from iwae.reporting.figures import images, posterior
+from iwae.reporting.figures import pictures, posterior, weights
 from iwae.reporting.study import StudyResults
 from iwae.study.specification import ModelSpec
 
 
+def shown_in(folder):
+    study = StudyResults.open(folder)
+    return pictures.shown(study, study.kinds(lambda spec: True), "pictures")
+
+
 def test_pictures_are_those_of_the_largest_k_and_the_first_seed(whole, look):
-    names = [model.spec.name for model in images.shown(StudyResults.open(whole))]
+    names = [model.spec.name for model in shown_in(whole).values()]
     assert names == [f"mnist/l{n}-{o}-k5/seed0" for n in (1, 2) for o in ("vae", "iwae")]
     frame, figure = look.drawn("samples", whole)
     with np.load(whole / names[0] / "pictures.npz") as arrays:
         np.testing.assert_array_equal(
-            frame.loc[frame.panel == "1 layer, VAE k=5", images.PIXELS], arrays["samples"][:64]
+            frame.loc[frame.panel == "1 layer, VAE k=5", pictures.PIXELS], arrays["samples"][:64]
         )
     canvas = figure.axes[0].get_images()[0].get_array()
-    first = frame.loc[0, images.PIXELS].to_numpy(float).reshape(28, 28) / 255
+    first = frame.loc[0, pictures.PIXELS].to_numpy(float).reshape(28, 28) / 255
     assert canvas.shape == (8 * 29 - 1, 8 * 29 - 1)
     np.testing.assert_allclose(canvas[:28, :28], first)
 
@@ -26,14 +31,14 @@ def test_pictures_are_those_of_the_largest_k_and_the_first_seed(whole, look):
 def test_reconstructions_begin_with_the_test_images(whole, look):
     frame, figure = look.drawn("reconstructions", whole)
     assert [axes.get_ylabel() for axes in figure.axes][0] == "test image" and len(figure.axes) == 5
-    assert set(np.unique(frame.loc[frame.panel == "test image", images.PIXELS])) == {0, 255}
+    assert set(np.unique(frame.loc[frame.panel == "test image", pictures.PIXELS])) == {0, 255}
 
 
 def test_weights_are_the_units_of_largest_norm(whole, look):
     frame, _ = look.drawn("weights", whole)
     rows = frame[frame.panel == "2 layers, IWAE k=5"]
-    norms = np.linalg.norm(rows[images.PIXELS], axis=1)
-    assert len(rows) == images.WEIGHTS and (np.diff(norms) <= 1e-2).all()
+    norms = np.linalg.norm(rows[pictures.PIXELS], axis=1)
+    assert len(rows) == weights.WEIGHTS and (np.diff(norms) <= 1e-2).all()
 
 
 def cells(frame, panel, place, part):
@@ -126,7 +131,8 @@ def test_a_posterior_s_brightest_point_is_where_its_log_joint_is_highest(varied,
     assert shown.origin == "lower"
 
 
-def test_posteriors_of_more_seeds_are_those_of_the_first(tmp_path, synthetic):
+def test_posteriors_of_more_seeds_are_those_of_the_first(tmp_path, synthetic, look):
     models = [ModelSpec("mnist", 1, "vae", 1, seed, "z2") for seed in (3, 1)]
-    study = StudyResults.open(synthetic.study(tmp_path / "two", models))
-    assert [model.spec.seed for model in posterior._shown(study)] == [1]
+    frame, _ = look.drawn("posterior", synthetic.study(tmp_path / "two", models))
+    with np.load(tmp_path / "two/mnist/l1-vae-k1-z2/seed1/pictures.npz") as arrays:
+        np.testing.assert_allclose(cells(frame, "1 layer, VAE k=1", 0, "mean")[0][0], arrays["posterior_mean"][0])

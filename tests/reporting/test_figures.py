@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iwae.reporting.figures import FIGURES
-from iwae.reporting.study import StudyResults
+from iwae.reporting.results import read_results
+from iwae.reporting.study import Model
 from iwae.study.specification import ModelSpec
 
 
@@ -23,7 +23,7 @@ def test_nll(whole, look):
             assert look.has_bars(axes, rows.nll.mean(), rows.se_images.first())
     labels, title = look.legend_of(figure)
     assert labels[:2] == ["VAE", "IWAE"] and any("paper" in label for label in labels) and title == ""
-    assert "range of seeds" in labels and any("se_images" in label for label in labels)
+    assert "range of seeds" in labels and any("one standard error" in label for label in labels)
 
 
 def test_nll_of_a_cut_schedule_says_so_and_leaves_the_paper_out(cut, look):
@@ -32,7 +32,6 @@ def test_nll_of_a_cut_schedule_says_so_and_leaves_the_paper_out(cut, look):
     assert "not comparable with the paper" in title and "86.76" in title
     assert not any("paper" in label for label in labels) and "range of seeds" not in labels
     assert not look.has_line(figure.axes[0], frame[(frame.layers == 1) & (frame.objective == "vae")].paper_nll)
-    assert all("cut after 2 of 8 stages" in axes.get_title(loc="left") for axes in figure.axes)
 
 
 def test_activity_counts_all_units_and_has_its_threshold_at_a_bins_edge(whole, look):
@@ -56,11 +55,10 @@ def test_activity_counts_all_units_and_has_its_threshold_at_a_bins_edge(whole, l
 
 
 def test_activities_of_zero_and_below_are_counted(tmp_path, synthetic, monkeypatch, look):
-    study = StudyResults.open(synthetic.study(tmp_path / "study", [ModelSpec("mnist", 1, "vae", 1, 0)]))
+    study = synthetic.study(tmp_path / "study", [ModelSpec("mnist", 1, "vae", 1, 0)])
     table = pd.DataFrame({"layer": 1, "unit": range(4), "activity": 0.5, "activity_authors": [0.0, -1e-9, 1e-30, 0.5]})
-    head = {"dataset": "mnist", "layers": 1, "objective": "vae", "k": 1, "seed": 0, "stages": 8}
-    monkeypatch.setattr(StudyResults, "concat", lambda *_: table.assign(**head))
-    figure = FIGURES["activity"].draw(FIGURES["activity"].data(study))
+    monkeypatch.setattr(Model, "table", lambda *_: table)
+    figure = look.draw("activity", look.data("activity", study), study)
     bars = [bar for bar, _ in look.bars_of(figure.axes[0])]
     assert [height for _, _, height in bars] == [3, 1] and bars[0][0] == pytest.approx(1e-6)
 
@@ -83,9 +81,9 @@ def test_learning(whole, look):
 def test_learning_without_held_out_images(tmp_path, synthetic, look):
     spec = ModelSpec("mnist", 1, "vae", 1, 0)
     study = synthetic.study(tmp_path / "study", [spec], stages=3)
-    frame = FIGURES["learning"].data(StudyResults.open(study))
+    frame = look.data("learning", study)
     frame["validation_bound"] = np.nan
-    labels, _ = look.legend_of(FIGURES["learning"].draw(frame))
+    labels, _ = look.legend_of(look.draw("learning", frame, study))
     assert labels == ["k = 1, train"]
 
 
@@ -101,22 +99,20 @@ def test_bound(whole, look):
 def test_surgery_bars_add_up_to_minus_the_elbo(whole, look):
     frame, figure = look.drawn("surgery", whole)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert names == [f"{n}, {m}" for n in ("1 layer", "2 layers") for m in ("VAE k=1", "VAE k=5", "IWAE k=5")]
+    assert names == [f"{n}, {m}" for n in ("1 layer", "2 layers") for m in ("VAE, k=1", "VAE, k=5", "IWAE, k=5")]
     ends = look.ends_of_bars(figure.axes[0])
-    from_results = (
-        StudyResults.open(whole).results.query("quantity == 'elbo' and layers == 1 and k == 1")["value"].mean()
-    )
-    assert ends[0] == pytest.approx(-from_results)
+    found = read_results(whole / "results.csv").query("quantity == 'elbo' and layers == 1 and k == 1")
+    assert ends[0] == pytest.approx(-found["value"].mean())
     assert look.lines_of(figure.axes[0])[0][0, 0] == pytest.approx(np.log(600))
     assert set(frame.images) == {600}
 
 
 def test_a_negative_part_keeps_its_sign(whole, look):
-    frame = FIGURES["surgery"].data(StudyResults.open(whole))
+    frame = look.data("surgery", whole)
     first = frame.index[frame.term == "marginal_kl"][0]
     frame.loc[first, "value"] = -0.25
     values = frame.set_index("term")["value"].iloc[:4]
-    axes = FIGURES["surgery"].draw(frame).axes[0]
+    axes = look.draw("surgery", frame, whole).axes[0]
     total = values["mutual_information"] - 0.25 - values["reconstruction"]
     assert look.ends_of_bars(axes)[0] == pytest.approx(total)
     assert "-0.25" in [text.get_text() for text in axes.texts]
@@ -136,8 +132,8 @@ def test_capacity(varied, look):
     assert labels[:2] == ["VAE k=1", "IWAE k=50"] and title == "latent units" and "range of seeds" in labels
 
 
-def test_capacity_is_of_the_models_of_the_table_alone(varied, synthetic):
-    frame = FIGURES["capacity"].data(StudyResults.open(varied))
+def test_capacity_is_of_the_models_of_the_table_alone(varied, synthetic, look):
+    frame = look.data("capacity", varied)
     assert set(frame.latents) == {25, 50, 100} and len(frame) == 2 * 3 * 2
     vae = frame[(frame.objective == "vae") & (frame.seed == 0)]
     assert set(vae.active_units) == {synthetic.active(ModelSpec("mnist", 1, "vae", 1, 0))}
@@ -162,14 +158,14 @@ def test_protocols(varied, look):
 
 
 def test_protocols_of_two_data_sets_and_one_seed(tmp_path, synthetic, look):
-    models = synthetic.grid((2,), (5,), (0,), datasets=("mnist", "omniglot"))
+    models = synthetic.grid((1,), (5,), (0,), datasets=("mnist", "omniglot"))
     models += [replace(model, variation=f"with-{variant}") for model in models for variant in ("loss", "scale")]
     frame, figure = look.drawn("protocols", synthetic.study(tmp_path / "two", models, stages=2))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "mnist, cut after 2 of 8 stages",
-        "omniglot, cut after 2 of 8 stages",
+        "mnist",
+        "omniglot",
     ]
     labels, _ = look.legend_of(figure)
-    assert labels[:2] == ["2 layers, VAE, k=5", "2 layers, IWAE, k=5"] and "each seed" not in labels
+    assert labels[:2] == ["1 layer, VAE, k=5", "1 layer, IWAE, k=5"] and "each seed" not in labels
     assert len(frame) == 2 * 2 * 2
     np.testing.assert_allclose(frame.of_seed, frame.difference)

@@ -6,19 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from iwae.reporting.contrasts import Variance, WeightedMean, add, spread_over_images
 from iwae.reporting.statistics import (
     Estimate,
     Region,
-    Variance,
-    WeightedMean,
-    add,
     detectable,
     holm,
     interval,
     p_inside,
     p_outside,
     power,
-    spread_over_images,
     spread_over_seeds,
 )
 

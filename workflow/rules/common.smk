@@ -11,7 +11,7 @@ from snakemake.exceptions import WorkflowError
 try:
     from iwae.study.configuration import read_study
     from iwae.errors import InputError
-    from iwae.files import locked
+    from iwae.files import locked, write_json
     from iwae.reporting import contents
     from iwae.study.flags import as_flags
     from iwae.study.measurements import MEASUREMENTS
@@ -44,9 +44,8 @@ os.environ.setdefault("MATPLOTLIBRC", str(Path(workflow.basedir) / "matplotlibrc
 GPU = 1 if study.device == "cuda" else 0
 NAMES = [model.name for model in study.models]
 
-# Tables with their titles, and figures with the files of a model that each is drawn from, beside results.csv.
 TABLES = contents.tables(study.models, study.sections)
-FIGURES_FROM = contents.figures(study.models, study.sections)
+FIGURES_OF_STUDY = contents.figures(study.models, study.sections)
 
 
 # What is held until Snakemake's process ends.
@@ -65,6 +64,12 @@ def hold_study():
             raise InputError(f"{RESULTS} has changed since this command looked at it: give the same command again.")
     except InputError as error:
         sys.exit(str(error))
+
+
+def keep_configuration():
+    """Write what an unfinished study asks for to its folder, for `python -m iwae interim` while it runs."""
+    if status.missing():
+        write_json(Path(RESULTS) / "configuration.json", config)
 
 
 def model_files(*files):
@@ -95,7 +100,8 @@ def finished(files):
             # Snakemake would wrap a WorkflowError in a traceback; this ends it with the sentence alone, and status 1.
             sys.exit(
                 f"The study {study.name!r} is not finished, and this target never trains or measures. {RESULTS} lacks "
-                f"{missing}. To finish it, run `snakemake --cores N` with the same configuration."
+                f"{missing}. To finish it, run `snakemake --cores N` with the same configuration; `snakemake figures` "
+                "shows what there is."
             )
         return files
 
@@ -195,6 +201,6 @@ def closing_words():
 
 # What the targets ask for.
 TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "html", "tex"])
-FIGURE_FILES = expand("<figures>/{figure}.{kind}", figure=FIGURES_FROM, kind=["pdf", "png", "csv"])
+FIGURE_FILES = expand("<figures>/{figure}.{kind}", figure=FIGURES_OF_STUDY, kind=["pdf", "png", "csv"])
 RESULT_FILES = ["<results>/results.csv", "<results>/configuration.json", *outdated_marks("results", [""])]
 REPORT_FILES = [*RESULT_FILES, *TABLE_FILES, *FIGURE_FILES, "<results>/README.md", "<results>/SHA256SUMS"]

@@ -28,28 +28,29 @@ rule collect_results:
         """
 
 
-# A rule for each table and figure that the study has, from the library's declaration of them: the caption in Snakemake's
-# report is a file, whose name takes no wildcard, and written out these rules would differ in their names alone.
-for table, title in TABLES.items():
+# A rule for each table and figure that the study has, from the library's declaration of them (iwae.reporting.contents):
+# written out these rules would differ in their names alone.
+for name, item in TABLES.items():
 
     rule:
         name:
-            f"tabulate_{table}"
+            f"tabulate_{name}"
         input:
             "<results>/results.csv",
         output:
-            multiext(f"<results>/{table}", ".csv", ".md", ".tex"),
+            multiext(f"<results>/{name}", ".csv", ".md", ".tex"),
             report(
-                f"<results>/{table}.html",
-                caption=f"../report/{table}.rst",
+                f"<results>/{name}.html",
+                caption="../report/caption.rst",
                 category="Tables",
-                labels={"table": title},
+                labels={"table": item.title},
             ),
         log:
-            f"<logs>/table/{table}.log",
+            f"<logs>/table/{name}.log",
         localrule: True
         params:
-            table=table,
+            table=name,
+            caption=f"{item.title}. {item.caption}".strip(),
             results=subpath(input[0], parent=True),
         shell:
             r"""
@@ -58,27 +59,28 @@ for table, title in TABLES.items():
             """
 
 
-for figure, files in FIGURES_FROM.items():
+for name, item in FIGURES_OF_STUDY.items():
 
     rule:
         name:
-            f"plot_{figure}"
+            f"plot_{name}"
         input:
             "<results>/results.csv",
-            model_files(*files),
+            model_files(*item.files),
         output:
-            multiext(f"<figures>/{figure}", ".pdf", ".csv"),
+            multiext(f"<figures>/{name}", ".pdf", ".csv"),
             report(
-                f"<figures>/{figure}.png",
-                caption=f"../report/{figure}.rst",
+                f"<figures>/{name}.png",
+                caption="../report/caption.rst",
                 category="Figures",
-                labels={"figure": figure},
+                labels={"figure": item.title},
             ),
         log:
-            f"<logs>/figure/{figure}.log",
+            f"<logs>/figure/{name}.log",
         localrule: True
         params:
-            figure=figure,
+            figure=name,
+            caption=f"{item.title}. {item.caption}".strip(),
             results=subpath(input[0], parent=True),
             figures=subpath(output[0], parent=True),
         shell:
@@ -114,8 +116,6 @@ rule summarize_study:
 # Without output, so that it always runs and what it found is kept when it fails. Without input, so that nothing which it
 # is to examine is made again before: on a fresh clone all times are arbitrary.
 rule audit:
-    input:
-        finished([]),
     log:
         "<logs>/audit.log",
     localrule: True

@@ -11,9 +11,9 @@ from iwae.errors import InputError
 from iwae.files import write_json, write_text
 from iwae.reporting.claims.claims import read_claims
 from iwae.reporting.claims.content import content, summary
+from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.claims.pages import pages
 from iwae.reporting.claims.verdicts import Verdict, examine, judge, unreadable
-from iwae.reporting.contrasts import Evidence
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.unreadable import UNREADABLE, reason
@@ -59,7 +59,7 @@ def _judged(results: Path) -> tuple[list[str], list[Verdict], list[Verdict]]:
     read = read_claims()
     try:
         study = StudyResults.open(results)
-        named = protocols(study.grid.models or study.models)
+        named = protocols(study.grid or study.models)
     except UNREADABLE as error:
         sentence = f"The study cannot be read: {reason(error)}"
         return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)

@@ -1,17 +1,19 @@
-"""What claims are about: quantities of one trained model, read from the files in its folder."""
+"""What is measured of one model: one reader for each quantity, whoever reports it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from iwae.reporting.statements import activity_variant
-from iwae.reporting.study import Model, StudyResults, nll_per_image
+from iwae.reporting.study import Model, StudyResults
 from iwae.study.settings import ACTIVE
 
 NEAR = 0.5  # decades around the threshold of activity that lie between the two modes of log A_u
 FEWEST = 3  # units on either side of the threshold that make a mode
+SURGERY_TERMS = ("reconstruction", "mutual_information", "index_gap", "marginal_kl", "elbo")
 
 
 class Sample(NamedTuple):
@@ -35,23 +37,28 @@ class Measured(NamedTuple):
         value: Its value.
         samples: One for each split whose images it is a mean over, the value being the sum of these means; none for a
             count.
+        n: Over how many images or draws it is a mean, or of how many units; None where that has no meaning.
+        se: Its standard error over these images or draws; None for what is no mean.
     """
 
     value: float
     samples: tuple[Sample, ...] = ()
+    n: int | None = None
+    se: float | None = None
 
 
 class Quantity(NamedTuple):
     """A quantity.
 
     Attributes:
-        read: Reads it of a model; None where it was not measured, or the model has none.
+        read: Reads it of a model; None where the model has none.
         unit: Its unit.
         step: The smallest step in which it is counted or printed. What lies within one step is not told apart, so the
             variance over seeds is taken to be at least that of rounding, step^2 / 12.
         files: The files of a model's folder that it is read from.
-        section: The section of the manifest whose settings must be the paper's for the two to be comparable.
+        section: The section of the manifest that has them.
         of_bits: Whether its error from another binarization of the same images is known: that of log p(x).
+        collected: Whether it is in ``results.csv``.
     """
 
     read: Callable[[StudyResults, Model], Measured | None]
@@ -60,74 +67,139 @@ class Quantity(NamedTuple):
     files: tuple[str, ...]
     section: str
     of_bits: bool = False
+    collected: bool = True
 
 
 def _sum_of_means(*samples: Sample) -> Measured:
-    return Measured(sum(float(sample.values.mean()) for sample in samples), samples)
+    value = sum(float(sample.values.mean()) for sample in samples)
+    variance = sum(float(sample.values.var(ddof=1)) / len(sample.values) for sample in samples)
+    return Measured(value, samples, len(samples[0].values), variance**0.5)
 
 
-def _nll_of(model: Model, split: str, sign: int = 1) -> Sample:
-    values, indices = nll_per_image([model], split)
-    return Sample(split, indices, sign * values[0])
+def _per_image(model: Model, split: str, quantity: str = "", sign: int = -1) -> Sample:
+    """The nll, or else the effective sample size, of each image of a split."""
+    arrays = model.arrays("likelihood", "likelihood.npz", (split + quantity, f"{split}_images"))
+    return Sample(split, arrays[f"{split}_images"], sign * arrays[split + quantity].astype(np.float64))
 
 
-def _nll(study: StudyResults, model: Model) -> Measured:
-    return _sum_of_means(_nll_of(model, "test"))
+def _nll(split: str, study: StudyResults, model: Model) -> Measured:
+    return _sum_of_means(_per_image(model, split))
+
+
+def _ess(study: StudyResults, model: Model) -> Measured:
+    return _sum_of_means(_per_image(model, "test", "_ess", sign=1))
 
 
 def _generalization_gap(study: StudyResults, model: Model) -> Measured:
-    return _sum_of_means(_nll_of(model, "test"), _nll_of(model, "train", sign=-1))
+    return _sum_of_means(_per_image(model, "test"), _per_image(model, "train", sign=1))
 
 
-def _chopped_change(study: StudyResults, model: Model) -> Measured | None:
-    if "chopped" not in study.sections or "chopped" not in model.manifest:
-        return None
+def _chopped_change(study: StudyResults, model: Model) -> Measured:
     arrays = model.arrays("chopped", "chopped.npz", ("images", "whole", "chopped"))
     return _sum_of_means(Sample("test", arrays["images"], arrays["whole"].astype(np.float64) - arrays["chopped"]))
 
 
-def _activity(study: StudyResults, model: Model) -> pd.DataFrame:
-    """Columns layer and activity, in the variant that Table 1 shows."""
+def _whole_nll(study: StudyResults, model: Model) -> Measured:
+    arrays = model.arrays("chopped", "chopped.npz", ("images", "whole"))
+    return _sum_of_means(Sample("test", arrays["images"], -arrays["whole"].astype(np.float64)))
+
+
+def _chopped_units(column: str, layer: int, study: StudyResults, model: Model) -> Measured | None:
+    table = model.table("chopped", "chopped.csv")
+    rows = table[table.layer == layer]
+    return None if rows.empty else Measured(float(rows[column].iloc[0]))
+
+
+def activities(study: StudyResults, model: Model, column: str = "shown") -> pd.DataFrame:
+    """Columns layer and activity of each unit of a model.
+
+    Args:
+        study: Its study.
+        model: The model.
+        column: ``activity``, by the text's definition; ``activity_authors``; or ``shown``, the one that stands beside
+            the paper's.
+    """
     table = model.table("activity", "activity.csv")
-    authors = activity_variant(study.grid.models or study.models) == "one-sample"
-    return table.assign(activity=table["activity_authors" if authors else "activity"])
+    if column == "shown":
+        column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
+    return table.assign(activity=table[column])[["layer", "activity"]]
 
 
-def _active_units(study: StudyResults, model: Model) -> Measured:
-    return Measured(float((_activity(study, model).activity > ACTIVE).sum()))
-
-
-def _active_units_of_layer(layer: int) -> Callable[[StudyResults, Model], Measured | None]:
-    def read(study: StudyResults, model: Model) -> Measured | None:
-        units = _activity(study, model)
-        units = units[units.layer == layer]
-        return None if units.empty else Measured(float((units.activity > ACTIVE).sum()))
-
-    return read
+def _active(column: str, layer: int | None, study: StudyResults, model: Model) -> Measured | None:
+    units = activities(study, model, column)
+    values = units.activity[units.layer == (layer or units.layer)]
+    return None if values.empty else Measured(float((values > ACTIVE).sum()), n=len(values))
 
 
 def _active_share(study: StudyResults, model: Model) -> Measured:
-    return Measured(float((_activity(study, model).activity > ACTIVE).mean()))
+    return Measured(float((activities(study, model).activity > ACTIVE).mean()))
 
 
 def _share_between_modes(study: StudyResults, model: Model) -> Measured:
     """1 where fewer than `FEWEST` units lie on one side of the threshold: then there are no two modes."""
-    units = _activity(study, model).activity
+    units = activities(study, model).activity
     active = int((units > ACTIVE).sum())
     if min(active, len(units) - active) < FEWEST:
         return Measured(1.0)
     return Measured(float(units.between(ACTIVE / 10**NEAR, ACTIVE * 10**NEAR).mean()))
 
 
+def _surgery(term: str, study: StudyResults, model: Model) -> Measured:
+    """A term over all training images; each draw is from another image."""
+    table = model.table("surgery", "surgery.csv")
+    row = table[(table.images == table.images.max()) & (table.term == term)].iloc[0]
+    draws = min(model.settings("surgery")["samples"], int(row.images))
+    return Measured(float(row["value"]), n=draws, se=float(row.se))
+
+
+def _updates(study: StudyResults, model: Model) -> Measured:
+    return Measured(float(model.table("training", "training.csv").updates.iloc[-1]))
+
+
+def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
+    seconds = model.trained.get("wall_seconds")
+    return None if seconds is None else Measured(float(seconds))
+
+
 _NLL = ("likelihood.npz", "likelihood.csv")
-_ACTIVITY = ("activity.csv",)
+_CHOPPED = ("chopped.npz", "chopped.csv")
+_ACTIVITY = {"files": ("activity.csv",), "section": "activity"}
+_nats = partial(Quantity, unit="nats", step=0.01, files=_NLL, section="likelihood")
+_count = partial(Quantity, unit="units", step=1.0, **_ACTIVITY)
+_share = partial(Quantity, unit="of all units", step=0.02, collected=False, **_ACTIVITY)
 QUANTITIES = {
-    "nll": Quantity(_nll, "nats", 0.01, _NLL, "likelihood", of_bits=True),
-    "generalization_gap": Quantity(_generalization_gap, "nats", 0.01, _NLL, "likelihood", of_bits=True),
-    "chopped_change": Quantity(_chopped_change, "nats", 0.01, ("chopped.npz", "chopped.csv"), "chopped"),
-    "active_units": Quantity(_active_units, "units", 1.0, _ACTIVITY, "activity"),
-    "active_units_1": Quantity(_active_units_of_layer(1), "units", 1.0, _ACTIVITY, "activity"),
-    "active_units_2": Quantity(_active_units_of_layer(2), "units", 1.0, _ACTIVITY, "activity"),
-    "active_share": Quantity(_active_share, "of all units", 0.02, _ACTIVITY, "activity"),
-    "share_between_modes": Quantity(_share_between_modes, "of all units", 0.02, _ACTIVITY, "activity"),
+    "nll": _nats(partial(_nll, "test"), of_bits=True),
+    "nll_train": _nats(partial(_nll, "train"), of_bits=True),
+    "ess": Quantity(_ess, "samples", 1.0, _NLL, "likelihood"),
+    "generalization_gap": _nats(_generalization_gap, of_bits=True, collected=False),
+    **{
+        f"active_units{suffix}_{layer}": _count(partial(_active, f"activity{suffix}", layer))
+        for suffix in ("", "_authors")
+        for layer in (1, 2)
+    },
+    "active": _count(partial(_active, "shown", None), collected=False),
+    **{f"active_{layer}": _count(partial(_active, "shown", layer), collected=False) for layer in (1, 2)},
+    "active_share": _share(_active_share),
+    "share_between_modes": _share(_share_between_modes),
+    "chopped_change": _nats(_chopped_change, files=_CHOPPED, section="chopped"),
+    "whole_nll": _nats(_whole_nll, files=_CHOPPED, section="chopped", collected=False),
+    **{
+        f"{column}_{layer}": Quantity(
+            partial(_chopped_units, column, layer), "units", 1.0, _CHOPPED, "chopped", collected=False
+        )
+        for column in ("removed", "units")
+        for layer in (1, 2)
+    },
+    **{term: Quantity(partial(_surgery, term), "nats", 0.001, ("surgery.csv",), "surgery") for term in SURGERY_TERMS},
+    "updates": Quantity(_updates, "updates", 1.0, ("training.csv",), "training"),
+    "wall_seconds": Quantity(_wall_seconds, "s", 1.0, (), "training"),
 }
+
+
+def measured(study: StudyResults, quantity: str, model: Model) -> Measured | None:
+    """A quantity of one model; None if it was not measured, or the model has none."""
+    key = quantity, model.spec.name
+    if key not in study.known:
+        entry = QUANTITIES[quantity]
+        study.known[key] = entry.read(study, model) if entry.section in model.manifest else None
+    return study.known[key]

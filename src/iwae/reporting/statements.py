@@ -1,68 +1,98 @@
 """What a study did, in sentences computed from its manifests: nothing here is a typed number."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from iwae.reporting.study import Model, nll_per_image
+import numpy as np
+
+from iwae.data import mnist_fixed
+from iwae.reporting.study import Model, StudyResults, stage_passes
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
-from iwae.study.protocol import PRESETS
+from iwae.study.protocol import PRESETS, Protocol
 from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings
 
 PAPER = TrainingSettings()
 PAPER_LIKELIHOOD = LikelihoodSettings()
 PAPER_ACTIVITY = ActivitySettings()
+AUTHORS = "authors-code"  # the preset that made the paper's numbers
+PAPER_PRESETS = (AUTHORS, "paper-text")
 PAPER_TEST_IMAGES = {"omniglot": 8_070}  # all there are; of the other data sets the likelihood's default
+NOT_COMPARABLE = "not comparable with the paper"
+ORIENTATION = f"{NOT_COMPARABLE}; the paper's values are shown for orientation"
+NO_VALUES = "not as in the paper"  # the consequence of a departure where the paper has no value anyway
 
 
-def passes(stages: int) -> int:
-    """Passes over the training images in the first `stages` stages of 3^i passes (paper, section 5)."""
-    return sum(3**stage for stage in range(stages))
-
-
-def schedule(stages: int) -> str:
-    """The part of the paper's schedule that was run, for column ``schedule`` of the tables."""
+def schedule(settings: Mapping[str, Any]) -> str:
+    """The schedule that training settings ask for: how much of the paper's, or which other one."""
+    if is_cosine(settings):
+        protocol = Protocol(**settings["protocol"])
+        peak, end = (
+            np.format_float_scientific(rate, trim="-", exp_digits=1) for rate in (protocol.peak_rate, protocol.end_rate)
+        )
+        return f"cosine, {peak} to {end} over {counted(settings['passes'], 'pass', 'passes')}"
+    stages, whole = settings["stages"], stage_passes(SCHEDULE_STAGES)
     if stages == SCHEDULE_STAGES:
-        return f"whole ({passes(stages)} passes)"
-    return f"cut after {stages} of {SCHEDULE_STAGES} stages ({passes(stages)} of {passes(SCHEDULE_STAGES)} passes)"
+        return f"whole ({whole} passes)"
+    return f"cut after {stages} of {SCHEDULE_STAGES} stages ({stage_passes(stages)} of {whole} passes)"
 
 
-def is_comparable(model: Model, section: str = "likelihood") -> bool:
-    """Whether what this section measured of a model may be compared with the paper's.
+def is_cosine(settings: Mapping[str, Any]) -> bool:
+    """Whether the learning rate falls along a cosine, which the paper does not know."""
+    return settings["protocol"].get("schedule") == "cosine"
 
-    It may if the model ran the paper's whole schedule, on all training images, in minibatches of the paper's size,
-    under a preset of the protocol, and nll is the paper's L_5000: with fewer samples the bound is lower. Fewer test
-    images give the same nll with a larger error, so they may differ; `likelihood_line` says so. For `activity`, the
-    authors' variant, where it is shown, must be over as many training images as theirs: its threshold depends on their
-    number.
+
+def departures(model: Model, section: str = "likelihood") -> list[str]:
+    """In what ways a model is not the paper's, so that what `section` measured of it cannot be held against the paper.
+
+    The paper's is the whole schedule, on all training images, in minibatches of the paper's size, under a preset of the
+    protocol that is the paper's; nll is L_5000: with fewer samples the bound is lower. Fewer test images give the same
+    nll with a larger error, so they may differ; `likelihood_line` says so. For ``activity``, the authors' variant,
+    where it is shown, must be over as many training images as theirs: its threshold depends on their number.
     """
-    return not [*_departures(model), *_measurement_departures(model, section)]
+    return [*_training_departures(model), *_measurement_departures(model, section), *_data_departures(model)]
+
+
+def interim_lines(study: StudyResults) -> list[str]:
+    """A sentence if the study is not finished."""
+    missing = study.unfinished
+    if not missing:
+        return []
+    trained = len(study.models) - len({model.spec for model in study.models} - set(missing))
+    return [
+        f"Interim results: {len(study.specs) - len(missing)} of {len(study.specs)} models are finished"
+        f"{f', {trained} more are trained and not yet measured' if trained else ''}; the others are still to be run."
+    ]
+
+
+def figure_lines(study: StudyResults) -> list[str]:
+    """What must be known of all figures: that the study is not finished, or its schedule not the paper's."""
+    ran = {schedule(model.settings("training")) for model in study.grid or study.models}
+    return [*interim_lines(study), *(f"Schedule: {words}." for words in sorted(ran - {schedule(PAPER.as_dict())}))]
 
 
 def comparison_lines(
-    models: Sequence[Model], consequence: str = "not comparable with the paper", section: str = "likelihood"
+    models: Sequence[Model], consequence: str = NOT_COMPARABLE, sections: Iterable[str] = ("likelihood",)
 ) -> list[str]:
-    """`schedule_lines`, and one sentence for each way in which `section` measured some models unlike the paper."""
-    found = Counter(reason for model in models for reason in _measurement_departures(model, section))
-    return schedule_lines(models, consequence) + _sentences(found, models, consequence)
-
-
-def schedule_lines(models: Sequence[Model], consequence: str = "not comparable with the paper") -> list[str]:
-    """What models ran of the paper's schedule: one sentence for each way in which some depart from it.
+    """What models ran of the paper's schedule: a sentence for each way in which some depart from the paper.
 
     Args:
         models: The models.
         consequence: What a departure means for the reader, the end of each sentence.
+        sections: The steps whose measurements count too.
     """
-    departures = Counter(reason for model in models for reason in _departures(model))
-    if not departures:
-        return [f"Schedule as in the paper: {schedule(SCHEDULE_STAGES)}."]
-    return _sentences(departures, models, consequence)
-
-
-def _sentences(departures: Counter[str], models: Sequence[Model], consequence: str) -> list[str]:
-    return [
+    training = Counter(reason for model in models for reason in _training_departures(model))
+    others = Counter(
+        reason
+        for model in models
+        for reason in dict.fromkeys(line for name in sections for line in _measurement_departures(model, name))
+    )
+    others.update(reason for model in models for reason in _data_departures(model))
+    whole = [f"Schedule as in the paper: {schedule(PAPER.as_dict())}."] if models and not training else []
+    return whole + [
         f"{reason[0].upper()}{reason[1:]}{_share(count, models)}: {consequence}."
-        for reason, count in sorted(departures.items())
+        for found in (training, others)
+        for reason, count in sorted(found.items())
     ]
 
 
@@ -70,46 +100,72 @@ def _share(count: int, models: Sequence[Model]) -> str:
     return "" if count == len(models) else f" in {count} of {len(models)} models"
 
 
-def _departures(model: Model) -> list[str]:
-    settings = model.settings("training")
-    found = []
-    if settings["stages"] != PAPER.stages:
-        found.append(f"schedule {schedule(settings['stages'])}")
+def _training_departures(model: Model) -> list[str]:
+    settings, found = model.settings("training"), []
+    preset = preset_of(model)
+    if is_cosine(settings):
+        found.append(f"protocol {preset or 'of its own'} ({schedule(settings)}), which is not the paper's")
+    elif settings["stages"] != PAPER.stages:
+        found.append(f"schedule {schedule(settings)}")
     if settings["train_images"] is not None:
         found.append(f"trained on the first {settings['train_images']} training images only")
     if settings["batch_size"] != PAPER.batch_size:
         found.append(f"minibatches of {settings['batch_size']} images instead of {PAPER.batch_size}")
-    if preset_of(model) is None:
+    if preset not in PAPER_PRESETS and not is_cosine(settings):
         found.append("protocol other than the authors' code and the paper's text")
     return found
 
 
 def _measurement_departures(model: Model, section: str) -> list[str]:
+    if section not in model.manifest:
+        return []
     settings = model.settings(section)
     if section == "activity":
-        images, one_sample = settings["authors_images"], activity_variant([model]) == "one-sample"
+        images, one_sample = settings["authors_images"], protocol_of(model)["activity"] == "one-sample"
         if not one_sample or images == PAPER_ACTIVITY.authors_images:
             return []
         return [f"active units are counted from {images} images instead of {PAPER_ACTIVITY.authors_images}"]
-    samples = settings["samples"]
-    if samples == PAPER_LIKELIHOOD.samples:
+    samples = settings.get("samples", PAPER_LIKELIHOOD.samples)
+    if section not in ("likelihood", "chopped") or samples == PAPER_LIKELIHOOD.samples:
         return []
     return [f"nll is measured by L_{samples} instead of L_{PAPER_LIKELIHOOD.samples}"]
+
+
+def _data_departures(model: Model) -> list[str]:
+    """The files of the fixed binarization that a step of the model read in another version than the one known."""
+    if model.spec.dataset != "mnist-fixed":
+        return []
+    recorded = [entry.get("provenance", {}).get("data_sha256", {}) for entry in model.manifest.values()]
+    files = sorted(
+        {
+            name
+            for hashes in recorded
+            for name, expected in mnist_fixed.SHA256.items()
+            if hashes.get(name, expected) != expected
+        }
+    )
+    if not files:
+        return []
+    have = "has" if len(files) == 1 else "have"
+    return [f"perhaps another binarization: {', '.join(files)} {have} another SHA-256 than TensorFlow Datasets knows"]
 
 
 def likelihood_line(models: Sequence[Model]) -> str:
     """How nll was measured, over as many images as there were, and the paper's way where it differs."""
     samples = {model.settings("likelihood")["samples"] for model in models}
-    measured = {(model.spec.dataset, nll_per_image([model])[0].shape[1]) for model in models}
+    measured = {(model.spec.dataset, _test_images(model)) for model in models}
     paper = {dataset: PAPER_TEST_IMAGES.get(dataset, PAPER_LIKELIHOOD.test_images) for dataset, _ in measured}
-    images = {number for _, number in measured}
     line = (
-        f"nll: mean of -L_{_listed(samples)}, the bound of that many importance samples, over {_listed(images)} test "
-        "images, in nats per image"
+        f"nll: mean of -L_{listed(samples)}, the bound of that many importance samples, over "
+        f"{listed(images for _, images in measured)} test images, in nats per image"
     )
     if samples != {PAPER_LIKELIHOOD.samples} or measured != set(paper.items()):
-        line += f" (paper: {PAPER_LIKELIHOOD.samples} samples, {_listed(set(paper.values()))} images)"
+        line += f" (paper: {PAPER_LIKELIHOOD.samples} samples, {listed(paper.values())} images)"
     return line + "."
+
+
+def _test_images(model: Model) -> int:
+    return len(model.arrays("likelihood", "likelihood.npz", ["test_images"])["test_images"])
 
 
 def tightness_lines(models: Sequence[Model]) -> list[str]:
@@ -122,7 +178,7 @@ def tightness_lines(models: Sequence[Model]) -> list[str]:
             rises.append((last.k.iloc[0], last.k.iloc[1], last.bound.iloc[1] - last.bound.iloc[0]))
     if not rises:
         return []
-    lower, upper = (" or ".join(str(k) for k in sorted(set(ks))) for ks in list(zip(*rises, strict=True))[:2])
+    lower, upper = (listed(ks) for ks in list(zip(*rises, strict=True))[:2])
     rise = [value for *_, value in rises]
     return [
         f"From L_{lower} to L_{upper} the bound rises by {min(rise):.2f} to {max(rise):.2f} nats, by model: log p(x) "
@@ -130,11 +186,15 @@ def tightness_lines(models: Sequence[Model]) -> list[str]:
     ]
 
 
+def protocol_lines(models: Sequence[Model]) -> list[str]:
+    """A sentence that names the protocols, unless they are all that of the paper's numbers."""
+    named = protocols(models)
+    return [] if named in ([], [AUTHORS]) else [f"Protocol: {'; '.join(named)}. The paper's numbers are of {AUTHORS}."]
+
+
 def protocols(models: Sequence[Model]) -> list[str]:
     """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
     named = Counter(_protocol(model) for model in models)
-    if len(named) == 1:
-        return list(named)
     return [f"{name}{_share(count, models)}" for name, count in sorted(named.items())]
 
 
@@ -151,38 +211,42 @@ def _protocol(model: Model) -> str:
 
 def _nearest_preset(model: Model) -> tuple[str, list[str]]:
     """The preset that most fields of a model's protocol are of, and ``field=value`` for each other field."""
-    fields = model.settings("training")["protocol"]
-    differences = {}
+    fields, differences = protocol_of(model), {}
     for name, preset in PRESETS.items():
         asked = preset.for_dataset(model.spec.dataset).as_dict()
-        differences[name] = [f"{key}={fields.get(key)}" for key, value in asked.items() if fields.get(key) != value]
+        differences[name] = [
+            f"{key}={fields.get(key)}" for key in {**asked, **fields} if fields.get(key) != asked.get(key)
+        ]
     nearest = min(differences, key=lambda name: len(differences[name]))
     return nearest, differences[nearest]
 
 
 def protocol_changes(base: Model, model: Model) -> list[str]:
     """Each field of the protocol that differs between two models: ``adam_beta1: 0.99 -> 0.9``."""
-    before, after = (one.settings("training")["protocol"] for one in (base, model))
-    return [
-        f"{name}: {before.get(name)} -> {after.get(name)}"
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
+    before, after = (vars(Protocol(**protocol_of(one))) for one in (base, model))
+    return [f"{name}: {value} -> {after[name]}" for name, value in before.items() if value != after[name]]
 
 
-def activity_variant(models: Sequence[Model]) -> str:
+def activity_variant(study: StudyResults) -> str:
     """The measured activity that stands beside the paper's: ``one-sample`` or ``definition``.
 
-    A study has one protocol as a rule; where models differ, the definition is shown, which is the same for all.
+    It is the one of the study's own protocol; where models have several, the definition, which is the same for all.
     """
-    variants = {model.settings("training")["protocol"]["activity"] for model in models}
+    own = study.grid or study.models
+    variants = {protocol_of(model)["activity"] for model in own}
     return variants.pop() if len(variants) == 1 else "definition"
 
 
-def counted(number: int, word: str) -> str:
+def protocol_of(model: Model) -> dict[str, Any]:
+    """The fields of a model's protocol."""
+    return model.settings("training")["protocol"]
+
+
+def counted(number: int, word: str, several: str = "") -> str:
     """``1 layer``, ``2 layers``."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    return f"{number} {word if number == 1 else several or f'{word}s'}"
 
 
-def _listed(values: set[int]) -> str:
-    return " or ".join(str(value) for value in sorted(values))
+def listed(values: Iterable[Any]) -> str:
+    """``5 or 50``: the distinct values, in order."""
+    return " or ".join(str(value) for value in sorted(set(values)))

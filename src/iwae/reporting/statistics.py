@@ -11,6 +11,8 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
+from iwae.reporting.contrasts import Variance
+
 LEVEL = 0.05  # the chance that any claim of a family is wrongly called reproduced, and likewise not reproduced
 COVERAGE = 1 - 2 * LEVEL  # of intervals: one lies inside a region where one claim alone would be shown to
 POWER = 0.8
@@ -30,21 +32,6 @@ class Estimate(NamedTuple):
     value: float
     se: float
     dof: float
-
-
-class Variance(NamedTuple):
-    """An estimated variance and its degrees of freedom."""
-
-    value: float
-    dof: float
-
-
-class WeightedMean(NamedTuple):
-    """A term of a sum: a weight, and the values (n,) of the images with these indices (n,), whose mean it is for."""
-
-    weight: float
-    indices: np.ndarray
-    values: np.ndarray
 
 
 def spread_over_seeds(values: Mapping[tuple[Hashable, int], float], blocks: bool) -> Variance | None:
@@ -68,27 +55,6 @@ def spread_over_seeds(values: Mapping[tuple[Hashable, int], float], blocks: bool
     if dof < 1:
         return None
     return Variance(float(((observed - design @ solution) ** 2).sum() / dof), dof)
-
-
-def spread_over_images(means: Sequence[WeightedMean]) -> Variance:
-    """The variance of a weighted sum of means over images of one split, drawn once for all the means that share them.
-
-    What an image adds to the sum counts as one draw. Where all means are over the same images it is thus the variance
-    of the sums of each image, over their number; means without a common image are independent.
-    """
-    shares = [weight * (values - values.mean()) / len(values) for weight, _, values in means]
-    _, place = np.unique(np.concatenate([indices for _, indices, _ in means]), return_inverse=True)
-    by_image = np.bincount(place, weights=np.concatenate(shares))
-    images = len(by_image)
-    return Variance(float((by_image**2).sum()) * images / (images - 1), images - 1)
-
-
-def add(*parts: Variance) -> Variance:
-    """The variance of a sum of independent terms; degrees of freedom by Satterthwaite's approximation."""
-    total = sum(part.value for part in parts)
-    if total == 0:
-        return Variance(0.0, min(part.dof for part in parts))
-    return Variance(total, total**2 / sum(part.value**2 / part.dof for part in parts))
 
 
 def interval(estimate: Estimate) -> tuple[float, float]:

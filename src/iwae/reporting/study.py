@@ -1,10 +1,10 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,34 +12,55 @@ import pandas as pd
 from iwae.errors import InputError
 from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
 from iwae.study import manifest
-from iwae.study.configuration import study_of
+from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
 from iwae.study.specification import ModelSpec
 
-ROUNDING = 1e-3  # nats: per-image values are float32, their mean in results.csv may have been taken before rounding
+
+class Kind(NamedTuple):
+    """A kind of model: all that names one but its seed."""
+
+    dataset: str
+    layers: int
+    objective: str
+    k: int
+    variation: str = ""
+
+    @classmethod
+    def of(cls, spec: ModelSpec) -> "Kind":
+        """The kind of a model."""
+        return cls(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
+
+    @property
+    def name(self) -> str:
+        """As in a model's name, without the seed."""
+        words = (f"l{self.layers}-{self.objective}-k{self.k}", self.variation)
+        return f"{self.dataset}/{'-'.join(filter(None, words))}"
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The specification of its model of seed 0."""
+        return ModelSpec(*self[:4], 0, self.variation)
 
 
 @dataclass(frozen=True)
 class Model:
-    """One trained model of a study: its specification and its folder."""
+    """One trained model of a study.
+
+    Attributes:
+        spec: Its specification.
+        folder: Its folder.
+        manifest: Its manifest, with those sections alone that are results of the study.
+    """
 
     spec: ModelSpec
     folder: Path
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """The manifest, checked to be this model's."""
-        return checked_manifest(self.folder, self.spec)
+    manifest: dict[str, Any]
 
     @property
-    def stages(self) -> int:
-        """Stages of the schedule that the model ran."""
-        return self.manifest["training"]["settings"]["stages"]
-
-    @property
-    def label(self) -> str:
-        """Such as ``IWAE k=5``."""
-        return f"{self.spec.objective.upper()} k={self.spec.k}"
+    def kind(self) -> Kind:
+        """Its kind."""
+        return Kind.of(self.spec)
 
     def settings(self, section: str) -> dict[str, Any]:
         """The settings of one step.
@@ -51,6 +72,16 @@ class Model:
             path = self.folder / manifest.NAME
             raise InputError(f"{path} has no entry {section!r}: run that step for this model first.")
         return self.manifest[section]["settings"]
+
+    @property
+    def stages(self) -> int | None:
+        """Stages of the schedule that it ran; None where it has none."""
+        return self.settings("training").get("stages")
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """When, where and by which code it was trained."""
+        return self.manifest["training"]["provenance"]
 
     def table(self, section: str, file: str) -> pd.DataFrame:
         """A CSV file of one step."""
@@ -64,104 +95,132 @@ class Model:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study folder that holds ``results.csv`` and the folders of the models named there."""
+    """A study: what was asked for, and the models that there are.
+
+    Attributes:
+        folder: Its folder.
+        models: The trained models.
+        specs: All models that the study asks for.
+        sections: The steps that are run on each of them.
+        configured: What the configuration asks for; None where it is not known.
+        known: What was read of the models so far.
+    """
 
     folder: Path
-    results: pd.DataFrame
     models: tuple[Model, ...]
+    specs: tuple[ModelSpec, ...]
+    sections: tuple[str, ...]
+    configured: StudyConfig | None = None
+    known: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, folder: Path, names: Iterable[str], configured: StudyConfig | None = None) -> "StudyResults":
+        """The study in `folder` as its models' folders have it.
+
+        Args:
+            folder: The study folder.
+            names: Names of models, such as ``mnist/l1-iwae-k5/seed0``, that are there.
+            configured: What the configuration asks for: whatever else a model's folder holds counts as not there. None
+                if it is not known: then the study asks for what there is.
+        """
+        models = [_model(Path(folder), ModelSpec.parse(name), configured) for name in names]
+        models = sorted((model for model in models if "training" in model.manifest), key=lambda one: _order(one.spec))
+        schedules = {model.settings("training").get("stages") for model in models if not model.spec.variant}
+        if len(schedules) > 1:
+            raise InputError(
+                f"the models of {folder} ran {' and '.join(map(str, sorted(schedules, key=str)))} stages of the "
+                "schedule: name those of one study, whose models all run the same."
+            )
+        if configured:
+            specs, sections = configured.models, configured.sections
+        else:
+            specs = [model.spec for model in models]
+            sections = [name for name in manifest.SECTIONS if all(name in model.manifest for model in models)]
+        return cls(Path(folder), tuple(models), tuple(sorted(specs, key=_order)), tuple(sections), configured)
 
     @classmethod
     def open(cls, folder: Path) -> "StudyResults":
-        """Read the study in `folder`.
+        """The study in `folder`, as it was collected.
 
         Raises:
             InputError: ``results.csv`` is missing or damaged, or is not about the models in the folder.
         """
         folder = Path(folder)
-        results = read_results(folder / "results.csv")
-        models = []
-        for keys, rows in results.groupby([*IDENTITY, "stages"], sort=False):
-            *identity, stages = keys
-            spec = ModelSpec(*(value if isinstance(value, str) else int(value) for value in identity))
-            model = Model(spec, folder / spec.name)
-            if model.stages != stages or not _same_nll(model, rows):
+        rows, path = read_results(folder / "results.csv"), folder / CONFIGURATION
+        names = [ModelSpec(*keys).name for keys in rows[IDENTITY].drop_duplicates().itertuples(index=False, name=None)]
+        try:
+            configured = study_of(read_configuration(path)) if path.is_file() else None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path} is not a study's configuration ({error!r}): run 'collect' again.") from error
+        study, length = cls.of(folder, names, configured), rows.groupby(IDENTITY).passes.first()
+        for model in study.models:
+            if length[tuple(vars(model.spec).values())] != passes(model.settings("training"), model.spec):
                 raise InputError(f"{folder / 'results.csv'} is not about {model.folder}: run the step 'collect' again.")
-            models.append(model)
-        return cls(folder, results, tuple(sorted(models, key=_order)))
+        return study
 
     @property
-    def grid(self) -> "StudyResults":
-        """The study with the models of its grid alone, which the paper's tables are about: no variations."""
-        models = tuple(model for model in self.models if not model.spec.variation)
-        return StudyResults(self.folder, self.results[self.results.variation == ""], models)
-
-    @property
-    def specs(self) -> tuple[ModelSpec, ...]:
-        """The specifications of the models."""
-        return tuple(model.spec for model in self.models)
+    def unfinished(self) -> list[ModelSpec]:
+        """The models that are still to be trained or measured."""
+        sections = {model.spec: model.manifest for model in self.models}
+        return [spec for spec in self.specs if set(self.sections) - set(sections.get(spec, ()))]
 
     @cached_property
-    def sections(self) -> tuple[str, ...]:
-        """The steps that are run on every model: what the configuration asks for, if it is known, else what was run."""
-        path = self.folder / CONFIGURATION
-        if path.is_file():
-            try:
-                return study_of(read_configuration(path)).sections
-            except (KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{path} is not a study's configuration ({error!r}): run 'collect' again.") from error
-        return tuple(name for name in manifest.SECTIONS if all(name in model.manifest for model in self.models))
-
-    def row(self, model: Model, quantity: str) -> pd.Series | None:
-        """The row of one quantity of one model in ``results.csv``; None where there is none."""
-        rows = self.results
-        chosen = rows[(rows[IDENTITY] == pd.Series(vars(model.spec))).all(axis=1) & (rows.quantity == quantity)]
-        return chosen.iloc[0] if len(chosen) else None
-
-    def value(self, model: Model, quantity: str) -> float:
-        """A quantity of one model in ``results.csv``; NaN where it has none."""
-        row = self.row(model, quantity)
-        return float("nan") if row is None else float(row["value"])
-
-    def concat(self, section: str, file: str) -> pd.DataFrame:
-        """A CSV file of every model, one below the other, with the columns that name the model and its stages."""
-        parts = []
+    def by_kind(self) -> dict[Kind, dict[int, Model]]:
+        """The models by kind and seed."""
+        found: dict[Kind, dict[int, Model]] = {}
         for model in self.models:
-            table = model.table(section, file)
-            for position, (column, value) in enumerate((*vars(model.spec).items(), ("stages", model.stages))):
-                table.insert(position, column, value)
-            parts.append(table)
-        return pd.concat(parts, ignore_index=True)
+            found.setdefault(model.kind, {})[model.spec.seed] = model
+        return found
+
+    @property
+    def grid(self) -> list[Model]:
+        """The models of the grid, which the paper's tables are about: no variations."""
+        return [model for model in self.models if not model.spec.variation]
+
+    @property
+    def usual(self) -> list[Model]:
+        """The models under the study's own protocol."""
+        return [model for model in self.models if model.spec.variant is None] or list(self.models)
+
+    def kinds(self, about: Callable[[ModelSpec], bool]) -> list[Kind]:
+        """The kinds of models that the study asks for and that `about` is true of."""
+        return list(dict.fromkeys(Kind.of(spec) for spec in self.specs if about(spec)))
+
+    def of_kinds(self, kinds: Iterable[Kind], section: str = "training") -> list[Model]:
+        """The models of these kinds of which a step was run."""
+        found = (model for kind in kinds for model in self.by_kind.get(kind, {}).values())
+        return [model for model in found if section in model.manifest]
+
+    def training(self, kind: Kind) -> dict[str, Any]:
+        """The settings that models of a kind are trained with."""
+        models = self.of_kinds([kind])
+        return models[0].settings("training") if models else self.configured.settings("training", kind.spec)
 
 
-def nll_per_image(models: Iterable[Model], split: str = "test") -> tuple[np.ndarray, np.ndarray]:
-    """The nll of each image under several models, in nats.
-
-    Args:
-        models: The models, at least one.
-        split: ``test`` or ``train``.
-
-    Returns:
-        nll (models, images), float64, and the images' indices (images,).
-
-    Raises:
-        InputError: The models were not measured on the same images.
-    """
-    values, images = [], []
-    for model in models:
-        arrays = model.arrays("likelihood", "likelihood.npz", (split, f"{split}_images"))
-        values.append(-arrays[split].astype(np.float64))
-        images.append(arrays[f"{split}_images"])
-        if not np.array_equal(images[0], images[-1]):
-            raise InputError(f"{model.folder} was measured on other {split} images: use one setting for a whole study.")
-    return np.stack(values), images[0]
+def passes(settings: Mapping[str, Any], spec: ModelSpec) -> int:
+    """Passes over the training images of a model: 3^i in stage i (paper, section 5), the last if continued."""
+    before = settings.get("stages", 1) - 1 if spec.origin else 0
+    return settings.get("passes") or stage_passes(settings["stages"]) - stage_passes(before)
 
 
-def _order(model: Model) -> tuple:
-    spec = model.spec
+def stage_passes(stages: int) -> int:
+    """Passes over the training images in the first `stages` stages."""
+    return sum(3**stage for stage in range(stages))
+
+
+def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Model:
+    """A model with the sections of its manifest that are results of the study: of its weights, under its settings."""
+    content = checked_manifest(folder / spec.name, spec)
+    sections = [name for name in (configured.sections if configured else manifest.SECTIONS) if name in content]
+    weights = content.get("training", {}).get("files", {}).get(manifest.WEIGHTS)
+    kept = {
+        name: content[name]
+        for name in sections
+        if (name == "training" or content[name]["weights"] == weights)
+        and (configured is None or content[name]["settings"] == configured.settings(name, spec))
+    }
+    return Model(spec, folder / spec.name, kept)
+
+
+def _order(spec: ModelSpec) -> tuple:
     return spec.dataset, spec.layers, list(OBJECTIVES).index(spec.objective), spec.k, spec.variation, spec.seed
-
-
-def _same_nll(model: Model, rows: pd.DataFrame) -> bool:
-    recorded = rows.loc[rows.quantity == "nll", "value"]
-    values, _ = nll_per_image([model])
-    return len(recorded) == 1 and abs(values.mean() - recorded.iloc[0]) < ROUNDING

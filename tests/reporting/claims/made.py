@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from iwae.reporting import contrasts
+from iwae.reporting import quantities
 from iwae.reporting.claims.claims import paper_kinds, read_claims
+from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.claims.verdicts import judge
-from iwae.reporting.contrasts import Evidence, Kind
 from iwae.reporting.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.reference import paper_row
-from iwae.reporting.study import Model, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -28,10 +28,11 @@ class Made:
         self.values: dict[tuple[str, str], Measured] = {}
         kinds = [kind for kind in paper_kinds(dataset) if kind not in without]
         specs = [self.spec(kind, seed) for kind in [*kinds, *more] for seed in range(seeds)]
-        self.study = StudyResults(None, None, tuple(self.model(spec, stages) for spec in specs))
+        models = tuple(self.model(spec, stages) for spec in specs)
+        self.study = StudyResults(None, models, tuple(specs), ("training", "likelihood", "activity", "chopped"))
         for quantity in QUANTITIES:
             read = QUANTITIES[quantity]._replace(read=self.reader(quantity))
-            monkeypatch.setitem(contrasts.QUANTITIES, quantity, read)
+            monkeypatch.setitem(quantities.QUANTITIES, quantity, read)
 
     @staticmethod
     def spec(kind: Kind, seed: int) -> ModelSpec:
@@ -39,12 +40,10 @@ class Made:
 
     @staticmethod
     def model(spec: ModelSpec, stages: int) -> Model:
-        model = Model(spec, None)
         training = TrainingSettings(stages=stages).for_model(spec).as_dict()
         sections = {"training": training, "likelihood": LikelihoodSettings().as_dict()}
         sections |= {"chopped": sections["likelihood"], "activity": ActivitySettings().as_dict()}
-        model.__dict__["manifest"] = {name: {"settings": settings} for name, settings in sections.items()}
-        return model
+        return Model(spec, None, {name: {"settings": settings} for name, settings in sections.items()})
 
     def reader(self, quantity):
         def read(study, model):
@@ -64,8 +63,8 @@ class Made:
             each = (100.0 if row is None else row.nll) + change + self.common + noise - noise.mean()
             return Measured(each.mean(), (Sample("test", np.arange(self.images), each),))
         units = [20.0 if row is None else float(row[f"active_{layer}"]) for layer in range(1, spec.layers + 1)]
-        found = {"active_units": sum(units), "active_share": 0.2, "share_between_modes": 0.02, "chopped_change": 0.01}
-        found |= {f"active_units_{layer}": count for layer, count in enumerate(units, start=1)}
+        found = {"active": sum(units), "active_share": 0.2, "share_between_modes": 0.02, "chopped_change": 0.01}
+        found |= {f"active_{layer}": count for layer, count in enumerate(units, start=1)}
         found["generalization_gap"] = 0.7
         return Measured(found[quantity] + change) if quantity in found else None
 

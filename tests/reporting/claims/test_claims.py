@@ -2,6 +2,7 @@
 
 import inspect
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -9,11 +10,11 @@ import pytest
 from iwae.reporting import quantities
 from iwae.reporting.claims.checks import CHECKS
 from iwae.reporting.claims.claims import read_claims
+from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.claims.rules import RULES
 from iwae.reporting.claims.verdicts import FAILS, HOLDS, NOT_RUN, PARTLY, UNDECIDED, examine
-from iwae.reporting.contrasts import Evidence, Kind
 from iwae.reporting.reference import paper, paper_range
-from iwae.reporting.study import StudyResults
+from iwae.reporting.study import Kind, StudyResults
 from iwae.study import manifest
 
 CLAIMS = {claim.id: claim for claim in read_claims().claims}
@@ -88,7 +89,7 @@ def test_binarizations_differ_where_they_are_drawn():
 @pytest.mark.parametrize(("active", "share"), [(0, 1.0), (2, 1.0), (3, 0.0), (7, 0.0), (8, 1.0)])
 def test_a_mode_has_three_units(monkeypatch, active, share):
     units = pd.DataFrame({"activity": [1.0] * active + [1e-4] * (10 - active)})
-    monkeypatch.setattr(quantities, "_activity", lambda *_: units)
+    monkeypatch.setattr(quantities, "activities", lambda *_: units)
     assert quantities.QUANTITIES["share_between_modes"].read(None, None).value == share
 
 
@@ -157,6 +158,6 @@ def test_one_model_fails_an_identity_that_others_do_not_tell_of(whole, tmp_path)
 
 def test_deviations_that_were_not_measured_decide_nothing(whole, tmp_path):
     evidence = rewritten(whole, tmp_path, lambda table: table.pop("deviation"))
-    one = Evidence(StudyResults(evidence.study.folder, evidence.study.results, evidence.study.models[:1]), {})
+    one = Evidence(replace(evidence.study, models=evidence.study.models[:1]), {})
     (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], one)
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (NOT_RUN,))

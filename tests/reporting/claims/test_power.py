@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from iwae.reporting.claims.claims import read_claims
+from iwae.reporting.claims.evidence import Contrast, Evidence
 from iwae.reporting.claims.verdicts import FAMILIES, family
-from iwae.reporting.contrasts import Contrast, Evidence, Kind
+from iwae.reporting.contrasts import Variance, add
 from iwae.reporting.quantities import Measured
 from iwae.reporting.statistics import (
     LEVEL,
     Estimate,
     Region,
-    Variance,
-    add,
     holm,
     p_inside,
     p_outside,
     power,
 )
+from iwae.reporting.study import Kind
 
 CLAIMS = read_claims()
 VALUES = [claim for claim in CLAIMS.claims if family(claim) == FAMILIES[0] and claim.dataset == "mnist"]

@@ -1,9 +1,11 @@
 """Verdicts on studies with known effects: whole, cut, of one seed, incomplete, and with too large errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from iwae.reporting import contrasts
+from iwae.reporting import quantities
 from iwae.reporting.claims.claims import paper_kinds, read_claims
 from iwae.reporting.claims.verdicts import (
     CUT,
@@ -18,11 +20,10 @@ from iwae.reporting.claims.verdicts import (
     family,
     judge,
 )
-from iwae.reporting.contrasts import Kind
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.reference import paper_row
 from iwae.reporting.statistics import LEVEL
-from iwae.reporting.study import StudyResults
+from iwae.reporting.study import Kind
 
 MNIST = (
     "iwae-gains-mnist",
@@ -95,7 +96,7 @@ def test_what_was_not_run_is_named(make):
 def test_models_without_a_seed_in_common_decide_nothing(make):
     made = make(seeds=2)
     kept = [model for model in made.study.models if (model.spec.layers == 1) == (model.spec.seed == 0)]
-    made.study = StudyResults(None, None, tuple(kept))
+    made.study = replace(made.study, models=tuple(kept), known={})
     (verdict,) = made.judged("two-layers-mnist")
     assert verdict.why == (FEW_SEEDS,) and verdict.notes == ()
 
@@ -171,7 +172,7 @@ def test_more_latent_units(make):
     wide = Kind("mnist", 1, "vae", 1, "z100")
     base = paper_row("mnist", 1, 1, "vae").active_1 - 20  # what the model of the paper's size has above the other
     for extra, expected in ((-3.0, REPRODUCED), (6.0, REFUTED)):
-        made = make(spread=0.3, more=[wide], changes={("active_units", wide): base + extra})
+        made = make(spread=0.3, more=[wide], changes={("active", wide): base + extra})
         (verdict,) = made.judged("capacity-mnist")
         assert verdict.verdict == expected
     (verdict,) = make().judged("capacity-mnist")
@@ -195,6 +196,6 @@ def test_unreadable_evidence_is_said(make, monkeypatch):
     def broken(study, model):
         raise KeyError("activity")
 
-    monkeypatch.setitem(contrasts.QUANTITIES, "nll", QUANTITIES["nll"]._replace(read=broken))
+    monkeypatch.setitem(quantities.QUANTITIES, "nll", QUANTITIES["nll"]._replace(read=broken))
     (verdict,) = made.judged("two-layers-mnist")
     assert verdict.why == (UNREAD,) and verdict.notes == ("KeyError: 'activity'",)

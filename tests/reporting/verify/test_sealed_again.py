@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from iwae.data import mnist
-from iwae.reporting.results import write_results
+from iwae.reporting.collect import write_results
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import write_table

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from iwae.reporting.claims.claims import Claim
-from iwae.reporting.contrasts import Evidence
+from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.study import Model
 
 ROUNDING = 1e-6  # nats: of means that were summed in another order

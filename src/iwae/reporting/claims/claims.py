@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from iwae.reporting.contrasts import Kind
 from iwae.reporting.reference import paper
+from iwae.reporting.study import Kind
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from iwae.reporting.claims.checks import Check
+from iwae.reporting.claims.evidence import Finding
 from iwae.reporting.claims.verdicts import (
     FAILS,
     FAMILIES,
@@ -16,7 +17,6 @@ from iwae.reporting.claims.verdicts import (
     Verdict,
     family,
 )
-from iwae.reporting.contrasts import Finding
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, interval
 from iwae.reporting.verify.inspection import Inspection

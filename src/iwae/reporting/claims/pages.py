@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from iwae.reporting.claims.verdicts import FAILS, NOT_RUN
-from iwae.reporting.formats import EMPTY
+from iwae.reporting.tables.formats import EMPTY
 
 _PAGES = {"md": False, "html": True}  # each with whether its text is escaped for HTML
 

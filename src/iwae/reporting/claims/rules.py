@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from iwae.models.architecture import Architecture
 from iwae.reporting.claims.claims import Claim, paper_kinds
-from iwae.reporting.contrasts import Contrast, Evidence, Kind
+from iwae.reporting.claims.evidence import Contrast, Evidence
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.reference import paper_row
 from iwae.reporting.statistics import Region
+from iwae.reporting.study import Kind
 from iwae.study.registry import OBJECTIVES, objectives_of
 from iwae.study.specification import PAPER_LATENTS
 
@@ -24,7 +25,7 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
 
     At k = 1 the paper has a column for each objective: where they differ, ours must agree with both.
     """
-    quantities = ["nll"] if claim.quantity == "nll" else [f"active_units_{i + 1}" for i in range(claim.kind.layers)]
+    quantities = ["nll"] if claim.quantity == "nll" else [f"active_{i + 1}" for i in range(claim.kind.layers)]
     for quantity in quantities:
         numbers = {_paper_value(claim.kind._replace(objective=name), quantity) for name in _columns(claim.kind)}
         for number in sorted(numbers - {None}):
@@ -97,7 +98,7 @@ def paper_bound(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
 
 def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
     """The quantity of models with more latent units minus that of the paper's size, below `margin`."""
-    for kind, models in sorted(evidence.kinds.items()):
+    for kind, models in sorted(evidence.study.by_kind.items()):
         units = next(iter(models.values())).spec.latents or 0
         if kind.dataset == claim.dataset and units > PAPER_LATENTS:
             base = kind._replace(variation="")
@@ -111,7 +112,7 @@ def continued(
     """The nll and the active units of the continued model minus those of the model it was continued from."""
     start = _kind(claim.dataset, 1, *origin)
     after = Kind(claim.dataset, 1, objective, k, f"from-{start.objective}-k{start.k}")
-    regions = {"nll": _BELOW, "active_units": _ABOVE} if better else {"nll": _ABOVE, "active_units": _BELOW}
+    regions = {"nll": _BELOW, "active": _ABOVE} if better else {"nll": _ABOVE, "active": _BELOW}
     for quantity, region in regions.items():
         weights = {after: 1.0, start: -1.0}
         label = f"{quantity}, {_words(after)} minus {_words(start)}"
@@ -192,8 +193,8 @@ def _paper_value(kind: Kind, quantity: str) -> float | None:
     units = [float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)]
     values = {
         "nll": float(row.nll),
-        "active_units": sum(units),
+        "active": sum(units),
         "active_share": sum(units) / total,
     }
-    values |= {f"active_units_{layer}": count for layer, count in enumerate(units, start=1)}
+    values |= {f"active_{layer}": count for layer, count in enumerate(units, start=1)}
     return values.get(quantity)

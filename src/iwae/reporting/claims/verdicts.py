@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from iwae.reporting.claims.checks import CHECKS, Check
 from iwae.reporting.claims.claims import Claim
+from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.rules import RULES, VALUES
-from iwae.reporting.contrasts import Evidence, Finding
-from iwae.reporting.departures import departure_lines, protocol_lines
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statements import counted
+from iwae.reporting.statements import comparison_lines, counted, protocol_lines
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
@@ -130,7 +129,7 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     if departing:
         why.append(CUT if any(model.stages != SCHEDULE_STAGES for model in departing) else UNLIKE)
         sections = dict.fromkeys(QUANTITIES[finding.contrast.quantity].section for finding in findings)
-        notes += departure_lines(models, sections)
+        notes += comparison_lines(models, sections=sections)
     if any(len(finding.seeds) < 2 for finding in findings if not finding.missing):
         why.append(FEW_SEEDS)
     verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes))

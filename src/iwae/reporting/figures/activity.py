@@ -1,14 +1,16 @@
 """Histogram of the activity A_u of the latent units (paper, appendix C)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures.style import MODEL, facets, finished, seeds_words
+from iwae.reporting.figures.style import MODEL, facets, finished, seeds_words, stacked
 from iwae.reporting.statements import activity_variant
-from iwae.reporting.study import StudyResults
+from iwae.reporting.study import Kind, StudyResults
 from iwae.study.settings import ACTIVE
 
 LEAST = 1e-6  # of the axis
@@ -17,14 +19,14 @@ _COLOURS = {"units of h2": "#F0E442", "units of h1": "C0"}  # far apart in light
 _THRESHOLD = {"color": "k", "linestyle": "--", "linewidth": 0.9}
 
 
-def data(study: StudyResults) -> pd.DataFrame:
+def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """A_u of each latent unit, in the variant that Table 1 shows, and its weight in a mean over seeds.
 
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.
     """
-    study = study.grid
-    column = "activity_authors" if activity_variant(study.models) == "one-sample" else "activity"
-    frame = study.concat("activity", "activity.csv").rename(columns={"layer": "unit_layer"})
+    column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
+    frame = stacked(study.of_kinds(kinds, "activity"), "activity", "activity.csv")
+    frame.columns = [*frame.columns[:5], "unit_layer", *frame.columns[6:]]  # the layer of the unit
     frame = frame.assign(variant=column, value=frame[column].clip(lower=LEAST))
     frame["weight"] = 1 / frame.groupby(MODEL).seed.transform("nunique")
     return frame[[*MODEL, "seed", "unit_layer", "unit", "variant", "value", "weight"]]
@@ -36,7 +38,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     grid = facets(
         sns.displot,
         frame.assign(units="units of h" + frame.unit_layer.astype(str)),
-        rows=["dataset", "layers", "stages"],
+        rows=["dataset", "layers"],
         columns=["objective", "k"],
         height=1.75,
         facet_kws={"sharey": "row"},
@@ -55,11 +57,10 @@ def draw(frame: pd.DataFrame) -> Figure:
     )
     grid.set_axis_labels("A_u", "")
     for (row, column), axes in grid.axes_dict.items():
-        axes.set_title(column if axes in grid.axes[0] else "")
+        axes.set_title(column if axes in grid.axes[0] or not grid.axes[0][0].get_visible() else "")
         if axes in grid.axes[:, 0]:
             axes.set_ylabel("\n".join([*row.split(", "), "units per bin"]))
-        if axes.patches:
-            axes.axvline(ACTIVE, **_THRESHOLD)
+        axes.axvline(ACTIVE, **_THRESHOLD)
     variant = "authors' variant" if frame.variant.iloc[0] == "activity_authors" else "definition"
     threshold = Line2D([], [], label=f"threshold, A_u = {ACTIVE}", **_THRESHOLD)
     return finished(grid, 3, f"A_u: activity, {variant}{seeds_words(frame, 'mean')}", [threshold])

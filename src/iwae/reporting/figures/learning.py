@@ -1,12 +1,24 @@
 """Training and validation bound against passes over the training images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.style import MODEL, RANGE, facets, finished, k_markers, logarithmic, names, seeds_words
-from iwae.reporting.study import StudyResults
+from iwae.reporting.figures.style import (
+    MODEL,
+    RANGE,
+    facets,
+    finished,
+    k_markers,
+    logarithmic,
+    names,
+    seeds_words,
+    stacked,
+)
+from iwae.reporting.study import Kind, StudyResults
 
 KEYS = [*MODEL, "seed", "stage", "learning_rate", "pass"]
 POINTS = 150  # of a curve
@@ -14,25 +26,23 @@ _DASHES = {"train": "", "validation": (3, 1.5)}
 _BOUNDS = {f"{split}_bound": split for split in _DASHES}
 
 
-def data(study: StudyResults) -> pd.DataFrame:
+def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The bounds of each model, nats per image, after some of the passes; the folders hold every pass."""
-    curves = study.grid.concat("training", "training.csv")
-    drawn = set(_ends(curves))
-    for last in curves.groupby("stages")["pass"].max():
-        drawn |= {int(number) for number in np.geomspace(1, last, POINTS).round()}
+    curves = stacked(study.of_kinds(kinds), "training", "training.csv")
+    drawn = {*_ends(curves), *(int(number) for number in np.geomspace(1, curves["pass"].max(), POINTS).round())}
     return curves.loc[curves["pass"].isin(drawn), [*KEYS, *_BOUNDS]]
 
 
 def _ends(curves: pd.DataFrame) -> list[int]:
     """The last pass of each stage."""
-    return sorted(set(curves.groupby(["stages", "stage"])["pass"].max()))
+    return sorted(set(curves.groupby("stage")["pass"].max()))
 
 
 def draw(frame: pd.DataFrame) -> Figure:
     """Rows of panels by number of layers, columns by objective; a colour and a marker for each k.
 
     Markers and ticks stand at the ends of stages, where the learning rate falls. The first two stages, many nats
-    below the others, lie outside the axes where there are more.
+    below the others, lie outside the axes where there are more. A schedule without stages has ticks at powers of ten.
     """
     ends, ks = _ends(frame), sorted(set(frame.k))
     frame = frame.rename(columns=_BOUNDS).melt(KEYS, list(_DASHES), "split", "bound").dropna(subset="bound")
@@ -40,7 +50,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     grid = facets(
         sns.relplot,
         frame.assign(line=names(frame, ["k", "split"], _name)),
-        rows=["dataset", "layers", "stages"],
+        rows=["dataset", "layers"],
         columns=["objective"],
         height=2.1,
         facet_kws={"sharey": "row"},
@@ -54,11 +64,12 @@ def draw(frame: pd.DataFrame) -> Figure:
         markers={name: k_markers(ks)[k] for name, (k, _) in kinds.items()},
         **RANGE,
     )
-    logarithmic(grid, ends)
+    staged = len(ends) > 1
+    logarithmic(grid, ends if staged else [*(10**power for power in range(len(str(ends[0])))), ends[0]])
     grid.set_axis_labels("", "bound, VAE: L_1, IWAE: L_k\n(nats per image)")
     _keep_to_stages(grid, frame, ends)
-    title = f"passes over the training images; ticks and markers: ends of stages{seeds_words(frame)}"
-    return finished(grid, len(ks), title)
+    what = "; ticks and markers: ends of stages" if staged else ""
+    return finished(grid, len(ks), f"passes over the training images{what}{seeds_words(frame)}")
 
 
 def _name(k: int, split: str) -> str:

@@ -11,11 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.contents import PLANE
-from iwae.reporting.figures.images import EDGE, show, titles
+from iwae.reporting.figures.pictures import EDGE, show, titled
 from iwae.reporting.figures.style import WIDTH, legend_below
-from iwae.reporting.study import Model, StudyResults
-from iwae.study.registry import OBJECTIVES
+from iwae.reporting.study import Kind, StudyResults
 
 LEAST = 1e-3  # of a panel's largest density: what is lower is drawn as zero
 CONTOURS = (1, 2)  # deviations of q
@@ -28,7 +26,7 @@ _CMAP = "Blues"
 _POWER = 0.5  # of the density, for its colour, the square root: small modes and tails are seen beside a sharp peak
 
 
-def data(study: StudyResults) -> pd.DataFrame:
+def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """What the panels show: a row for each line of an image, its values in cell_0, cell_1, ...
 
     The column ``part`` says what a line is of. ``density`` is the true posterior p(h|x), normalised on the whole grid
@@ -36,9 +34,9 @@ def data(study: StudyResults) -> pd.DataFrame:
     ``mean`` and ``deviation`` are those of q(h|x). ``input`` and ``reconstruction`` are lines of pixels, 0 to 255, with
     their number ``y``. ``place`` counts the images.
     """
-    models = _shown(study)
+    models = {model.kind: model for model in reversed(study.of_kinds(kinds, "pictures"))}  # of each its first seed
     parts = []
-    for model, title in zip(models, titles(models), strict=True):
+    for title, model in titled(list(reversed(models.values()))).items():
         arrays = model.arrays("pictures", "pictures.npz", [f"posterior_{name}" for name in _ARRAYS])
         axes, log_joint, *rest = (arrays[f"posterior_{name}"].astype(np.float64) for name in _ARRAYS)
         for place, (grid, surface, mean, deviation, image, reconstruction) in enumerate(
@@ -55,16 +53,6 @@ def data(study: StudyResults) -> pd.DataFrame:
             }
             parts += [_lines(title, place, part, values, heights) for part, (values, heights) in lines.items()]
     return pd.concat(parts, ignore_index=True)
-
-
-def _shown(study: StudyResults) -> list[Model]:
-    """The first seed of each kind of model with two latent units."""
-    chosen: dict[tuple[str, str, int], Model] = {}
-    for model in study.models:  # in the order of seeds
-        if model.spec.latents == PLANE:
-            chosen.setdefault((model.spec.dataset, model.spec.objective, model.spec.k), model)
-    order = list(OBJECTIVES)
-    return sorted(chosen.values(), key=lambda one: (one.spec.dataset, order.index(one.spec.objective), one.spec.k))
 
 
 def _lines(panel: str, place: int, part: str, values: np.ndarray, heights: object) -> pd.DataFrame:

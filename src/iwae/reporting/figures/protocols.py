@@ -1,39 +1,39 @@
 """What each choice of the protocol is worth: nll under another protocol minus nll under the study's own."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures.style import COLOURS, GREY, MODEL, WIDTH, k_markers, legend_below, names
-from iwae.reporting.spread import kinds, partners
-from iwae.reporting.study import StudyResults, nll_per_image
-from iwae.reporting.variations import base_of, protocols
+from iwae.reporting.contrasts import weighted_sum
+from iwae.reporting.figures.style import GREY, MODEL, WIDTH, error_entry, k_markers, legend_below, names
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables.protocols import rows as table_rows
+from iwae.reporting.tables.variations import base_of
 from iwae.study.protocol import PRESETS
+from iwae.study.registry import OBJECTIVES
 
 _ZERO = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
 _STEP = 0.16  # inches between the points of one variant, and twice that between variants
 
 
-def data(study: StudyResults) -> pd.DataFrame:
+def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Differences in nll, nats per image: of each seed, and of each kind of model with its error over images."""
-    table = protocols(study).set_index(["model", "stages"])
-    rows = []
-    for group in kinds(model for model in study.models if model.spec.variant is not None):
-        for model, base in zip(*partners(study, group, base_of), strict=True):
-            kind = table.loc[(model.spec.name.rsplit("/", 1)[0], model.stages)]
-            nll = nll_per_image([model, base])[0].mean(axis=1)
-            row = {name: kind[name] for name in MODEL if name != "stages"} | {"stages": model.stages}
-            row |= {name: kind[name] for name in ("variant", "changed", "difference", "images")}
-            row |= {"se_images": kind.difference_se_images, "seed": model.spec.seed, "of_seed": nll[0] - nll[1]}
-            rows.append(row)
-    return pd.DataFrame(rows)
+    parts = []
+    for kind in kinds:
+        found = weighted_sum(study, "nll", {kind: 1.0, base_of(kind): -1.0})
+        parts.append(pd.DataFrame({"model": kind.name, "seed": found.seeds, "of_seed": found.by_seed}))
+    frame = table_rows(study, kinds).rename(columns={"difference_se_images": "difference_se"}).drop(columns="se_images")
+    frame = frame.rename(columns={"difference_se": "se_images"}).merge(pd.concat(parts), on="model")
+    return frame[[*MODEL, "variant", "changed", "difference", "images", "se_images", "seed", "of_seed"]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """A panel for each data set and length of schedule; a line of points for each variant, presets first."""
-    frame = frame.assign(panel=names(frame, ["dataset", "stages"]), model=names(frame, ["layers", "objective", "k"]))
+    """A panel for each data set; a line of points for each variant, presets first."""
+    frame = frame.assign(panel=names(frame, ["dataset"]), model=names(frame, ["layers", "objective", "k"]))
     panels = [(title, rows, _labels(rows)) for title, rows in frame.groupby("panel", observed=True)]
     models = frame.groupby("model", observed=True)[["layers", "objective", "k"]].first()
     sizes = [_STEP * (len(models) + 1) * len(labels) for _, _, labels in panels]
@@ -48,8 +48,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         place.set_ylim(len(labels) - 0.5, -0.5)
     axes[-1].set_xlabel("nll minus nll under the study's own protocol (nats per image)")
     handles = [Line2D([], [], linestyle="", label=name, **look) for name, look in looks.items()]
-    bar = {"color": GREY, "marker": "_", "markersize": 9, "linestyle": ""}
-    handles.append(Line2D([], [], label="\N{PLUS-MINUS SIGN} se_images (paired)", **bar))
+    handles.append(error_entry("(paired over images)", "_"))
     if frame.seed.nunique() > 1:
         handles.append(Line2D([], [], color=GREY, marker="|", linestyle="", label="each seed"))
     legend_below(figure, handles, 4)
@@ -84,4 +83,4 @@ def _labels(frame: pd.DataFrame) -> dict[str, str]:
 def _look(layers: int, objective: str, k: int, frame: pd.DataFrame) -> dict:
     """Colour by objective, marker by k, hollow with two layers."""
     fill = "full" if layers == 1 else "none"
-    return {"color": COLOURS[objective], "marker": k_markers(frame.k)[k], "fillstyle": fill, "markersize": 5}
+    return {"color": OBJECTIVES[objective].colour, "marker": k_markers(frame.k)[k], "fillstyle": fill, "markersize": 5}

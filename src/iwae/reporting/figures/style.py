@@ -14,20 +14,19 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from iwae.reporting.statements import counted
+from iwae.reporting.study import Model
 from iwae.study.registry import OBJECTIVES
-from iwae.study.settings import SCHEDULE_STAGES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
 WIDTH = 7.2  # inches: the text width of a page
 NARROW = 5.0  # inches: for a single column of panels, and wide enough for a legend
 LEGEND = 0.6  # inches, below the panels
 GREY = "0.45"
-MODEL = ["dataset", "layers", "stages", "objective", "k"]  # the columns that name a kind of model
-# Whatever has a colour of its own has a marker or dashes of its own too.
-COLOURS = {name: entry.colour for name, entry in OBJECTIVES.items()}
-DASHES: dict[str, Any] = {name: entry.dashes for name, entry in OBJECTIVES.items()}
+MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
 
 
@@ -53,15 +52,41 @@ def k_markers(ks: Iterable[int]) -> dict[int, str]:
     return dict(zip(sorted(set(ks)), cycle("os^DvP"), strict=False))
 
 
+def stacked(models: Iterable[Model], section: str, file: str) -> pd.DataFrame:
+    """A CSV file of one step of several models, one below the other, after columns `MODEL` and seed."""
+    parts = []
+    for model in models:
+        table, words = model.table(section, file), {**model.kind._asdict(), "seed": model.spec.seed}
+        for place, name in enumerate((*MODEL, "seed")):
+            table.insert(place, name, words[name], allow_duplicates=True)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def model_name(objective: str, k: int) -> str:
+    """``IWAE k=5``."""
+    return f"{OBJECTIVES[objective].label} k={k}"
+
+
+def looks(frame: pd.DataFrame) -> dict[str, Any]:
+    """For seaborn: colour and dashes of each objective, and a marker of each k."""
+    kinds = {model_name(name, k): (OBJECTIVES[name], k) for name in OBJECTIVES for k in sorted(set(frame.k))}
+    markers = k_markers(frame.k)
+    return {
+        "palette": {name: objective.colour for name, (objective, _) in kinds.items()},
+        "dashes": {name: objective.dashes for name, (objective, _) in kinds.items()},
+        "markers": {name: markers[k] for name, (_, k) in kinds.items()},
+    }
+
+
 def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str] | None = None) -> pd.Categorical:
-    """A name for each row, in words made of its values in `columns` and ordered as these, the VAE before the IWAE."""
+    """A name for each row, in words made of its values in `columns` and ordered as these."""
     ordered = frame.assign(objective=pd.Categorical(frame.objective, list(OBJECTIVES)))
     groups = ordered.groupby(list(columns), observed=True)
     plain = {
         "dataset": str if frame.dataset.nunique() > 1 else lambda _: "",
         "layers": lambda layers: counted(layers, "layer"),
-        "stages": lambda n: "" if n == SCHEDULE_STAGES else f"cut after {n} of {SCHEDULE_STAGES} stages",
-        "objective": str.upper,
+        "objective": lambda name: OBJECTIVES[name].label,
         "k": "k={}".format,
     }
     words = words or (lambda *key: _listed(plain[name](value) for name, value in zip(columns, key, strict=True)))
@@ -84,8 +109,8 @@ def facets(
 ) -> sns.FacetGrid:
     """A panel for each value of the columns named in `rows` and `columns`, drawn by seaborn's relplot or displot.
 
-    The figure has the page's width, and rows of `height` inches; `finished` adds the legend. pyplot, which seaborn
-    makes it with, lets go of it.
+    The figure has the page's width, and rows of `height` inches; places without a model stay empty, and `finished` adds
+    the legend. pyplot, which seaborn makes it with, lets go of it.
     """
     frame = frame.assign(row=names(frame, rows), column=names(frame, columns))
     count = frame["column"].nunique()
@@ -101,8 +126,7 @@ def facets(
     models = set(zip(frame.row, frame["column"], strict=True))
     for panel, axes in grid.axes_dict.items():
         axes.set_title(_listed(reversed(panel)))
-        if panel not in models:
-            axes.text(0.5, 0.5, "no model", transform=axes.transAxes, ha="center", color=GREY)
+        axes.set_visible(panel in models)
     return grid
 
 
@@ -124,9 +148,24 @@ def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range"
     return "" if seeds == 1 else f"\n{what} of {seeds} seeds"
 
 
+def error_entries(frame: pd.DataFrame, what: str) -> list[Artist]:
+    """What a legend says of thin bars and of bands: one standard error, and the range of several seeds."""
+    band = [Patch(color=GREY, label="range of seeds", **RANGE["err_kws"])] if most_seeds(frame) > 1 else []
+    return [error_entry(what), *band]
+
+
+def error_entry(what: str, marker: str = "|") -> Artist:
+    """What a legend says of thin bars."""
+    return Line2D([], [], color=GREY, marker=marker, markersize=9, linestyle="", label=f"one standard error {what}")
+
+
 def finished(grid: sns.FacetGrid, columns: int, title: str | None = None, more: Sequence[Artist] = ()) -> Figure:
     """The figure of `grid` with its legend below the panels, and `more` entries in it."""
     grid.figure.set_figheight(grid.figure.get_figheight() + LEGEND)
+    for column in grid.axes.T:  # the lowest panel that is there has the axis of those below it
+        lowest = [axes for axes in column if axes.get_visible()][-1]
+        lowest.tick_params(labelbottom=True)
+        lowest.set_xlabel(column[-1].get_xlabel())
     handles = grid.legend.legend_handles
     for handle, text in zip(handles, grid.legend.get_texts(), strict=True):
         handle.set_label(text.get_text())
@@ -139,3 +178,10 @@ def legend_below(figure: Figure, handles: Sequence[Artist], columns: int, title:
     """One legend for all panels, below them; its title may be the label that they share."""
     legend = figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, title=title)
     legend.get_title().set(fontsize="medium", multialignment="center")
+
+
+def remark(figure: Figure, lines: Sequence[str]) -> None:
+    """What must be known of all that a figure shows, above it."""
+    if lines:
+        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="small", color=GREY)
+        figure.set_figheight(figure.get_figheight() + 0.16 * len(lines) + 0.1)

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from iwae.files import write_text
-from iwae.reporting.figures import FIGURES, figures_of
-from iwae.reporting.results import CONFIGURATION, IDENTITY, collect, write_frame
+from iwae.reporting.collect import collect
+from iwae.reporting.figures import figures_of, plotted
+from iwae.reporting.results import CONFIGURATION, IDENTITY, write_frame
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
@@ -37,7 +38,8 @@ def problems(results: Path, figures: Path, asked: configuration.StudyConfig) -> 
     """
     with _mirror(results, figures) as (copy, figures_copy):
         try:
-            write_frame(copy / "results.csv", collect(results, [spec.name for spec in asked.models], asked.sections))
+            names = [spec.name for spec in asked.models]
+            write_frame(copy / "results.csv", collect(StudyResults.of(copy, names, asked), names))
             study = StudyResults.open(copy)
         except UNREADABLE as error:
             yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
@@ -77,7 +79,7 @@ def _figure(name: str, study: StudyResults, figures: Path, copy: Path) -> Iterat
         if not (figures / f"{name}.{kind}").is_file():
             yield f"{figures / name}.{kind} is missing."
     fresh = copy / f"{name}.figure.csv"
-    yield from _made_again(lambda: write_frame(fresh, FIGURES[name].data(study)), {figures / f"{name}.csv": fresh})
+    yield from _made_again(lambda: write_frame(fresh, plotted(name, study)), {figures / f"{name}.csv": fresh})
 
 
 def _readme(results: Path, copy: Path, figures: Path) -> Iterator[str]:

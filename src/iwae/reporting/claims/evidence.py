@@ -1,0 +1,165 @@
+"""What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from iwae.reporting.contrasts import Variance, WeightedSum, add, weighted_sum
+from iwae.reporting.quantities import QUANTITIES, measured
+from iwae.reporting.statements import departures
+from iwae.reporting.statistics import Estimate, Region, spread_over_seeds
+from iwae.reporting.study import Kind, Model, StudyResults
+
+
+class Contrast(NamedTuple):
+    """An effect that a claim is about: a weighted sum of one quantity over kinds of models, and where it must lie.
+
+    Attributes:
+        label: What is compared, in words.
+        quantity: One of `QUANTITIES`.
+        weights: The weight of each kind.
+        region: Where the claim says that the sum lies.
+        paper: The paper's value of the sum, None if it gives none.
+        realised: Whether the sum is held against numbers that the paper realised. These are for the same images, so
+            ours are a part of a finite whole, and where all of them were measured no error is left but that the
+            authors' binarization is another (of use only where that is known, `Quantity.of_bits`). And they are of one
+            seed for each model: the spread over seeds counts once more, the paper's being taken to be ours.
+    """
+
+    label: str
+    quantity: str
+    weights: Mapping[Kind, float]
+    region: Region
+    paper: float | None = None
+    realised: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the study says of a contrast.
+
+    Attributes:
+        contrast: The contrast.
+        seeds: The seeds that all its kinds have; perhaps none.
+        models: The models of those seeds.
+        missing: Kinds that the study has no model of, or not this quantity.
+        comparable: Whether all models may be compared with the paper's.
+        value: Mean over seeds; NaN where there is none.
+        se_images: Its standard error over images, nats; NaN for quantities that are not means over images.
+        sd_seeds: Standard deviation over the seeds of the sum; NaN for fewer than two.
+        estimate: The value with its whole error; None where the spread over seeds is not known.
+    """
+
+    contrast: Contrast
+    seeds: tuple[int, ...] = ()
+    models: tuple[Model, ...] = ()
+    missing: tuple[Kind, ...] = ()
+    comparable: bool = False
+    value: float = np.nan
+    se_images: float = np.nan
+    sd_seeds: float = np.nan
+    estimate: Estimate | None = None
+
+    @property
+    def points(self) -> bool | None:
+        """Whether the value lies where the claim says; None without a value."""
+        low, high = self.contrast.region
+        return None if np.isnan(self.value) else bool(low < self.value < high)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A study, asked for contrasts.
+
+    Attributes:
+        study: The study.
+        whole: How many images each split of each data set has.
+        binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
+            of each data set, in nats; none where they are always the same.
+        taken_over: The data sets of which that was not measured, each with the one whose spread it was given.
+    """
+
+    study: StudyResults
+    whole: Mapping[str, Mapping[str, int]]
+    binarization: Mapping[str, float] = field(default_factory=dict)
+    taken_over: Mapping[str, str] = field(default_factory=dict)
+
+    def find(self, contrast: Contrast) -> Finding:
+        """What the study says of `contrast`."""
+        found = weighted_sum(self.study, contrast.quantity, contrast.weights)
+        if not found.seeds:
+            return Finding(contrast, missing=found.missing)
+        flat = tuple(model for group in found.models.values() for model in group)
+        return Finding(
+            contrast,
+            found.seeds,
+            flat,
+            comparable=all(self._comparable(contrast.quantity, model) for model in flat),
+            value=found.value,
+            se_images=found.se_images,
+            sd_seeds=found.sd_seeds,
+            estimate=self._estimate(contrast, found),
+        )
+
+    def assumptions(self, contrast: Contrast) -> list[str]:
+        """What the error of a contrast takes for granted without having been measured, a sentence each."""
+        if not _on_other_bits(contrast):
+            return []
+        return [
+            f"How far two binarizations of {dataset} lie apart was not measured: that of {self.taken_over[dataset]}, "
+            f"{self.binarization[dataset]:g} nats, is taken over."
+            for dataset in sorted({kind.dataset for kind in contrast.weights} & set(self.taken_over))
+        ]
+
+    def _comparable(self, quantity: str, model: Model) -> bool:
+        return not departures(model, QUANTITIES[quantity].section)
+
+    def _against_paper(self, contrast: Contrast, dataset: str, split: str, part: Variance) -> Variance:
+        """The variance of a mean over some images of a split, as an estimate of one over all, binarized anew.
+
+        Images that were left out add their share of the spread over images, of which the bits are a part; all images,
+        that they are binarized twice, with what this does to one model being taken to do the same to all.
+        """
+        images = part.dof + 1
+        whole = self.whole.get(dataset, {}).get(split)
+        left_out = max(0.0, 1 - images / whole) if whole else 1.0
+        weight = sum(weight for kind, weight in contrast.weights.items() if kind.dataset == dataset)
+        bits = (weight * self.binarization.get(dataset, 0.0)) ** 2 / (whole or images)
+        return Variance(left_out * part.value + bits, part.dof)
+
+    def _estimate(self, contrast: Contrast, found: WeightedSum) -> Estimate | None:
+        variance, images = self._seed_variance(contrast), found.over_images
+        if variance is None:
+            return None
+        if _on_other_bits(contrast):
+            images = {place: self._against_paper(contrast, *place, part) for place, part in images.items()}
+        means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
+        weights = means * sum(weight**2 for weight in contrast.weights.values())
+        total = add(Variance(variance.value * weights, variance.dof), *images.values())
+        return Estimate(found.value, total.value**0.5, total.dof)
+
+    def _seed_variance(self, contrast: Contrast) -> Variance | None:
+        """The variance over seeds of one model's value, pooled over the kinds of the contrast's data sets' grids."""
+        datasets = {kind.dataset for kind in contrast.weights}
+        pool = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
+        found = {
+            (kind, seed): (model, entry)
+            for kind in sorted(pool | set(contrast.weights))
+            for seed, model in self.study.by_kind.get(kind, {}).items()
+            if (entry := measured(self.study, contrast.quantity, model))
+        }
+        comparable = {name: self._comparable(contrast.quantity, model) for name, (model, _) in found.items()}
+        alike = {all(comparable[name] for name in found if name[0] == kind) for kind in contrast.weights}
+        values = {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
+        pooled = spread_over_seeds(values, blocks=abs(sum(contrast.weights.values())) < 1e-9)
+        if pooled is None:
+            return None
+        floor = QUANTITIES[contrast.quantity].step ** 2 / 12
+        return Variance(max(pooled.value, floor), pooled.dof)
+
+
+def _on_other_bits(contrast: Contrast) -> bool:
+    """Whether what is left of the error over images is that the paper binarized them differently."""
+    return contrast.realised and QUANTITIES[contrast.quantity].of_bits

@@ -1,0 +1,82 @@
+"""``results.csv`` from the model folders of a study: one row for each model and quantity."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from iwae.errors import InputError
+from iwae.files import write_json
+from iwae.reporting.quantities import QUANTITIES, measured
+from iwae.reporting.results import COLUMNS, CONFIGURATION, write_frame
+from iwae.reporting.study import Model, StudyResults, passes
+from iwae.study import manifest
+from iwae.study.configuration import study_of
+
+_NEEDED = ("training", "likelihood", "activity")
+
+
+def write_results(
+    results: Path, names: Sequence[str], configuration: dict[str, Any] | None = None, interim: bool = False
+) -> None:
+    """Write `collect`'s rows to ``results.csv`` in the study folder `results`.
+
+    Args:
+        results: The study folder.
+        names: Names of the study's models.
+        configuration: The configuration that asks for them, to be kept in ``configuration.json``; None if unknown.
+        interim: Whether models may be missing, and steps of those that are there.
+    """
+    results, configured = Path(results), None if configuration is None else study_of(configuration)
+    if interim:
+        names = [name for name in names if (results / name / manifest.NAME).is_file()]
+    frame = collect(StudyResults.of(results, names, configured), names, interim)
+    if configuration is not None:
+        write_json(results / CONFIGURATION, configuration)
+    write_frame(results / "results.csv", frame)
+
+
+def collect(study: StudyResults, names: Sequence[str], interim: bool = False) -> pd.DataFrame:
+    """The rows of ``results.csv``, in the order of `names`.
+
+    Every file of every step in a model's manifest is compared with it, pictures included, although none of the
+    quantities is read from them: the figures show the pictures of some models only.
+
+    Args:
+        study: The study.
+        names: Names of its models, at least one.
+        interim: Whether models may be missing, and steps of those that are there.
+
+    Raises:
+        InputError: A file is missing or not the one its manifest describes, or a model lacks a step of the study.
+    """
+    models, rows = {model.spec.name: model for model in study.models}, []
+    for name in names:
+        if name not in models and interim:
+            continue
+        _check(study, name, models.get(name), set() if interim else {*_NEEDED, *study.sections})
+        model = models[name]
+        head = {
+            "study": study.folder.name,
+            **vars(model.spec),
+            "passes": passes(model.settings("training"), model.spec),
+        }
+        for quantity, entry in QUANTITIES.items():
+            if entry.collected and (found := measured(study, quantity, model)):
+                rows.append({**head, "quantity": quantity, "value": found.value, "se": found.se, "n": found.n})
+    if not rows:
+        raise InputError(f"no model of {study.folder} is named that is trained, such as mnist/l1-iwae-k5/seed0.")
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "se": float, "n": "Int64"})
+
+
+def _check(study: StudyResults, name: str, model: Model | None, needed: Iterable[str]) -> None:
+    folder, found = study.folder / name, model.manifest if model else {}
+    for section in (section for section in manifest.SECTIONS if section in needed and section not in found):
+        raise InputError(
+            f"{folder / manifest.NAME} has no entry {section!r} of these weights under the settings of the study: run "
+            "that step for this model first."
+        )
+    for section, entry in found.items():
+        for file in entry["files"]:
+            manifest.checked_file(folder, section, file)

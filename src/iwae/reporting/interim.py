@@ -1,0 +1,36 @@
+"""Tables, figures and README of a study that is still running: of what is finished, the rest being named as missing."""
+
+from pathlib import Path
+from typing import Any
+
+from iwae.reporting.collect import write_results
+from iwae.reporting.figures import figures_of, write_figure
+from iwae.reporting.results import CONFIGURATION, read_configuration
+from iwae.reporting.study import StudyResults
+from iwae.reporting.summary import write_summary
+from iwae.reporting.tables import tables_of, write_table
+from iwae.study.configuration import study_of
+
+
+def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | None = None) -> None:
+    """Make all that is made of a study from those of its models that are trained, as far as they are measured.
+
+    Nothing is trained or measured, and a study that trains meanwhile is not disturbed.
+
+    Args:
+        results: The study folder.
+        figures: The folder for its figures.
+        configuration: The configuration that asks for its models; None for the one in the folder.
+
+    Raises:
+        InputError: The configuration is missing, no model is trained, or a file is not the one its manifest describes.
+    """
+    results, figures = Path(results), Path(figures)
+    configuration = configuration or read_configuration(results / CONFIGURATION)
+    write_results(results, [spec.name for spec in study_of(configuration).models], configuration, interim=True)
+    study = StudyResults.open(results)
+    for name in tables_of(study):
+        write_table(name, results)
+    for name in figures_of(study):
+        write_figure(name, results, figures)
+    write_summary(results, figures)

@@ -1,0 +1,105 @@
+"""Tables for people: one description, written as Markdown, HTML or LaTeX by the templates of these names."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from markupsafe import Markup
+
+from iwae.reporting.templates import render
+
+EMPTY = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading.
+
+    Attributes:
+        label: Its own heading.
+        group: Heading over neighbouring columns of one group; empty for none.
+        paper: Whether it holds the paper's numbers, which are set apart from ours.
+        text: Whether it holds words, which stand to the left.
+    """
+
+    label: str
+    group: str = ""
+    paper: bool = False
+    text: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people.
+
+    Attributes:
+        title: Its heading.
+        lead: What must be known before any number is read, a sentence each; stands above the table.
+        columns: The columns.
+        rows: Cells as text, a sequence for each row.
+        notes: What the columns hold, a sentence each; stands below.
+    """
+
+    title: str
+    lead: Sequence[str]
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+    @property
+    def headings(self) -> list[str]:
+        """One heading for each column, with its group."""
+        return [f"{column.group}: {column.label}" if column.group else column.label for column in self.columns]
+
+    @property
+    def sentences(self) -> list[str]:
+        """All that is said of it, for a caption."""
+        return [f"{self.title}.", *self.lead, *self.notes]
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether some columns have a common heading."""
+        return any(column.group for column in self.columns)
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The headings of groups, each with its number of columns."""
+        return [(group, len(list(members))) for group, members in groupby(self.columns, lambda column: column.group)]
+
+    @property
+    def rules(self) -> Iterator[tuple[int, int]]:
+        """The first and the last column of each group that has a heading, counted from 1."""
+        last = 0
+        for group, width in self.groups:
+            first, last = last + 1, last + width
+            if group:
+                yield first, last
+
+    @property
+    def styled(self) -> Iterator[tuple[Column, Markup]]:
+        """The columns, each with the HTML attribute that says how it looks."""
+        for place, column in enumerate(self.columns):
+            names = [name for name in ("paper", "text") if getattr(column, name)]
+            names += ["first"] * (place > 0 and column.group != self.columns[place - 1].group)
+            yield column, Markup(f' class="{" ".join(names)}"' if names else "")
+
+
+def written(tables: Sequence[Table], title: str) -> dict[str, str]:
+    """The tables by the file's suffix: ``md`` (GitHub-flavoured), ``html`` (one page) and ``tex`` (floats)."""
+    return {kind: rendered(kind, tables, title) for kind in ("md", "html", "tex")}
+
+
+def rendered(kind: str, tables: Sequence[Table], title: str = "") -> str:
+    """The tables in one of these formats; `title` is the page's."""
+    return render(f"table.{kind}.jinja", {"tex": _tex, "tex_cell": _tex_cell}, tables=tables, title=title)
+
+
+def _tex_cell(cell: str) -> str:
+    if cell == EMPTY:
+        return "--"
+    return re.sub(r"(?<![\w.])([+-]\d[\d.]*)", r"$\1$", _tex(cell))
+
+
+def _tex(text: str) -> str:
+    return re.sub(r"([<>])", r"$\1$", re.sub(r"([_&%#$])", r"\\\1", text))

@@ -1,0 +1,25 @@
+"""The templates of what reports write, rendered by jinja: those of HTML escape what they are given."""
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Any
+
+import jinja2
+
+
+def render(name: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
+    """The template `name` with these values and filters."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=".html." in name,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(filters)
+    return environment.get_template(name).render(values)
+
+
+def _source(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
