@@ -166,6 +166,7 @@ def finished(grid: sns.FacetGrid, columns: int, title: str | None = None, more: 
         lowest = [axes for axes in column if axes.get_visible()][-1]
         lowest.tick_params(labelbottom=True)
         lowest.set_xlabel(column[-1].get_xlabel())
+        lowest.xaxis.label.set_visible(True)
     handles = grid.legend.legend_handles
     for handle, text in zip(handles, grid.legend.get_texts(), strict=True):
         handle.set_label(text.get_text())
