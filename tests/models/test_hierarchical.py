@@ -143,7 +143,7 @@ def test_pixels_depend_on_those_before_and_on_every_latent(small, device):
 def test_drawn_pixels_have_the_means_of_the_image_that_they_make(small, device):
     decoder, parameters, values = small
     parameters["px.logits.weight"] = parameters["px.logits.weight"] * 1e3  # so that every mean is 0 or 1
-    means = masked.draw_pixels(decoder, parameters, values, torch.Generator(device).manual_seed(0))
+    _, means = masked.draw_pixels(decoder, parameters, values, torch.Generator(device).manual_seed(0))
     logits = masked.pixel_logits(decoder, parameters, means.round(), values)
     assert 0 < means.mean() < 1
     assert_close(torch.sigmoid(logits), means, atol=1e-6, rtol=0)
@@ -153,7 +153,7 @@ def test_pixels_are_drawn_as_their_means_say(small, device):
     """One of them, from a thousand images: its mean is that over all images before it."""
     decoder, parameters, values = small
     many = {name: value[:1].expand(2000, -1) for name, value in values.items()}
-    means = masked.draw_pixels(decoder, parameters, many, torch.Generator(device).manual_seed(0))
+    _, means = masked.draw_pixels(decoder, parameters, many, torch.Generator(device).manual_seed(0))
     x = torch.tensor(list(itertools.product((0.0, 1.0), repeat=9)), dtype=torch.float64, device=device)
     one = {name: value[:1] for name, value in values.items()}
     probability = bernoulli_log_prob(x, masked.pixel_logits(decoder, parameters, x, one)).exp()

@@ -29,6 +29,9 @@ TINY = {
     "surgery": {"samples": 50, "sizes": [50, 100]},
     "replaced": {"components": [10], "iterations": 2, "images": 20},
     "pictures": {"samples": 100, "reconstructions": 10},
+    "annealed": {"images": 4, "simulated": 2, "temperatures": 3, "chains": 2, "leapfrogs": 2},
+    "inference": {"images": 4, "samples": 2, "diagonal_steps": 3, "full_steps": 2, "elbo_samples": 8},
+    "implicit": {"images": 4, "ks": [1, 3], "sets": 2, "groups": 2},
 }
 
 

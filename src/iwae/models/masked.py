@@ -50,8 +50,8 @@ def pixel_logits(decoder: MaskedDecoder, parameters: Parameters, x: Tensor, valu
 
 def draw_pixels(
     decoder: MaskedDecoder, parameters: Parameters, values: Mapping[str, Tensor], generator: Generator | None
-) -> Tensor:
-    """Means of the pixels of n images drawn pixel after pixel, each given those drawn before.
+) -> tuple[Tensor, Tensor]:
+    """N images drawn pixel after pixel, and the mean of each pixel given those drawn before it.
 
     Args:
         decoder: The decoder.
@@ -60,7 +60,7 @@ def draw_pixels(
         generator: Draws the pixels.
 
     Returns:
-        (n, 784), in [0, 1].
+        The images, (n, 784) of 0 and 1, and the means, (n, 784).
     """
     latents = _from_latents(decoder, parameters, values)
     x, means = (latents.new_zeros(len(latents), _SIDE, _SIDE) for _ in range(2))
@@ -70,7 +70,7 @@ def draw_pixels(
             units = _from_image(decoder, parameters, x[:, rows].flatten(1)) + latents[:, :, rows]
             means[:, row, column] = torch.sigmoid(_above(decoder, parameters, units)[:, -1, column])
             x[:, row, column] = torch.bernoulli(means[:, row, column], generator=generator)
-    return means.flatten(1)
+    return x.flatten(1), means.flatten(1)
 
 
 def _from_image(decoder: MaskedDecoder, parameters: Parameters, x: Tensor) -> Tensor:

@@ -103,8 +103,18 @@ def pixel_means(
     """
     decoder, values = architecture.decoder, dict(zip(architecture.variables, latents, strict=True))
     if isinstance(decoder, MaskedDecoder):
-        return masked.draw_pixels(decoder, parameters, values, generator)
+        return masked.draw_pixels(decoder, parameters, values, generator)[1]
     return torch.sigmoid(_independent_logits(decoder, parameters, values))
+
+
+def draw_pixels(
+    architecture: Architecture, parameters: Parameters, latents: Sequence[Tensor], generator: Generator | None = None
+) -> Tensor:
+    """Binary images drawn from p(x | h) for latents (n, D_layer) from h1 up: (n, 784)."""
+    decoder, values = architecture.decoder, dict(zip(architecture.variables, latents, strict=True))
+    if isinstance(decoder, MaskedDecoder):
+        return masked.draw_pixels(decoder, parameters, values, generator)[0]
+    return torch.bernoulli(pixel_means(architecture, parameters, latents), generator=generator)
 
 
 def _independent_logits(decoder: Conditional, parameters: Parameters, values: Mapping[str, Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.study.declaration import key
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, ESTIMATORS
 from iwae.study.specification import LAYERS, MOST_SEEDS, ModelSpec
 
 
@@ -49,12 +49,20 @@ class Protocols(Experiment):
     variants: tuple[str, ...] = key("Presets, and fields of the protocol that take another value")
 
 
+@dataclass(frozen=True)
+class Estimators(Experiment):
+    """The keys of ``estimators``."""
+
+    estimators: tuple[str, ...] = key("Estimators of the gradient, beside the standard one", choices=ESTIMATORS)
+
+
 EXPERIMENTS = {
     "warm_starts": Experiment,
     "two_latents": Experiment,
     "capacity": Capacity,
     "other_datasets": Experiment,
     "convergence": Convergence,
+    "estimators": Estimators,
     "protocols": Protocols,
 }
 """The keys of each experiment."""
@@ -84,6 +92,8 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             yield replace(model, variation="z2")
         elif name == "capacity":
             yield from (model, *(replace(model, variation=f"z{units}") for units in experiment["latents"]))
+        elif name == "estimators":
+            yield from (model, *(replace(model, variation=f"by-{each}") for each in experiment["estimators"]))
         elif name == "convergence":
             for layers, passes in itertools.product(experiment["layers"], experiment["passes"]):
                 whole = replace(model, layers=layers)

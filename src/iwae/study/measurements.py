@@ -91,6 +91,45 @@ class PicturesSettings(Settings):
 
 
 @dataclass(frozen=True)
+class AnnealedSettings(Settings):
+    """How log p(x) is estimated by annealed importance sampling."""
+
+    images: int = setting(200, f"Test images, {_EVENLY}", least=2)
+    simulated: int = setting(100, "Images drawn from the model, which have an upper bound too", least=2)
+    temperatures: int = setting(150, "Temperatures between q and the posterior; 1 gives L_chains", least=1)
+    chains: int = setting(16, "Chains for each image", source="Wu et al. 2017", least=1)
+    leapfrogs: int = setting(5, "Leapfrog steps of one move", least=1)
+    seed: int = setting(0, _SEED.format("chains"), least=0)
+
+
+@dataclass(frozen=True)
+class InferenceSettings(Settings):
+    """How the ELBO of the encoder is compared with those of the best Gaussians of each image."""
+
+    images: int = setting(200, f"Test images, {_EVENLY}", least=2)
+    samples: int = setting(8, "Draws of each image at each step", least=1)
+    diagonal_steps: int = setting(400, "Steps of Adam for a diagonal Gaussian", least=1)
+    full_steps: int = setting(800, "Steps more for one of full covariance", least=1)
+    elbo_samples: int = setting(1000, "Draws by which an ELBO is estimated at the end", least=8)
+    seed: int = setting(0, _SEED.format("draws"), least=0)
+
+
+@dataclass(frozen=True)
+class ImplicitSettings(Settings):
+    """How q_EW is measured, the distribution of a sample that is picked from k by its weight."""
+
+    images: int = setting(200, f"Test images, {_EVENLY}", least=2)
+    ks: tuple[int, ...] = setting((1, 10, 100), "Samples k from which one is picked", least=1)
+    sets: int = setting(100, "Sets of k - 1 fresh samples over which its density is averaged", least=1)
+    groups: int = setting(20, "Groups of k samples from which one is picked, in every way", least=1)
+    reconstructions: int = setting(10, "Test images, the first of the file, that it reconstructs", least=1)
+    posterior_images: int = setting(
+        6, "Training images, the first of the file, for which models with two latent units draw it", least=1
+    )
+    seed: int = setting(0, _SEED.format("samples"), least=0)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """A section of a model's manifest that is measured.
 
@@ -147,6 +186,27 @@ MEASUREMENTS = {
         PicturesSettings,
         ("pictures.npz",),
         "iwae.evaluation.pictures:write",
+    ),
+    "annealed": Measurement(
+        "log p(x) of test images by annealed importance sampling, and of the model's own images between two bounds",
+        AnnealedSettings,
+        ("annealed.csv",),
+        "iwae.evaluation.annealed:write",
+        optional=True,
+    ),
+    "inference": Measurement(
+        "the ELBO of the encoder's q and of the best Gaussians of each image",
+        InferenceSettings,
+        ("inference.csv",),
+        "iwae.evaluation.inference:write",
+        optional=True,
+    ),
+    "implicit": Measurement(
+        "q_EW, from which one of k samples is picked by its weight: its ELBO between two bounds, and pictures",
+        ImplicitSettings,
+        ("implicit.csv", "implicit.npz"),
+        "iwae.evaluation.implicit:write",
+        optional=True,
     ),
 }
 """The measurements by their section's name, in their order: each after those that it reads."""

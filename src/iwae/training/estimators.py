@@ -78,16 +78,21 @@ def weighted_gradient(
     log_w = log_p - log_q
     weights = torch.func.grad(lambda log_w: bound(log_w).sum())(log_w)
     path, score = relative(weights)
-    gradient, slopes = push(weights)
-    (slopes_q,) = push_q(path * weights)
-    ratio = path.unsqueeze(-1) if isinstance(path, Tensor) else path
-    (through,) = pull([ratio * slope - slope_q for slope, slope_q in zip(slopes, slopes_q, strict=True)])
-    total = {name: value + through[name] for name, value in gradient.items()}
-    if isinstance(score, Tensor) or score:
+    total, slopes = push(weights)
+    if not _is_zero(path):
+        ratio = path.unsqueeze(-1) if isinstance(path, Tensor) else path
+        (slopes_q,) = push_q(path * weights)
+        (through,) = pull([ratio * slope - slope_q for slope, slope_q in zip(slopes, slopes_q, strict=True)])
+        total = {name: value + through[name] for name, value in total.items()}
+    if not _is_zero(score):
         _, push_score = torch.func.vjp(lambda parameters: log_posterior(parameters, latents), parameters)
         (by,) = push_score(score * weights)
         total = {name: value + by[name] for name, value in total.items()}
     return total, log_w
+
+
+def _is_zero(weight: Tensor | float) -> bool:
+    return not isinstance(weight, Tensor) and weight == 0
 
 
 def _of_models(relative: Relative, architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
