@@ -12,7 +12,6 @@ from iwae.study.measurements import (
     ActivitySettings,
     LikelihoodSettings,
     PicturesSettings,
-    ReplacedSettings,
     SurgerySettings,
 )
 from iwae.study.protocol import preset
