@@ -38,6 +38,7 @@ def configuration(
         "activity": ActivitySettings().as_dict(),
         "chopped": {"run": "chopped" in sections, **parts.CHOPPED.as_dict()},
         "surgery": parts.SURGERY.as_dict(),
+        "replaced": asked["replaced"] | {"run": False},
         "pictures": parts.PICTURES.as_dict(),
     }
 

@@ -188,10 +188,14 @@ def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
         assert status == 0, output
 
 
-def test_figures_of_an_unfinished_study_say_what_is_missing(snakemake, tiny_study, finish, tmp_path):
+def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missing(
+    snakemake, tiny_study, finish, tmp_path
+):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:5])
-    status, output = snakemake("-n", "figures")
+    status, output = snakemake("-n", "-p", "figures")
+    assert status == 0 and "python -m iwae --log logs/tiny/interim.log interim" in output and "rule train" not in output
+    status, output = snakemake("-n", "tables")
     assert status == 1
     assert "Traceback" not in output and "Exception" not in output
     assert "results/tiny lacks training of 1 model (mnist/l2-vae-k2/seed0), likelihood of 1 model" in output

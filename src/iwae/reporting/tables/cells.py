@@ -84,11 +84,15 @@ def line(row: pd.Series, cells: Cells) -> list[str]:
 
 
 def key_cells(rows: pd.DataFrame, names: Sequence[str] = KIND) -> Cells:
-    """Columns that name a row; the number of seeds only where it is not the same for all."""
+    """Columns that name a row, and of how many seeds it is."""
     cells: Cells = [(Column(name, text=name == "objective"), lambda row, name=name: _key(row[name])) for name in names]
-    if rows.seeds.nunique() > 1:
-        cells.append((Column("seeds"), lambda row: str(row.seeds)))
-    return cells
+    return cells + seeds_cells(rows)
+
+
+def seeds_cells(rows: pd.DataFrame) -> Cells:
+    """The number of seeds, only where it is not the same for all rows that have one."""
+    several = rows.seeds[rows.seeds > 0].nunique() > 1
+    return [(Column("seeds"), lambda row: str(row.seeds))] if several else []
 
 
 def _key(value: Any) -> str:

@@ -31,6 +31,7 @@ from iwae.reporting.tables.cells import (
     nll,
     number,
     paired_note,
+    seeds_cells,
     seeds_note,
     table,
     units,
@@ -103,7 +104,7 @@ def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) ->
     lead = comparison_lines(models, ORIENTATION if known else NO_VALUES)
     if dataset == "mnist-static":
         lead.insert(0, _OWN)
-    keys, values = key_cells(rows, ("layers", "k")), _nll_cells(rows)
+    keys, values = key_cells(rows.assign(seeds=0), ("layers", "k")), _nll_cells(rows)
     objectives = [name for name in OBJECTIVES if name in set(rows.objective)]
     columns = [column for column, _ in keys]
     for name in objectives:
@@ -121,7 +122,7 @@ def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) ->
 
 
 def _nll_cells(rows: pd.DataFrame) -> Cells:
-    known, cells = rows.paper_nll.notna().any(), value_cells(rows, "nll", "nll")
+    known, cells = rows.paper_nll.notna().any(), seeds_cells(rows) + value_cells(rows, "nll", "nll")
     if known:
         cells.append((Column("paper's nll", paper=True), lambda row: number(row.paper_nll)))
     if rows.comparable.any():

@@ -1,0 +1,70 @@
+"""A study that is not finished: what there is of it is shown, and what there is not is named."""
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from iwae.errors import InputError
+from iwae.reporting.interim import write_interim
+from iwae.reporting.study import StudyResults
+
+MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
+
+
+@pytest.fixture
+def running(whole, tmp_path):
+    """A copy of a study, of which one model is not trained, and one not measured; nothing was made of it yet."""
+    results = tmp_path / "results/whole"
+    shutil.copytree(whole, results, ignore=shutil.ignore_patterns("*.md", "table*", "results.csv"))
+    shutil.rmtree(results / MISSING)
+    path = results / TRAINED / "manifest.json"
+    content = json.loads(path.read_text())
+    content["activity"]["weights"] = "0" * 64  # as if the training had been continued since
+    del content["likelihood"], content["surgery"], content["chopped"], content["pictures"]
+    path.write_text(json.dumps(content))
+    return results
+
+
+def test_what_is_not_run_yet_is_said_on_every_page_and_in_its_cells(running, tmp_path):
+    figures = tmp_path / "figures/whole"
+    write_interim(running, figures)
+    said = "Interim results: 10 of 12 models are finished, 1 more are trained and not yet measured"
+    pages = [*running.glob("*.md"), *running.glob("*.html"), *running.glob("*.tex")]
+    assert len(pages) == 1 + 3 * 5 and all(said in path.read_text() for path in pages)
+    assert not (running / "SHA256SUMS").exists() and (figures / "nll.png").is_file()
+    assert "| 2 | 5 | 2 | " in (running / "table1.md").read_text()
+    models = pd.read_csv(running / "models.csv").set_index("model").trained
+    assert not models[MISSING] and models[TRAINED] and models.sum() == 11
+    table = pd.read_csv(running / "table1.csv").set_index(["layers", "k", "objective"]).sort_index()
+    assert table.loc[(1, 5, "vae"), "seeds"] == 1 == table.loc[(2, 5, "iwae"), "seeds"]
+    assert table.loc[(2, 5, "vae"), "seeds"] == 2
+
+
+def test_a_cell_without_any_seed_says_so_beside_the_paper_s_value(running, tmp_path):
+    shutil.rmtree((running / MISSING).parent)
+    write_interim(running, tmp_path / "figures")
+    text = (running / "table1.md").read_text()
+    (line,) = re.findall(r"\| 2 \| 5 \| .*", text)[:1]
+    assert "| not run yet | 83.89 |" in line and "| not run yet |" in (running / "inactive.md").read_text()
+    row = pd.read_csv(running / "table1.csv").query("layers == 2 and k == 5 and objective == 'iwae'").iloc[0]
+    assert pd.isna(row.nll) and row.paper_nll == 83.89 and not row.comparable and row.seeds == 0
+
+
+def test_a_finished_study_is_the_same_and_sealed(running, whole, tmp_path):
+    for name in (MISSING, TRAINED):
+        shutil.copytree(whole / name, running / name, dirs_exist_ok=True)
+    write_interim(running, tmp_path / "figures/whole")
+    assert StudyResults.open(running).unfinished == [] and (running / "SHA256SUMS").is_file()
+    assert "Interim" not in (running / "README.md").read_text()
+
+
+def test_nothing_trained_and_no_configuration_are_said(running, tmp_path):
+    shutil.rmtree(running / "mnist")
+    with pytest.raises(InputError, match="no model of .* is named that is trained"):
+        write_interim(running, tmp_path)
+    (running / "configuration.json").unlink()
+    with pytest.raises(InputError, match=r"configuration\.json is missing"):
+        write_interim(running, tmp_path)
