@@ -30,17 +30,25 @@ def configuration(
     """The configuration of a study whose models `write_model` wrote with the same options."""
     likelihood = LikelihoodSettings(samples=samples, test_images=test_images or images, train_images=images)
     asked = parts.asking_for(models)
-    return asked | {
-        "study": name,
-        "device": "cpu",
-        "training": asked["training"] | {"protocol": protocol, "stages": stages},
-        "likelihood": likelihood.as_dict(),
-        "activity": ActivitySettings().as_dict(),
-        "chopped": {"run": "chopped" in sections, **parts.CHOPPED.as_dict()},
-        "surgery": parts.SURGERY.as_dict(),
-        "replaced": asked["replaced"] | {"run": False},
-        "pictures": parts.PICTURES.as_dict(),
+    off = {
+        key: group | {"run": False}
+        for key, group in asked.items()
+        if "run" in (group if isinstance(group, dict) else ())
     }
+    return (
+        asked
+        | off
+        | {
+            "study": name,
+            "device": "cpu",
+            "training": asked["training"] | {"protocol": protocol, "stages": stages},
+            "likelihood": likelihood.as_dict(),
+            "activity": ActivitySettings().as_dict(),
+            "chopped": {"run": "chopped" in sections, **parts.CHOPPED.as_dict()},
+            "surgery": parts.SURGERY.as_dict(),
+            "pictures": parts.PICTURES.as_dict(),
+        }
+    )
 
 
 def write_study(results: Path, models: list[ModelSpec], **options) -> Path:

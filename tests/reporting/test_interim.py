@@ -10,6 +10,7 @@ import pytest
 from iwae.errors import InputError
 from iwae.reporting.interim import write_interim
 from iwae.reporting.study import StudyResults
+from iwae.reporting.verify.inspection import inspect
 
 MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
 
@@ -59,6 +60,15 @@ def test_a_finished_study_is_the_same_and_sealed(running, whole, tmp_path):
     write_interim(running, tmp_path / "figures/whole")
     assert StudyResults.open(running).unfinished == [] and (running / "SHA256SUMS").is_file()
     assert "Interim" not in (running / "README.md").read_text()
+
+
+def test_an_audit_judges_what_is_there_and_finds_no_fault_in_what_is_not(running, tmp_path):
+    write_interim(running, tmp_path / "figures/whole")
+    inspections = inspect(running, tmp_path / "figures/whole")
+    problems = [line for each in inspections for line in each.problems if "data" not in line and TRAINED not in line]
+    assert problems == [] and "2 models are not run yet" in inspections[0].compared
+    (running / "table1.md").write_text("")
+    assert any("table1.md" in line for line in inspect(running, tmp_path / "figures/whole")[-1].problems)
 
 
 def test_nothing_trained_and_no_configuration_are_said(running, tmp_path):

@@ -47,13 +47,15 @@ def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) ->
         (Column("updates"), _shown("updates", "{:.0f}")),
         (Column("wall time"), lambda row: duration(row.wall_seconds) if row.trained else NOT_RUN),
         (Column("updates/s"), _shown("updates_per_second", "{:.0f}")),
-        (Column("models in the job"), _shown("together", "{:.0f}")),
+        (Column("in the job"), _shown("together", "{:.0f}")),
         (Column("device", text=True), _shown("device", "{}")),
         (Column("commit", text=True), lambda row: EMPTY if pd.isna(row.git_commit) else f"{row.git_commit:.8}"),
     ]
     if "wall_seconds" not in rows:
         cells = cells[:2]
-    notes = ["Models that were trained in one job share its wall time, set-up and compilation included."]
+    notes = [
+        "in the job: models that were trained together, which share its wall time, set-up and compilation included."
+    ]
     if study.configured:
         notes.append(f"Each was trained as by `{_command(study)}`.")
     return [table(f"{rows.dataset.iloc[0]}: training of each model", [], rows, cells, notes)]
@@ -65,7 +67,8 @@ def _shown(name: str, form: str) -> Any:
 
 def _command(study: StudyResults) -> str:
     asked = study.configured
-    words = [f"python -m iwae train --models MODEL --results {study.folder.name}", f"--protocol {asked.protocol}"]
+    folders = " ".join(f"--{name} {name}/{asked.name}" for name in ("results", "checkpoints"))
+    words = [f"python -m iwae train --models MODEL --data {asked.data} {folders} --protocol {asked.protocol}"]
     if asked.overrides:
         words.append(f"--set {' '.join(f'{name}={value}' for name, value in asked.overrides.items())}")
     settings = {name: value for name, value in asked.training.as_dict().items() if name != "protocol"}

@@ -1,12 +1,14 @@
 """What is wrong with a study's files, part by part."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iwae.errors import InputError
+from iwae.reporting.study import StudyResults
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import integrity, rebuild, seal
+from iwae.study.specification import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -26,19 +28,21 @@ class Inspection:
 
 def inspect(results: Path, figures: Path) -> list[Inspection]:
     """What is wrong with a study's files, part by part."""
-    inspections = [_inspected(f"Seal, {seal.NAME}", "every file with its SHA-256 there.", lambda: seal.check(results))]
+    missing = _unfinished(results)
+    inspections = [_sealed(results, len(missing))]
     try:
         study = integrity.configured(results)
     except InputError as error:
         lost = "nothing, since the configuration cannot be read."
         return [*inspections, Inspection("Models, tables and figures", lost, (str(error),))]
+    finished = replace(study, models=tuple(spec for spec in study.models if spec not in missing))
     return [
         *inspections,
         _inspected(
             "Models",
-            f"the files of {len(study.models)} models with their manifests, the manifests with the configuration, the "
-            "protocol, the published data and each other, and means with the values of each image.",
-            lambda: integrity.model_problems(results, study),
+            f"the files of {len(finished.models)} models with their manifests, the manifests with the configuration, "
+            "the protocol, the published data and each other, and means with the values of each image.",
+            lambda: integrity.model_problems(results, finished),
         ),
         _inspected(
             "Unknown files",
@@ -49,9 +53,25 @@ def inspect(results: Path, figures: Path) -> list[Inspection]:
             "Numbers",
             "results.csv, tables, the numbers of figures and the README with what the models' files give when all is "
             "made again.",
-            lambda: rebuild.problems(results, figures, study),
+            lambda: rebuild.problems(results, figures, study, interim=bool(missing)),
         ),
     ]
+
+
+def _unfinished(results: Path) -> list[ModelSpec]:
+    """The models that are still to be run of a study that is not sealed; what a sealed one lacks is lost."""
+    try:
+        return [] if (results / seal.NAME).is_file() else StudyResults.open(results).unfinished
+    except UNREADABLE:
+        return []
+
+
+def _sealed(results: Path, missing: int) -> Inspection:
+    if missing:
+        return Inspection(
+            f"Seal, {seal.NAME}", f"nothing: {missing} models are not run yet, and are left out here.", ()
+        )
+    return _inspected(f"Seal, {seal.NAME}", "every file with its SHA-256 there.", lambda: seal.check(results))
 
 
 def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> Inspection:

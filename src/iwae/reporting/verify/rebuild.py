@@ -28,18 +28,19 @@ TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum i
 _CONTEXT = 30  # characters shown on either side of a difference
 
 
-def problems(results: Path, figures: Path, asked: configuration.StudyConfig) -> Iterator[str]:
+def problems(results: Path, figures: Path, asked: configuration.StudyConfig, interim: bool = False) -> Iterator[str]:
     """What differs from what the models' files give: a sentence for each file, with its first difference.
 
     Args:
         results: The study folder.
         figures: The folder of its figures.
         asked: The study as its configuration describes it.
+        interim: Whether models that it asks for may be missing.
     """
     with _mirror(results, figures) as (copy, figures_copy):
         try:
-            names = [spec.name for spec in asked.models]
-            write_frame(copy / "results.csv", collect(StudyResults.of(copy, names, asked), names))
+            names = [spec.name for spec in asked.models if not interim or (copy / spec.name).is_dir()]
+            write_frame(copy / "results.csv", collect(StudyResults.of(copy, names, asked), names, interim))
             study = StudyResults.open(copy)
         except UNREADABLE as error:
             yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
