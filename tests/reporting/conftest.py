@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from iwae.reporting.collect import write_results
-from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.specification import ModelSpec, grid
 
@@ -23,7 +22,7 @@ def configuration(
     stages: int = 8,
     images: int = 40,
     protocol: str = "authors-code",
-    sections: tuple[str, ...] = manifest.SECTIONS,
+    sections: tuple[str, ...] = parts.WRITTEN,
     samples: int = parts.BOUND_KS[-1],
     test_images: int | None = None,
 ) -> dict:

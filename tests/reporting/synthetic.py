@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from iwae.data.splits import evenly_spaced
 from iwae.files import write_rows
 from iwae.study import manifest
 from iwae.study.measurements import (
@@ -15,11 +16,14 @@ from iwae.study.measurements import (
     SurgerySettings,
 )
 from iwae.study.protocol import PRESETS
+from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
 from iwae.study.specification import ModelSpec
+from iwae.training.schedule import Schedule
 
+WRITTEN = ("training", "likelihood", "activity", "chopped", "surgery", "pictures")
 BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
-SIZES = (100, 600)
+SIZES = (100, 59_600)
 GAP = 0.7  # nll of test images above that of training images, on average
 UNIT = 0.001  # what nll gains from an inactive unit
 SHIFTS = {"mnist": 0.0, "omniglot": 22.0, "mnist-fixed": 2.0, "mnist-static": 1.5}
@@ -56,13 +60,23 @@ def active(spec: ModelSpec) -> int:
     return min(count, spec.latents or count)
 
 
+def latents(spec: ModelSpec) -> tuple[int, ...]:
+    """The latent units of each layer."""
+    return (spec.latents or 50,) if spec.layers == 1 else (100, 50)
+
+
+def train_images(spec: ModelSpec) -> int:
+    """The images that a model is trained on."""
+    return DATASETS[spec.dataset].images - DATASETS[spec.dataset].held_out
+
+
 def write_model(
     results: Path,
     spec: ModelSpec,
     stages: int = 8,
     images: int = 40,
     protocol: str = "authors-code",
-    sections: tuple[str, ...] = manifest.SECTIONS,
+    sections: tuple[str, ...] = WRITTEN,
     **likelihood,
 ) -> Path:
     """Write the folder of one model, with these sections of its manifest."""
@@ -83,24 +97,20 @@ def write_model(
 
 
 def _training(folder, spec, settings, rng):
-    rows, updates = [], 0
-    for stage in range(settings.stages - 1 if spec.origin else 0, settings.stages):
-        for _ in range(3**stage):
-            updates += 30
-            bound = -quality(spec) - 60 / (len(rows) + 1) ** 0.7
-            row = {
-                "stage": stage,
-                "pass": len(rows) + 1,
-                "updates": updates,
-                "learning_rate": 0.001 * 10 ** (-stage / 7),
-            }
-            row |= {"train_bound": bound + 0.5, "validation_bound": bound - 0.5, "images_per_second": 1000.0}
-            rows.append(row)
+    schedule, rows = Schedule.of(settings, train_images(spec), continued=spec.origin is not None), []
+    speed = sum(schedule.passes) * schedule.steps_per_pass * settings.batch_size / PROVENANCE["wall_seconds"]
+    for number in range(1, sum(schedule.passes) + 1):
+        updates, bound = number * schedule.steps_per_pass, -quality(spec) - 60 / number**0.7
+        row = {"stage": schedule.stage_of(updates - 1), "pass": number, "updates": updates}
+        row["learning_rate"] = schedule.learning_rates(updates - 1, 1)[0]
+        row |= {"train_bound": bound + 0.5, "validation_bound": bound - 0.5, "images_per_second": round(speed, 1)}
+        rows.append(row)
     write_rows(folder / "training.csv", rows)
     tensors = {
         "px.logits.weight": rng.normal(size=(200, 784)).astype(np.float32) * rng.gamma(1.0, size=(200, 1)),
         "px.logits.bias": np.zeros(784, np.float32),
     }
+    tensors |= {f"q{layer}.mean.bias": np.zeros(size) for layer, size in enumerate(latents(spec), start=1)}
     save_file({name: value.astype(np.float32) for name, value in tensors.items()}, folder / manifest.WEIGHTS)
     files = ["training.csv", manifest.WEIGHTS]
     manifest.record(folder, spec, "training", settings.as_dict(), files, PROVENANCE)
@@ -110,9 +120,12 @@ def _likelihood(folder, spec, images, rng, samples=BOUND_KS[-1], test_images=Non
     common = np.random.default_rng(1).normal(0, 24, images)  # images differ far more than models do
     gaps = {"test": 0.0, "train": GAP}
     values = {split: -(quality(spec) - gap + common + rng.normal(0, 1, images)) for split, gap in gaps.items()}
-    arrays = {}
+    arrays, total = {}, {"test": images, "train": train_images(spec)}
     for split, value in values.items():
-        arrays |= {split: value.astype(np.float32), f"{split}_images": np.arange(images, dtype=np.int32)}
+        arrays |= {
+            split: value.astype(np.float32),
+            f"{split}_images": np.arange(images, dtype=np.int32) * total[split] // images,
+        }
         arrays[f"{split}_ess"] = rng.uniform(1, spec.k + 1, images).astype(np.float32)
     np.savez(folder / "likelihood.npz", **arrays)
     rows = []
@@ -138,7 +151,7 @@ def _likelihood(folder, spec, images, rng, samples=BOUND_KS[-1], test_images=Non
 
 def _activity(folder, spec, training, rng):
     rows = []
-    for layer, size in enumerate((spec.latents or 50,) if spec.layers == 1 else (100, 50), start=1):
+    for layer, size in enumerate(latents(spec), start=1):
         count = active(spec) if layer == 1 else 5
         for unit in range(size):
             value = 10 ** rng.normal(-0.4, 0.2) if unit < count else 10 ** rng.normal(-4, 0.3)
@@ -151,9 +164,10 @@ def _activity(folder, spec, training, rng):
 
 
 def _chopped(folder, spec, values, removed, rng):
-    values = values[: CHOPPED.images].astype(np.float32)
+    chosen = evenly_spaced(CHOPPED.images, len(values))
+    values = values[chosen].astype(np.float32)
     loss = UNIT * sum(map(sum, removed)) + rng.normal(0, 1e-3, len(values))
-    arrays = {"images": np.arange(len(values), dtype=np.int32), "whole": values}
+    arrays = {"images": chosen.astype(np.int32), "whole": values}
     np.savez(folder / "chopped.npz", **arrays, chopped=(values - loss).astype(np.float32))
     rows = [
         {"layer": layer, "units": len(units), "removed": sum(units)} for layer, units in enumerate(removed, start=1)
@@ -165,7 +179,7 @@ def _chopped(folder, spec, values, removed, rng):
 
 def _surgery(folder, spec):
     rows = []
-    for size in SIZES:
+    for size in (*SIZES[:-1], train_images(spec)):
         gap = 0.01 * size / SIZES[-1]
         terms = {"reconstruction": -quality(spec) + 24, "mutual_information": np.log(size) - gap, "index_gap": gap}
         terms["marginal_kl"] = 25 - terms["mutual_information"]

@@ -57,7 +57,7 @@ def test_figures_of_any_part_of_the_grid(tmp_path, synthetic, name, models, look
         "bound": kinds,
         "learning": [f"k = {k}, {split}" for k in ks for split in ("train", "validation")],
         "activity": [f"units of h{layer}" for layer in range(layers, 0, -1)],
-        "surgery": ["log N, N = 600", "mutual information I", "marginal KL", "-reconstruction"],
+        "surgery": ["log N, N = 59600", "mutual information I", "marginal KL", "-reconstruction"],
     }
     assert look.panels_of(name, figure) == panels[name]
     if name in series:

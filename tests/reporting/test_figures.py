@@ -103,8 +103,8 @@ def test_surgery_bars_add_up_to_minus_the_elbo(whole, look):
     ends = look.ends_of_bars(figure.axes[0])
     found = read_results(whole / "results.csv").query("quantity == 'elbo' and layers == 1 and k == 1")
     assert ends[0] == pytest.approx(-found["value"].mean())
-    assert look.lines_of(figure.axes[0])[0][0, 0] == pytest.approx(np.log(600))
-    assert set(frame.images) == {600}
+    assert look.lines_of(figure.axes[0])[0][0, 0] == pytest.approx(np.log(59_600))
+    assert set(frame.images) == {59_600}
 
 
 def test_a_negative_part_keeps_its_sign(whole, look):

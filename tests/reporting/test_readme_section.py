@@ -9,21 +9,33 @@ from iwae.errors import InputError
 from iwae.reporting.readme import BEGIN, END, write_readme
 
 
-def claim(name, family, points, verdict="undecided", why=()):
-    effects = [{"points_the_same_way": each} for each in points]
-    place = {"dataset": "mnist", "family": family}
-    return {"claim": name, "effects": effects, "verdict": verdict, "why": list(why), **place}
+def claim(name, evidence="", model=None):
+    """A claim as an audit's summary holds it."""
+    return {"id": name, "claim": f"It is {name}.", "dataset": "mnist", "model": model, "evidence": evidence}
 
 
+def group(verdict, *claims, why=(), under=""):
+    """Claims of one verdict."""
+    return {"verdict": verdict, "why": list(why), "under": under, "claims": list(claims)}
+
+
+FEW, COUNTS = ["schedule cut", "too few seeds"], ("reproduced", "not reproduced", "undecided")
 FOUND = {
-    "claims": [
-        claim("It falls.", "effects", [True, False, None], why=["schedule cut", "too few seeds"]),
-        claim("It rises.", "effects", [True], "reproduced"),
-        claim("It was not tried.", "effects", [None], why=["not run"]),
-        claim("It is 83.", "values", [True]),
-    ],
-    "verdicts": {"reproduced": 3, "not reproduced": 0, "undecided": 2},
-    "undecided": {"not run": 2},
+    "found": {
+        "effects": {
+            "counts": dict(zip(COUNTS, (1, 0, 3), strict=True)),
+            "not_run": 2,
+            "groups": [
+                group("reproduced", claim("up", "1 effect: 3 nats"), under="efficient, 3 seeds"),
+                group("undecided", claim("down", "1 of 2 effects where the claim says"), why=FEW),
+            ],
+        },
+        "values": {
+            "counts": dict(zip(COUNTS, (0, 0, 1), strict=True)),
+            "not_run": 0,
+            "groups": [group("undecided", claim("83", model="mnist/l1-vae-k1"), why=FEW)],
+        },
+    },
     "identities": {"holds": 4, "fails": 0, "undecided": 1},
     "problems": 0,
 }
@@ -50,10 +62,12 @@ def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
     assert "cut after 2 of 8 stages" in text
     table = (study / "table1.md").read_text().strip() if (study / "table1.md").is_file() else "### Table 1: mnist"
     assert table in text
-    assert "| It falls. (mnist) | 1 of 2 | undecided: schedule cut, too few seeds |" in text
-    assert "| It rises. (mnist) | 1 of 1 | reproduced |" in text
-    assert "It was not tried." not in text and "It is 83." not in text
-    assert "all claims: 3 reproduced, 0 not reproduced, 2 undecided (2 not run); " in text
+    assert "**Claims on effects: 1 reproduced, 0 not reproduced, 3 undecided (2 of them not run).**" in text
+    assert "Reproduced under efficient, 3 seeds (1):\n" in text and "<br>1 effect: 3 nats\n" in text
+    assert (
+        "Undecided, schedule cut, too few seeds (1):\n\n- [It is down.](results/cut/audit.md#down) (mnist)<br>" in text
+    )
+    assert "Undecided, schedule cut, too few seeds (1).\n" in text and "It is 83." not in text
     assert "; identities: 4 hold, 0 fail, 1 undecided; problems with the study's files: 0.\n" in text
 
 

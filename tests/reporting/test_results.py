@@ -47,7 +47,7 @@ def test_collect_reads_every_quantity_of_a_model(one, synthetic):
     assert values["active_units_1"] == 18 and values["active_units_authors_1"] == 18
     assert values["active_units_2"] == 5 and values["active_units_authors_2"] == 6
     assert values["elbo"] == pytest.approx(-synthetic.quality(ModelSpec.parse(NAME)) - 1)
-    assert values["mutual_information"] + values["index_gap"] == pytest.approx(np.log(600))  # the largest N
+    assert values["mutual_information"] + values["index_gap"] == pytest.approx(np.log(59_600))  # the largest N
     with np.load(one / NAME / "chopped.npz") as arrays:
         change = arrays["whole"].astype(float) - arrays["chopped"]
     row = frame.set_index("quantity").loc["chopped_change"]
@@ -63,7 +63,7 @@ def test_collect_reads_every_quantity_of_a_model(one, synthetic):
 def test_draws_are_counted_as_made_where_there_are_fewer_images(one):
     change_manifest(one, lambda content: content["surgery"]["settings"].update(samples=10_000))
     frame = collect(one, [NAME])
-    assert set(frame[frame.quantity.isin(SURGERY_TERMS)].n) == {600}
+    assert set(frame[frame.quantity.isin(SURGERY_TERMS)].n) == {59_600}
 
 
 def test_results_survive_writing_and_reading(one):

@@ -195,7 +195,7 @@ def test_tables_of_any_part_of_the_grid(tmp_path, specs, synthetic):
 
 def test_surgery_by_hand(whole):
     frame, _ = build("surgery", StudyResults.open(whole))
-    chosen = frame[(frame.layers == 1) & (frame.k == 5) & (frame.objective == "iwae") & (frame.images == 600)]
+    chosen = frame[(frame.layers == 1) & (frame.k == 5) & (frame.objective == "iwae") & (frame.images == 59_600)]
     terms = chosen.set_index("term")
     value = terms["value"]
     assert value["elbo"] == pytest.approx(value["reconstruction"] - value["mutual_information"] - value["marginal_kl"])
@@ -204,7 +204,7 @@ def test_surgery_by_hand(whole):
     assert terms.loc["elbo", "sd_seeds"] == pytest.approx(0.1 / np.sqrt(2))
     text = written(whole, "surgery")["md"]
     assert (
-        "cannot exceed log N, N = 600 (log N = 6.3969)" in text
+        "cannot exceed log N, N = 59600 (log N = 10.9954)" in text
         and "| index_gap: N = 100 (se_draws, sd_seeds) |" in text
     )
 

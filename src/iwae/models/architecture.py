@@ -17,10 +17,9 @@ from iwae.models.priors import Prior, prior_named
 from iwae.models.priors.standard import STANDARD
 from iwae.study.protocol import Protocol
 from iwae.study.registry import ARCHITECTURES, implementation
-from iwae.study.specification import PAPER_LATENTS, ModelSpec
+from iwae.study.specification import PAPER_UNITS, ModelSpec
 
 PIXELS = 784
-_LATENTS = {1: (PAPER_LATENTS,), 2: (100, 50)}
 _HIDDEN = (200, 100)  # width of the tanh layers between x and h1, and between h1 and h2
 
 
@@ -119,7 +118,7 @@ class Architecture:
         steps = list(zip(variables, variables[1:], _HIDDEN, strict=False))  # from the image up
         up = tuple(Conditional(f"q{above[1]}", above, (below,), (width, width)) for below, above, width in steps)
         down = [Conditional(f"p{below[-1]}", below, (above,), (width, width)) for below, above, width in steps]
-        latents = _LATENTS[layers] if units is None else (units,)
+        latents = PAPER_UNITS[layers] if units is None else (units,)
         return cls(up, tuple(down[:0:-1]), down[0], latents, prior, scale)
 
     @property

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from iwae.errors import InputError
 from iwae.files import write_json, write_text
-from iwae.reporting.claims.claims import read_claims
 from iwae.reporting.claims.content import content, summary
-from iwae.reporting.claims.evidence import Evidence
+from iwae.reporting.claims.found import verdicts_of
 from iwae.reporting.claims.pages import pages
-from iwae.reporting.claims.verdicts import Verdict, examine, judge, unreadable
+from iwae.reporting.claims.reading import read_claims
+from iwae.reporting.claims.verdicts import Verdict, unreadable
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.unreadable import UNREADABLE, reason
@@ -56,12 +56,9 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
 
 def _judged(results: Path) -> tuple[list[str], list[Verdict], list[Verdict]]:
     """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
-    read = read_claims()
     try:
         study = StudyResults.open(results)
-        named = protocols(study.grid or study.models)
+        return protocols(study.grid or study.models), *verdicts_of(study)
     except UNREADABLE as error:
-        sentence = f"The study cannot be read: {reason(error)}"
+        read, sentence = read_claims(), f"The study cannot be read: {reason(error)}"
         return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
-    evidence = Evidence(study, read.images, read.binarization, read.taken_over)
-    return named, judge(read.claims, evidence), examine(read.identities, evidence)

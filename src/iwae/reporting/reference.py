@@ -38,6 +38,7 @@ def paper() -> pd.DataFrame:
     return _table().copy()
 
 
+@cache
 def paper_row(dataset: str, layers: int, k: int, objective: str, variation: str = "") -> pd.Series | None:
     """The paper's row for one model, or None where the paper has none."""
     table = _table()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,22 @@ def departures(model: Model, section: str = "likelihood") -> list[str]:
     nll with a larger error, so they may differ; `likelihood_line` says so. For ``activity``, the authors' variant,
     where it is shown, must be over as many training images as theirs: its threshold depends on their number.
     """
-    return [*_training_departures(model), *_measurement_departures(model, section), *_data_departures(model)]
+    return [*_training_departures(model), *_other_departures(model, section)]
+
+
+def is_complete(model: Model, section: str = "likelihood") -> bool:
+    """Whether a model ran a whole schedule under a preset, be it not the paper's, and departs in nothing else.
+
+    Such models can be compared with each other, as the paper compares its own.
+    """
+    found = [*_training_departures(model), *_other_departures(model, section)]
+    return not found or (is_foreign(model) and len(found) == 1)
+
+
+def is_foreign(model: Model) -> bool:
+    """Whether a model was trained under a preset of the protocol that is not the paper's."""
+    preset = preset_of(model)
+    return preset is not None and preset not in PAPER_PRESETS
 
 
 def interim_lines(study: StudyResults) -> list[str]:
@@ -98,6 +114,10 @@ def comparison_lines(
 
 def _share(count: int, models: Sequence[Model]) -> str:
     return "" if count == len(models) else f" in {count} of {len(models)} models"
+
+
+def _other_departures(model: Model, section: str) -> list[str]:
+    return [*_measurement_departures(model, section), *_data_departures(model)]
 
 
 def _training_departures(model: Model) -> list[str]:
@@ -211,9 +231,14 @@ def _protocol(model: Model) -> str:
 
 def _nearest_preset(model: Model) -> tuple[str, list[str]]:
     """The preset that most fields of a model's protocol are of, and ``field=value`` for each other field."""
-    fields, differences = protocol_of(model), {}
+    return _nearest(model.spec.dataset, tuple(protocol_of(model).items()))
+
+
+@cache
+def _nearest(dataset: str, protocol: tuple[tuple[str, Any], ...]) -> tuple[str, list[str]]:
+    fields, differences = dict(protocol), {}
     for name, preset in PRESETS.items():
-        asked = preset.for_dataset(model.spec.dataset).as_dict()
+        asked = preset.for_dataset(dataset).as_dict()
         differences[name] = [
             f"{key}={fields.get(key)}" for key in {**asked, **fields} if fields.get(key) != asked.get(key)
         ]

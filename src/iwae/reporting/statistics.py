@@ -25,6 +25,10 @@ class Region(NamedTuple):
     low: float = -np.inf
     high: float = np.inf
 
+    def holds(self, value: float) -> bool | None:
+        """Whether a value lies inside; None for NaN."""
+        return None if np.isnan(value) else bool(self.low < value < self.high)
+
 
 class Estimate(NamedTuple):
     """An effect with its standard error, which was estimated with so many degrees of freedom."""

@@ -85,7 +85,14 @@ class Model:
 
     def table(self, section: str, file: str) -> pd.DataFrame:
         """A CSV file of one step."""
-        return pd.read_csv(manifest.checked_file(self.folder, section, file))
+        if (section, file) not in self._tables:
+            self._tables[section, file] = pd.read_csv(manifest.checked_file(self.folder, section, file))
+        return self._tables[section, file].copy()
+
+    @cached_property
+    def _tables(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """What was read: a study is not expected to change while it is reported."""
+        return {}
 
     def arrays(self, section: str, file: str, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Arrays of an npz file of one step."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.files import write_text
+from iwae.reporting.claims.found import found, verdicts_of
+from iwae.reporting.claims.pages import found_section
 from iwae.reporting.figures import figures_of
 from iwae.reporting.statements import comparison_lines, counted, interim_lines, likelihood_line, protocols
 from iwae.reporting.study import StudyResults
@@ -49,6 +51,7 @@ def summary_text(results: Path, figures: Path) -> str:
         {},
         study=results.name,
         statements=_statements(study),
+        found=found_section(found(verdicts_of(study)[0]), "audit.md"),
         tables={name: _table(results, name) for name in tables_of(study)},
         figures={name: item for name, item in figures_of(study).items() if (figures / f"{name}.png").is_file()},
         folder=Path(os.path.relpath(figures, results)).as_posix(),

@@ -21,6 +21,7 @@ from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS, OBJECTIVES,
 
 LAYERS = (1, 2)
 PAPER_LATENTS = 50  # units of a one-layer model (paper, section 5)
+PAPER_UNITS = {1: (PAPER_LATENTS,), 2: (100, 50)}  # of each layer, by the number of layers
 MOST_SEEDS = 2**31  # with the protocol's seed added, still a seed that numpy takes
 _NUMBER = "0|[1-9][0-9]*"  # written in one way only, because the name is also a folder
 _KIND = rf"(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})"

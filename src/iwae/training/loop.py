@@ -1,6 +1,7 @@
 """The loop over the updates of one stack: passes, learning curve, divergence."""
 
 import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -168,7 +169,9 @@ class StackTraining:
 
     def _end_pass(self, stage: int, rate: float) -> None:
         images = self.schedule.steps_per_pass * self._settings.batch_size
-        for state, bound in zip(self._states.values(), self._validation_bounds(), strict=True):
+        units, study_seed = sum(self.stack.architecture.latents), self._settings.study_seed
+        bounds = validation_bounds(self.specs, study_seed, units, self._validation, self.stack.bounds_on)
+        for state, bound in zip(self._states.values(), bounds, strict=True):
             row = {
                 "stage": stage,
                 "pass": self.schedule.pass_of(self.updates),
@@ -181,15 +184,30 @@ class StackTraining:
             state.curve.append(row)
             state.bound_sum = state.pass_seconds = 0.0
 
-    def _validation_bounds(self) -> list[float | None]:
-        """Each model's bound on the held-out images, with the same draws after every pass; None without images."""
-        if len(self._validation) == 0:
-            return [None] * len(self.specs)
-        k, units = self.specs[0].k, sum(self.stack.architecture.latents)
-        seeds = [spec.random_seed(self._settings.study_seed, "validation") for spec in self.specs]
-        generators = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
-        sums = torch.zeros(len(self.specs), dtype=torch.float64, device=self._device)
-        for x in self._validation.split(max(1, _VALIDATION_ROWS // k)):
-            noise = [torch.randn(k, len(x), units, generator=g, device=self._device) for g in generators]
-            sums += self.stack.bounds_on(x, torch.stack(noise)).double().sum(1)
-        return (sums / len(self._validation)).tolist()
+
+def validation_bounds(
+    specs: Sequence[ModelSpec],
+    study_seed: int,
+    units: int,
+    images: Tensor,
+    bounds_on: Callable[[Tensor, Tensor], Tensor],
+) -> list[float | None]:
+    """The bounds of M models of one k on the held-out images, with the same draws each time; None without images.
+
+    Args:
+        specs: The models, whose names seed the draws.
+        study_seed: Seeds them too.
+        units: Units of all their stochastic layers, D.
+        images: Binary images, (n, 784).
+        bounds_on: The bound on B images x (B, 784) with noise (M, k, B, D), (M, B) in nats.
+    """
+    if len(images) == 0:
+        return [None] * len(specs)
+    k, device = specs[0].k, images.device
+    seeds = [spec.random_seed(study_seed, "validation") for spec in specs]
+    generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+    sums = torch.zeros(len(specs), dtype=torch.float64, device=device)
+    for x in images.split(max(1, _VALIDATION_ROWS // k)):
+        noise = [torch.randn(k, len(x), units, generator=generator, device=device) for generator in generators]
+        sums += bounds_on(x, torch.stack(noise)).double().sum(1)
+    return (sums / len(images)).tolist()

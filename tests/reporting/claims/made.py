@@ -3,8 +3,9 @@
 import numpy as np
 
 from iwae.reporting import quantities
-from iwae.reporting.claims.claims import paper_kinds, read_claims
+from iwae.reporting.claims.claims import paper_kinds
 from iwae.reporting.claims.evidence import Evidence
+from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import judge
 from iwae.reporting.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.reference import paper_row
@@ -21,14 +22,15 @@ class Made:
 
     images = 300
 
-    def __init__(self, monkeypatch, dataset="mnist", seeds=3, spread=0.02, stages=8, changes=(), without=(), more=()):
+    def __init__(self, monkeypatch, dataset="mnist", seeds=3, changes=(), without=(), more=(), **options):
+        spread, training = options.pop("spread", 0.02), options.pop("training", None) or TrainingSettings(**options)
         self.random, self.spread, self.changes = np.random.default_rng(0), spread, dict(changes)
         self.common = self.random.normal(0, 24, self.images)
         self.common -= self.common.mean()
         self.values: dict[tuple[str, str], Measured] = {}
         kinds = [kind for kind in paper_kinds(dataset) if kind not in without]
         specs = [self.spec(kind, seed) for kind in [*kinds, *more] for seed in range(seeds)]
-        models = tuple(self.model(spec, stages) for spec in specs)
+        models = tuple(self.model(spec, training) for spec in specs)
         self.study = StudyResults(None, models, tuple(specs), ("training", "likelihood", "activity", "chopped"))
         for quantity in QUANTITIES:
             read = QUANTITIES[quantity]._replace(read=self.reader(quantity))
@@ -39,8 +41,8 @@ class Made:
         return ModelSpec(kind.dataset, kind.layers, kind.objective, kind.k, seed, kind.variation)
 
     @staticmethod
-    def model(spec: ModelSpec, stages: int) -> Model:
-        training = TrainingSettings(stages=stages).for_model(spec).as_dict()
+    def model(spec: ModelSpec, settings: TrainingSettings) -> Model:
+        training = settings.for_model(spec).as_dict()
         sections = {"training": training, "likelihood": LikelihoodSettings().as_dict()}
         sections |= {"chopped": sections["likelihood"], "activity": ActivitySettings().as_dict()}
         return Model(spec, None, {name: {"settings": settings} for name, settings in sections.items()})
@@ -56,7 +58,7 @@ class Made:
 
     def measured(self, quantity: str, spec: ModelSpec) -> Measured | None:
         kind = Kind(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
-        row = paper_row(*kind[:2], kind.k, kind.objective, kind.variation)
+        row = paper_row(*kind[:2], kind.k, kind.objective, "" if spec.passes else kind.variation)
         change = self.changes.get((quantity, kind), 0.0) + self.spread * self.random.normal()
         if quantity == "nll":
             noise = self.random.normal(0, 0.5, self.images)

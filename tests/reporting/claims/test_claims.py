@@ -9,8 +9,8 @@ import pytest
 
 from iwae.reporting import quantities
 from iwae.reporting.claims.checks import CHECKS
-from iwae.reporting.claims.claims import read_claims
 from iwae.reporting.claims.evidence import Evidence
+from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES
 from iwae.reporting.claims.verdicts import FAILS, HOLDS, NOT_RUN, PARTLY, UNDECIDED, examine
 from iwae.reporting.reference import paper, paper_range

@@ -67,7 +67,7 @@ def test_an_identity_that_fails_stands_out(audited):
     first["verdict"] = "fails"
     written = pages(content)
     for page in written.values():
-        assert first["id"] in page[: page.index("Verdicts")]
+        assert first["id"] in page[: page.index("What was found")]
     assert f'<details id="{first["id"]}" open>' in written["html"]
     assert '<span class="badge fails">fails' in written["html"]
     assert "**FAILS**" in written["md"] and "**Fails.**" in written["md"]
@@ -114,7 +114,7 @@ def test_what_was_not_run_stands_apart_and_the_rest_says_how_many_effects_agree(
     claims = {claim["id"]: claim for claim in strict(audited / "audit.json")["claims"]}
     text = (audited / "audit.md").read_text()
     listed = text.split("## Identities")[0]
-    rows = dict(re.findall(r"^\| \[(\S+?)\]\(#\S+\) \| (.+?) \|", listed, re.M))
+    rows = dict(re.findall(r"\[[^]]+\]\(#(\S+)\)(?: \(\S+\)<br>(\d+ of \d+) effects)?", listed.split("Not run in")[0]))
     assert set(rows) == {name for name, claim in claims.items() if claim["why"] != ["not run"]}
     agree = [each["points_the_same_way"] for each in claims["two-layers-mnist"]["effects"] if each["seeds"]]
     assert rows["two-layers-mnist"] == f"{sum(agree)} of {len(agree)}"

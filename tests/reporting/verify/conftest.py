@@ -11,6 +11,7 @@ from iwae.reporting.figures import figures_of, write_figure
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import tables_of, write_table
+from iwae.reporting.verify import integrity, rebuild, seal
 from iwae.study import manifest
 
 
@@ -23,7 +24,7 @@ def sealed(tmp_path_factory, synthetic):
     for spec in models:
         path = results / spec.name / manifest.NAME
         content = json.loads(path.read_text())
-        for section in manifest.SECTIONS:
+        for section in content.keys() & set(manifest.SECTIONS):
             content[section]["provenance"] |= {"data_sha256": mnist.SHA256}
         path.write_text(json.dumps(content, indent=2) + "\n")
     study = StudyResults.open(results)
@@ -52,5 +53,17 @@ class Problems(list):
 
 @pytest.fixture
 def problems(study):
-    """A function that audits the copy as it stands."""
-    return lambda: Problems(audit(*study))
+    """A function that looks at one part of the copy as it stands, or audits all of it where no part is named."""
+    results, figures = study
+
+    def find(part=""):
+        if not part:
+            return Problems(audit(results, figures))
+        parts = {
+            "seal": lambda: seal.check(results),
+            "models": lambda: integrity.model_problems(results, integrity.configured(results)),
+            "numbers": lambda: rebuild.problems(results, figures, integrity.configured(results)),
+        }
+        return Problems(parts[part]())
+
+    return find

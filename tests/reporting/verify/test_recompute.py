@@ -8,13 +8,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from iwae.bounds import elbo
 from iwae.data import splits
+from iwae.data.binarization import binarize
 from iwae.errors import InputError
 from iwae.evaluation import run
 from iwae.evaluation.activity import PosteriorMeans, unbiased_variance
-from iwae.files import write_json
+from iwae.files import write_json, write_rows
+from iwae.models import store
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
+from iwae.models.model import log_weights
 from iwae.reporting.audit import Recomputation, audit
 from iwae.reporting.verify.recompute import activity_error, differing_images, differing_terms, recompute
 from iwae.study import manifest
@@ -63,7 +67,7 @@ def study(tmp_path, images, synthetic, device):
         settings = TrainingSettings(protocol).for_model(spec).as_dict()
         manifest.record(folder, spec, "training", settings, [manifest.WEIGHTS], {})
         for section, asked in SETTINGS.items():
-            getattr(run, section)(folder, tmp_path, asked, device.type, 1)
+            run.measure(folder, tmp_path, {section: asked}, device.type, 1)
     write_json(results / "configuration.json", synthetic.configuration("tiny", list(SPECS)))
     return results
 
@@ -226,3 +230,20 @@ def test_the_error_of_an_activity_is_its_spread_over_draws():
         found.append(unbiased_variance(means, samples).numpy())
         errors.append(activity_error(means, samples))
     np.testing.assert_allclose(np.mean(errors, 0), np.std(found, axis=0), rtol=0.2)
+
+
+def test_the_last_bound_on_held_out_images_follows_from_the_weights_and_the_models_name(study, images, device):
+    object.__setattr__(images, "validation", images.test)
+    spec, settings = SPECS[1], TrainingSettings(Protocol(initialization="independent"))
+    model, x = store.load(study / spec.name, device), torch.from_numpy(binarize(images.test, 0)).float().to(device)
+    generator = torch.Generator(device).manual_seed(spec.random_seed(0, "validation"))
+    noise = torch.randn(1, len(x), 150, generator=generator, device=device).split((100, 50), -1)
+    bound = elbo(log_weights(model.architecture, model.parameters, x, noise)).double().mean().item()
+    for shift, expected in ((0.0, 0), (0.01, 1)):
+        for each in SPECS:
+            write_rows(study / each.name / "training.csv", [{"validation_bound": bound + shift}])
+            files, provenance = [manifest.WEIGHTS, "training.csv"], {"device": f"{device.type}: this one"}
+            asked = settings.for_model(each).as_dict()
+            manifest.record(study / each.name, each, "training", asked, files, provenance)
+        found = [line for line in afresh(study, device).problems if "held-out images" in line and spec.name in line]
+        assert len(found) == expected

@@ -1,4 +1,4 @@
-"""Faults of a study that was sealed again afterwards: only what its files say of each other can tell of them."""
+"""Faults of a study that a seal, made again afterwards, does not show: what its files say of each other does."""
 
 import json
 import os
@@ -40,50 +40,45 @@ def again(folder, section):
 
 
 def test_swapped_model_folders_are_named(study, problems):
-    results, figures = study
+    results, _ = study
     one, other = results / MODEL, results / OTHER
     one.rename(results / "aside")
     other.rename(one)
     (results / "aside").rename(other)
-    seal(results, figures)
-    found = problems()
+    found = problems("models")
     assert found.naming(MODEL, "describes the model", OTHER)
     assert found.naming(f"{OTHER}/manifest.json", "describes the model")
 
 
 def test_swapped_weights_are_named(study, problems):
-    results, figures = study
+    results, _ = study
     shutil.copy(results / OTHER / manifest.WEIGHTS, results / MODEL / manifest.WEIGHTS)
-    seal(results, figures)
-    assert problems().naming(f"{MODEL}/{manifest.WEIGHTS}", "SHA-256")
+    assert problems("models").naming(f"{MODEL}/{manifest.WEIGHTS}", "SHA-256")
 
 
 def test_a_measurement_of_other_weights_is_named(study, problems):
-    results, figures = study
+    results, _ = study
     change(results / MODEL, lambda content: content["activity"].update(weights="0" * 64))
-    seal(results, figures)
-    assert problems().naming(MODEL, "'activity' measured other weights")
+    assert problems("models").naming(MODEL, "'activity' measured other weights")
 
 
 @pytest.mark.parametrize("kind", ["csv", "md", "html", "tex"])
 def test_an_edited_table_cell_is_named_although_sealed_again(study, problems, kind):
-    results, figures = study
+    results, _ = study
     path = results / f"table1.{kind}"
     text = path.read_text()
     cell = re.search(r"8[67]\.\d\d", text).group()
     path.write_text(text.replace(cell, "82.90", 1))
-    seal(results, figures)
-    (problem,) = [one for one in problems().naming(path.name) if "made again" in one]
+    (problem,) = [one for one in problems("numbers").naming(path.name) if "made again" in one]
     assert "82.90" in problem and cell[:5] in problem
 
 
 def test_an_edited_cell_of_the_results_is_named_with_row_and_column(study, problems):
-    results, figures = study
+    results, _ = study
     frame = pd.read_csv(results / "results.csv", keep_default_na=False, dtype=str)
     frame.loc[3, "value"] = str(float(frame.loc[3, "value"]) + 1e-6)
     frame.to_csv(results / "results.csv", index=False, lineterminator="\n")
-    seal(results, figures)
-    assert problems().naming("results.csv", "row 4, column value")
+    assert problems("numbers").naming("results.csv", "row 4, column value")
 
 
 def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
@@ -103,10 +98,9 @@ def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
 
 
 def test_the_order_of_the_results_is_of_no_account(study, problems):
-    results, figures = study
+    results, _ = study
     write_results(results, [spec.name for spec in reversed(StudyResults.open(results).specs)])
-    seal(results, figures)
-    assert problems() == []
+    assert problems("numbers") == []
 
 
 def test_an_edited_number_of_a_figure_is_named(study, problems):
@@ -114,16 +108,14 @@ def test_an_edited_number_of_a_figure_is_named(study, problems):
     frame = pd.read_csv(figures / "bound.csv")
     frame.loc[0, "bound"] += 0.01
     frame.to_csv(figures / "bound.csv", index=False)
-    seal(results, figures)
-    assert problems().naming("bound.csv", "row 1, column bound")
+    assert problems("numbers").naming("bound.csv", "row 1, column bound")
 
 
 def test_an_edited_readme_is_named(study, problems):
-    results, figures = study
+    results, _ = study
     path = results / "README.md"
     path.write_text(path.read_text().replace("Protocol: authors-code", "Protocol: paper-text"))
-    seal(results, figures)
-    assert problems().naming("README.md", "paper-text")
+    assert problems("numbers").naming("README.md", "paper-text")
 
 
 def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, problems):
@@ -134,7 +126,7 @@ def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, p
     for name in ("table1", "surgery"):
         write_table(name, results)
     write_summary(results, figures)
-    assert problems().naming(MODEL, "is missing: the configuration asks for this model")
+    assert problems("models").naming(MODEL, "is missing: the configuration asks for this model")
 
 
 @pytest.mark.parametrize(
@@ -163,34 +155,31 @@ def test_an_unknown_file_or_the_folder_of_several_is_named_once_although_sealed(
 
 
 def test_changed_per_image_values_disagree_with_their_mean(study, problems):
-    results, figures = study
+    results, _ = study
     path = results / MODEL / "likelihood.npz"
     with np.load(path) as arrays:
         content = dict(arrays)
     content["test"][0] += 1.0
     np.savez(path, **content)
     again(results / MODEL, "likelihood")
-    seal(results, figures)
-    assert problems().naming(f"{MODEL}/likelihood.csv", "bound of test")
+    assert problems("models").naming(f"{MODEL}/likelihood.csv", "bound of test")
 
 
 def test_settings_that_are_not_the_configurations_are_named(study, problems):
-    results, figures = study
+    results, _ = study
     change(results / MODEL, lambda content: content["training"]["settings"]["protocol"].update(held_out=0))
     change(results / OTHER, lambda content: content["likelihood"]["settings"].update(samples=4000))
-    seal(results, figures)
-    found = problems()
+    found = problems("models")
     assert found.naming(MODEL, "in 'training', protocol.held_out is 0, asked is 400")
     assert found.naming(OTHER, "in 'likelihood', samples is 4000, asked is 5000")
 
 
 def test_other_data_are_named(study, problems):
-    results, figures = study
+    results, _ = study
     damaged = dict(mnist.SHA256) | {mnist.TRAIN: "0" * 64}
     change(results / MODEL, lambda content: content["training"]["provenance"].update(data_sha256=damaged))
     change(results / OTHER, lambda content: content["training"]["provenance"].pop("data_sha256"))
-    seal(results, figures)
-    found = problems()
+    found = problems("models")
     assert found.naming(MODEL, "another train-images-idx3-ubyte than the published one")
     assert found.naming(MODEL, "its data files are not those of")
     assert found.naming(OTHER, "made from no data files; mnist consists of")

@@ -1,11 +1,8 @@
-"""The paper's claims, read from ``claims.yaml``: each with its place, its quantity, and the rule of its verdict."""
+"""What a claim of the paper is: its place, its quantity, and the rule of its verdict."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
-
-import yaml
 
 from iwae.reporting.reference import paper
 from iwae.reporting.study import Kind
@@ -58,19 +55,6 @@ class Claims:
     taken_over: Mapping[str, str]
 
 
-def read_claims() -> Claims:
-    """The claims of ``claims.yaml``, one for each data set or model."""
-    content = yaml.safe_load((files(__package__) / "claims.yaml").read_text(encoding="utf-8"))
-    claims, identities = (
-        tuple(claim for entry in content[part] for claim in _expanded(entry)) for part in ("claims", "identities")
-    )
-    spread = content["binarization"]
-    taken_over = {dataset: given for dataset, given in spread.items() if given in spread}
-    return Claims(
-        claims, identities, content["images"], spread | {to: spread[of] for to, of in taken_over.items()}, taken_over
-    )
-
-
 def paper_kinds(dataset: str) -> dict[Kind, str]:
     """The kinds of models that the paper has numbers for, each with the table they stand in.
 
@@ -84,25 +68,3 @@ def paper_kinds(dataset: str) -> dict[Kind, str]:
         Kind(dataset, row.layers, "vae" if row.k == 1 else row.objective, row.k, row.variation): row.source
         for row in rows.itertuples()
     }
-
-
-def _expanded(entry: dict[str, Any]) -> Iterator[Claim]:
-    for dataset in entry["datasets"]:
-        parameters = {
-            name: given[dataset] if isinstance(given, Mapping) else given
-            for name, given in entry.get("with", {}).items()
-        }
-        remark = entry.get("remarks", {}).get(dataset)
-        kinds = paper_kinds(dataset) if entry["rule"] == "value" else {None: entry.get("place")}
-        for kind, place in kinds.items():
-            yield Claim(
-                id="-".join([entry["id"], dataset if kind is None else kind.name.replace("/", "-")]),
-                text=" ".join(filter(None, [entry["claim"], remark])),
-                place=place,
-                quantity=entry["quantity"],
-                rule=entry["rule"],
-                parameters=parameters,
-                test=entry["test"].format_map(parameters),
-                dataset=dataset,
-                kind=kind,
-            )

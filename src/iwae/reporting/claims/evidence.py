@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from iwae.reporting.claims.convergence import third_of_the_passes
 from iwae.reporting.contrasts import Variance, WeightedSum, add, weighted_sum
 from iwae.reporting.quantities import QUANTITIES, measured
-from iwae.reporting.statements import departures
+from iwae.reporting.statements import departures, is_complete, is_foreign
 from iwae.reporting.statistics import Estimate, Region, spread_over_seeds
 from iwae.reporting.study import Kind, Model, StudyResults
 
@@ -46,10 +47,12 @@ class Finding:
         models: The models of those seeds.
         missing: Kinds that the study has no model of, or not this quantity.
         comparable: Whether all models may be compared with the paper's.
+        complete: Whether all models may be compared with each other, each trained to its end under a named protocol.
         value: Mean over seeds; NaN where there is none.
         se_images: Its standard error over images, nats; NaN for quantities that are not means over images.
         sd_seeds: Standard deviation over the seeds of the sum; NaN for fewer than two.
         estimate: The value with its whole error; None where the spread over seeds is not known.
+        earlier: The value in models of a third of the passes; NaN where there are none, or the protocol is the paper's.
     """
 
     contrast: Contrast
@@ -57,16 +60,23 @@ class Finding:
     models: tuple[Model, ...] = ()
     missing: tuple[Kind, ...] = ()
     comparable: bool = False
+    complete: bool = False
     value: float = np.nan
     se_images: float = np.nan
     sd_seeds: float = np.nan
     estimate: Estimate | None = None
+    earlier: float = np.nan
 
     @property
     def points(self) -> bool | None:
         """Whether the value lies where the claim says; None without a value."""
-        low, high = self.contrast.region
-        return None if np.isnan(self.value) else bool(low < self.value < high)
+        return self.contrast.region.holds(self.value)
+
+    @property
+    def converged(self) -> bool | None:
+        """Whether the value lay on the same side after a third of the passes; None where that is not known."""
+        before = self.contrast.region.holds(self.earlier)
+        return None if before is None else before == self.points
 
 
 @dataclass(frozen=True)
@@ -97,11 +107,21 @@ class Evidence:
             found.seeds,
             flat,
             comparable=all(self._comparable(contrast.quantity, model) for model in flat),
+            complete=all(is_complete(model, QUANTITIES[contrast.quantity].section) for model in flat),
             value=found.value,
             se_images=found.se_images,
             sd_seeds=found.sd_seeds,
             estimate=self._estimate(contrast, found),
+            earlier=self._earlier(contrast) if any(map(is_foreign, flat)) else np.nan,
         )
+
+    def _earlier(self, contrast: Contrast) -> float:
+        """The sum over the models of a third of the passes; NaN where one is missing."""
+        kinds = {kind: third_of_the_passes(self.study, kind) for kind in contrast.weights}
+        if None in kinds.values():
+            return np.nan
+        weights = {kinds[kind]: weight for kind, weight in contrast.weights.items()}
+        return weighted_sum(self.study, contrast.quantity, weights).value
 
     def assumptions(self, contrast: Contrast) -> list[str]:
         """What the error of a contrast takes for granted without having been measured, a sentence each."""
@@ -153,7 +173,9 @@ class Evidence:
         comparable = {name: self._comparable(contrast.quantity, model) for name, (model, _) in found.items()}
         alike = {all(comparable[name] for name in found if name[0] == kind) for kind in contrast.weights}
         values = {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
-        pooled = spread_over_seeds(values, blocks=abs(sum(contrast.weights.values())) < 1e-9)
+        blocks = abs(sum(contrast.weights.values())) < 1e-9
+        # Where one kind alone has several seeds, what seeds share cannot be told from the rest and stays in it.
+        pooled = (spread_over_seeds(values, blocks=True) if blocks else None) or spread_over_seeds(values, blocks=False)
         if pooled is None:
             return None
         floor = QUANTITIES[contrast.quantity].step ** 2 / 12

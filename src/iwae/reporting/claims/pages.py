@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from iwae.reporting.claims.found import tallied
 from iwae.reporting.claims.verdicts import FAILS, NOT_RUN
 from iwae.reporting.tables.formats import EMPTY
 
@@ -15,7 +16,12 @@ _PAGES = {"md": False, "html": True}  # each with whether its text is escaped fo
 
 def pages(content: dict[str, Any]) -> dict[str, str]:
     """The pages by their file's suffix: ``md`` and ``html``."""
-    return {kind: _environment(kind).get_template(f"audit.{kind}.jinja").render(content) for kind in _PAGES}
+    return {kind: _environment(kind).get_template(f"audit.{kind}.jinja").render(content, link="") for kind in _PAGES}
+
+
+def found_section(found: dict[str, Any], link: str) -> str:
+    """What was found, in Markdown, for a page that links to the claims of the audit at `link`."""
+    return _environment("md").get_template("found.md.jinja").render(found=found, link=link).strip()
 
 
 @cache
@@ -34,6 +40,7 @@ def _environment(kind: str) -> jinja2.Environment:
         "interval": _interval,
         "way": _way,
         "tally": tally,
+        "tallied": tallied,
     }
     environment.filters.update(filters)
     environment.globals.update({"NOT_RUN": [NOT_RUN], "FAILS": FAILS, "EMPTY": EMPTY})

@@ -7,15 +7,14 @@ claim "A is above B" is the value of A minus that of B; of nll less is better.
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from iwae.models.architecture import Architecture
 from iwae.reporting.claims.claims import Claim, paper_kinds
 from iwae.reporting.claims.evidence import Contrast, Evidence
+from iwae.reporting.reference import paper, paper_row
 from iwae.reporting.reference import paper_range as text_range
-from iwae.reporting.reference import paper_row
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
 from iwae.study.registry import OBJECTIVES, objectives_of
-from iwae.study.specification import PAPER_LATENTS
+from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
 
@@ -121,7 +120,8 @@ def continued(
 
 def above_dataset(evidence: Evidence, claim: Claim, base: str) -> Iterator[Contrast]:
     """The quantity on the claim's data set minus that of the same kind on `base`, above zero."""
-    for kind in _grid(claim.dataset):
+    in_paper = any(paper().dataset == claim.dataset)  # a data set of our own: the models that the study has
+    for kind in (kind for kind in _grid(claim.dataset) if in_paper or kind in evidence.study.by_kind):
         other = kind._replace(dataset=base)
         label = f"{_words(kind)}, {claim.dataset} minus {base}"
         yield _contrast(claim, label, {kind: 1.0, other: -1.0}, _ABOVE)
@@ -144,7 +144,7 @@ RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
     )
 }
 
-VALUES = tuple(rule.__name__ for rule in (value, paper_range, paper_bound))  # the others are about effects
+VALUES = tuple(rule.__name__ for rule in (value, paper_range))  # the others are about effects
 
 
 def _contrast(claim: Claim, label: str, weights: Mapping[Kind, float], region: Region) -> Contrast:
@@ -189,7 +189,7 @@ def _paper_value(kind: Kind, quantity: str) -> float | None:
     row = paper_row(kind.dataset, kind.layers, kind.k, kind.objective, kind.variation)
     if row is None:
         return None
-    total = sum(Architecture.paper(kind.layers).latents)
+    total = sum(PAPER_UNITS[kind.layers])
     units = [float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)]
     values = {
         "nll": float(row.nll),

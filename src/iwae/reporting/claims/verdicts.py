@@ -11,8 +11,9 @@ from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.rules import RULES, VALUES
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statements import comparison_lines, counted, protocol_lines
+from iwae.reporting.statements import comparison_lines, counted, is_foreign, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
+from iwae.reporting.study import Model
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
@@ -20,6 +21,7 @@ REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 HOLDS, FAILS = "holds", "fails"
 FAMILIES = ("values", "effects")  # of claims, each with a correction of its own for their number
 NOT_RUN, CUT, UNLIKE, FEW_SEEDS = "not run", "schedule cut", "not done as in the paper", "too few seeds"
+FOREIGN, UNCONVERGED, UNCHECKED = "not the paper's protocol", "not converged", "convergence not checked"
 UNREAD, WIDE, PARTLY = "evidence unreadable", "error too large", "not told by all models"
 
 
@@ -38,6 +40,8 @@ class Verdict:
         p_against: p of the hypothesis that it is true.
         adjusted: `p` by Holm's correction over all claims of the family that were tested in the study.
         adjusted_against: `p_against` likewise.
+        under: The protocols and the seeds that it rests on, such as ``efficient, 3 seeds``; empty where nothing was
+            measured.
         power: What could have been shown, a sentence; empty for a decided claim, an identity and a study not read.
     """
 
@@ -51,6 +55,7 @@ class Verdict:
     p_against: float | None = None
     adjusted: float | None = None
     adjusted_against: float | None = None
+    under: str = ""
     power: str = ""
 
 
@@ -125,20 +130,64 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += protocol_lines(models)
     why = [NOT_RUN] if missing or not findings else []
-    departing = [model for finding in findings if not finding.comparable for model in finding.models]
+    departing = _departing(claim, findings)
     if departing:
-        why.append(CUT if any(model.stages != SCHEDULE_STAGES for model in departing) else UNLIKE)
+        why.append(_departure(departing))
         sections = dict.fromkeys(QUANTITIES[finding.contrast.quantity].section for finding in findings)
         notes += comparison_lines(models, sections=sections)
-    if any(len(finding.seeds) < 2 for finding in findings if not finding.missing):
+    measured = [finding for finding in findings if finding.seeds]
+    if any(finding.estimate is None for finding in measured):
         why.append(FEW_SEEDS)
-    verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes))
-    if why or any(finding.estimate is None for finding in findings):
+    if not departing and family(claim) == FAMILIES[1] and any(map(is_foreign, models)):
+        why += _convergence(measured)
+    notes += _pooled(measured)
+    verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes), under=_basis(models, measured))
+    if why or len(measured) < len(findings):
         return verdict if why else replace(verdict, why=(FEW_SEEDS,))
     estimates = [(finding.estimate, finding.contrast.region) for finding in findings]
     # All effects must be shown, each at the whole level; that one is refuted may be found by any, so Bonferroni's.
     p = max(p_inside(*pair) for pair in estimates)
     return replace(verdict, p=p, p_against=min(1.0, len(estimates) * min(p_outside(*pair) for pair in estimates)))
+
+
+def _departing(claim: Claim, findings: Sequence[Finding]) -> list[Model]:
+    """The models that do not serve: for a claim of values those unlike the paper's, for effects those not complete."""
+    of_values = family(claim) == FAMILIES[0]
+    fit = [finding.comparable if of_values else finding.complete for finding in findings]
+    return [model for finding, fits in zip(findings, fit, strict=True) if not fits for model in finding.models]
+
+
+def _departure(models: Sequence[Model]) -> str:
+    if any(model.stages not in (None, SCHEDULE_STAGES) for model in models):
+        return CUT
+    return FOREIGN if all(map(is_foreign, models)) else UNLIKE
+
+
+def _convergence(findings: Sequence[Finding]) -> list[str]:
+    """Why effects under a protocol that is not the paper's decide nothing: they did not last, or nobody looked."""
+    converged = [finding.converged for finding in findings]
+    if False in converged:
+        return [UNCONVERGED]
+    return [UNCHECKED] if None in converged else []
+
+
+def _pooled(findings: Sequence[Finding]) -> list[str]:
+    """A sentence if effects of one seed have their error from models of more."""
+    single = [finding for finding in findings if len(finding.seeds) == 1 and finding.estimate]
+    if not single:
+        return []
+    return [
+        f"{counted(len(single), 'effect')} of {len(findings)} of one seed: the spread over seeds is that of the models "
+        "of several seeds of the data set, taken to be the same for all."
+    ]
+
+
+def _basis(models: Sequence[Model], findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    least, most = (extreme(len(finding.seeds) for finding in findings) for extreme in (min, max))
+    seeds = counted(most, "seed")
+    return f"{'; '.join(protocols(models))}, {seeds if least == most else f'{least} to {seeds}'}"
 
 
 def _decided(verdict: Verdict, adjusted: float, against: float) -> Verdict:
@@ -153,17 +202,18 @@ def _power(verdict: Verdict, level: float) -> str:
         return ""
     if not verdict.findings or all(not finding.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
-    known = [finding for finding in verdict.findings if finding.estimate and len(finding.seeds) > 1]
+    known = [finding for finding in verdict.findings if finding.estimate]
     if not known:
-        return "Power: unknown, since one seed says nothing of the spread over seeds."
+        return "Power: unknown, since no model has two seeds, which alone tell of the spread over seeds."
     worst = max(known, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
     estimate, region = worst.estimate, worst.contrast.region
     two_sided = abs(region.low) + abs(region.high) < float("inf")
     least = detectable(estimate.se, estimate.dof, level, two_sided)
     unit = QUANTITIES[worst.contrast.quantity].unit
     what, where = ("distance", "from the bound") if not two_sided else ("half-width", "of a range around the effect")
+    seeds = counted(len(worst.seeds), "seed")
     return (
-        f"Power: for {worst.contrast.label!r} (standard error {estimate.se:.3g} {unit}, {len(worst.seeds)} seeds, "
+        f"Power: for {worst.contrast.label!r} (standard error {estimate.se:.3g} {unit}, {seeds}, "
         f"{estimate.dof:.0f} degrees of freedom), the smallest {what} {where} that would be shown with a chance of "
         f"{POWER:.0%} at the level {level:.2g} is {least:.3g} {unit}."
     )

@@ -17,6 +17,7 @@ from iwae.files import sha256
 from iwae.reporting import contents
 from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
 from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.verify.agreement import disagreements, one_file_of_several
 from iwae.reporting.verify.seal import NAME as SEAL
 from iwae.reporting.verify.seal import outermost
 from iwae.study import configuration, manifest
@@ -57,6 +58,7 @@ def model_problems(results: Path, study: configuration.StudyConfig) -> Iterator[
         except UNREADABLE as error:
             yield f"{results / spec.name / manifest.NAME}: {reason(error)}"
     yield from _data_agreement(results, study.models)
+    yield from one_file_of_several(results, study.models)
 
 
 def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyConfig) -> Iterator[str]:
@@ -79,6 +81,7 @@ def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyCo
         if found.name not in known | {manifest.NAME} and not found.name.startswith("."):
             yield f"{found} is unknown: {path.name} does not list it; delete it."
     yield from _mean_problems(folder, content)
+    yield from disagreements(folder, spec, content)
 
 
 def _file_problems(folder: Path, section: str, content: dict[str, Any]) -> Iterator[str]:
@@ -122,9 +125,8 @@ def _data_agreement(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]
 
 def _mean_problems(folder: Path, content: dict[str, Any]) -> Iterator[str]:
     """Whether the means in ``likelihood.csv`` are those of the per-image values in ``likelihood.npz``."""
-    samples = content["likelihood"]["settings"]["samples"]
     curve = pd.read_csv(folder / "likelihood.csv")
-    last = curve[curve.k == samples].set_index("split")
+    last, samples = curve[curve.k == curve.k.max()].set_index("split"), curve.k.max()
     with np.load(folder / "likelihood.npz") as arrays:
         for split in ("test", "train"):
             values = arrays[split].astype(np.float64)

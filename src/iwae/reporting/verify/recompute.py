@@ -4,6 +4,8 @@
   device is of another type the draws are others, and this is left out.
 * N test images with another seed: each image within the spread of importance sampling, and the mean within four
   standard errors, estimated from the differences themselves.
+* The bound on the held-out images after the last pass, with the recorded draws, which follow from the model's name and
+  the study's seed: the last row of the learning curve but for rounding. It too is left out on a device of another type.
 * The activity over all training images: exact in the first layer but for rounding; in the second, where the means are
   sampled, within the error that follows from their spread.
 * The surgery with another seed and N draws: each term within four standard errors.
@@ -17,20 +19,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from iwae.data import splits
+from iwae.data.binarization import binarize
 from iwae.device import choose_device
 from iwae.errors import InputError
 from iwae.evaluation import activity, likelihood, surgery
 from iwae.evaluation.subject import Subject
+from iwae.models.model import log_weights
+from iwae.progress import progress_bar
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import integrity
 from iwae.reporting.verify.inspection import Inspection
 from iwae.reporting.verify.options import Recomputation
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
+from iwae.study.registry import OBJECTIVES, implementation
+from iwae.training.loop import validation_bounds
 
 _TITLE = "Measured afresh"
+_PARTS = ("training", "likelihood", "activity", "surgery")
 ERRORS = 4  # standard errors: over a hundred comparisons one in a hundred studies would show one by chance
 SAME_DRAWS = 1e-3  # nats: an image's log-likelihood from the same draws, rounded otherwise
 SAME_IMAGES = 5
@@ -58,16 +67,22 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
     for dataset in sorted({spec.dataset for spec in models}):
         splits.load(dataset, options.data, held_out=0)  # if they are not there, that is no fault of the study
     choose_device(options.device)
-    for spec in models:
-        folder = results / spec.name
-        try:
-            problems += _Afresh.start(folder, options).problems()
-        except UNREADABLE as error:
-            problems.append(f"{folder} cannot be measured afresh: {reason(error)}")
+    with progress_bar(len(models) * len(_PARTS), "measured afresh", "part") as bar:
+        for number, spec in enumerate(models, start=1):
+            folder = results / spec.name
+            try:
+                for part, found in _Afresh.start(folder, options).parts():
+                    bar.set_description(f"{spec.name}, {part}")
+                    problems += found
+                    bar.update()
+            except UNREADABLE as error:
+                problems.append(f"{folder} cannot be measured afresh: {reason(error)}")
+            bar.update(number * len(_PARTS) - bar.n)  # what was left out of this model
     compared = (
         f"L_S of {options.images} test images, A_u over all training images and the surgery from {options.images} "
         f"draws, of each of {len(models)} models, measured afresh with other draws, with what the folders hold, within "
-        f"{ERRORS} standard errors; {SAME_IMAGES} images with the same draws within {SAME_DRAWS:g} nats."
+        f"{ERRORS} standard errors; {SAME_IMAGES} images, and the last bound on held-out images, with the same draws, "
+        f"within {SAME_DRAWS:g} nats."
     )
     return Inspection(_TITLE, compared, tuple(problems))
 
@@ -78,28 +93,48 @@ class _Afresh:
 
     run: Subject
     content: dict[str, Any]
-    images: int
+    options: Recomputation
 
     @classmethod
     def start(cls, folder: Path, options: Recomputation) -> "_Afresh":
         run = Subject.open(folder, options.data, options.device, options.threads)
-        return cls(run, manifest.read(folder), options.images)
+        return cls(run, manifest.read(folder), options)
 
-    def problems(self) -> Iterator[str]:
-        yield from self._likelihood()
-        yield from self._activity()
-        if "surgery" in self.content:
-            yield from self._surgery()
+    def parts(self) -> Iterator[tuple[str, Iterator[str]]]:
+        """Each part of the manifest that is measured, with the problems that measuring it finds."""
+        for part in _PARTS:
+            if part in self.content:
+                yield part, getattr(self, f"_{part}")()
 
     def _path(self, section: str, name: str) -> Path:
         return manifest.checked_file(self.run.folder, section, name)
+
+    def _training(self) -> Iterator[str]:
+        model, settings = self.run.model, self.run.model.settings
+        held_out = splits.load(model.spec.dataset, self.options.data, settings.protocol.held_out).validation
+        if not len(held_out) or not self._same_device("training"):
+            return
+        bound, latents = implementation(OBJECTIVES[model.spec.objective].bound), model.architecture.latents
+
+        def bounds_on(x: Tensor, noise: Tensor) -> Tensor:
+            return bound(log_weights(model.architecture, model.parameters, x, noise[0].split(latents, -1)))[None]
+
+        x = torch.from_numpy(binarize(held_out, settings.study_seed)).float().to(self.run.device)
+        (found,) = validation_bounds([model.spec], settings.study_seed, sum(latents), x, bounds_on)
+        path = self._path("training", "training.csv")
+        recorded = pd.read_csv(path).validation_bound.iloc[-1]
+        if not abs(found - recorded) <= SAME_DRAWS:
+            yield (
+                f"{path}: the last bound on held-out images is {recorded:.4f} nats, by {manifest.WEIGHTS} and the same "
+                f"draws it is {found:.4f}."
+            )
 
     def _likelihood(self) -> Iterator[str]:
         path = self._path("likelihood", "likelihood.npz")
         settings = LikelihoodSettings(**self.content["likelihood"]["settings"])
         with np.load(path) as arrays:
             stored = {name: arrays[name] for name in ("test", "test_images", "test_ess")}
-        chosen = splits.evenly_spaced(min(self.images, len(stored["test"])), len(stored["test"]))
+        chosen = splits.evenly_spaced(min(self.options.images, len(stored["test"])), len(stored["test"]))
         if self._same_device("likelihood"):
             few = chosen[:SAME_IMAGES]
             again, _ = self._log_likelihood(stored["test_images"][few], settings)
@@ -136,9 +171,9 @@ class _Afresh:
     def _surgery(self) -> Iterator[str]:
         path, run = self._path("surgery", "surgery.csv"), self.run
         recorded = self.content["surgery"]["settings"]
-        settings = SurgerySettings(samples=self.images, sizes=(), seed=recorded["seed"] + 1)
+        settings = SurgerySettings(samples=self.options.images, sizes=(), seed=recorded["seed"] + 1)
         fresh = pd.DataFrame(surgery.measure(run.model, run.train, settings, run.device))
-        yield from differing_terms(path, pd.read_csv(path), fresh, recorded["samples"] / self.images)
+        yield from differing_terms(path, pd.read_csv(path), fresh, recorded["samples"] / self.options.images)
 
 
 def differing_images(path: Path, stored: dict[str, np.ndarray], fresh: np.ndarray, ess: np.ndarray) -> Iterator[str]:

@@ -1,0 +1,133 @@
+"""What a manifest claims against what the other files of a model show, though every hash of them was made again."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from iwae.reporting.verify.agreement import disagreements, one_file_of_several
+from iwae.study import manifest
+from iwae.study.specification import ModelSpec
+
+SPEC = ModelSpec("mnist", 1, "vae", 5, 1)
+
+
+@pytest.fixture
+def folder(sealed, tmp_path):
+    """A copy of the folder of one model."""
+    return shutil.copytree(sealed / "results/small" / SPEC.name, tmp_path / SPEC.name)
+
+
+def found(folder, spec=SPEC, **claims):
+    """What contradicts the manifest, some of whose settings or provenance are changed."""
+    content = manifest.read(folder)
+    for name, value in claims.items():
+        section, _, key = name.partition("__")
+        entry = content[section]
+        (entry["settings"] if key in entry["settings"] else entry["provenance"])[key] = value
+    return list(disagreements(folder, spec, content))
+
+
+def test_what_was_written_together_agrees(folder):
+    assert found(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "value", "sentence"),
+    [
+        ("training__stages", 3, "training.csv: the last pass is 3280, by manifest.json it should be 13."),
+        (
+            "training__batch_size",
+            100,
+            "training.csv: the last update is 9774400, by manifest.json it should be",
+        ),
+        ("training__train_images", 50_000, "training.csv: the last update is 9774400"),
+        ("training__updates", 7, "manifest.json: the number of updates made is 7, by its settings"),
+        ("training__wall_seconds", 60.0, "training.csv: the time by images_per_second is 37"),
+        ("training__stack", ["mnist/l1-vae-k1/seed0"], "is none of the models that it says were trained together"),
+        ("likelihood__samples", 50_000, "likelihood.csv: the largest k of test is 5000, by manifest.json"),
+        ("likelihood__train_images", 1000, "likelihood.npz: the number of train images is 40,"),
+        ("chopped__images", 500, "chopped.npz: the number of images is 25, by manifest.json it should be 500."),
+        (
+            "surgery__sizes",
+            (1000,),
+            "surgery.csv: the numbers of images is [100, 59600]",
+        ),
+        ("pictures__samples", 400, "pictures.npz: the number of samples is 70, by manifest.json it should be 400."),
+    ],
+)
+def test_a_claim_of_the_manifest_that_a_file_contradicts_is_named(folder, claim, value, sentence):
+    assert any(sentence in line for line in found(folder, **{claim: value}))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("held_out", 0, "training.csv has bounds on held-out images, which manifest.json contradicts."),
+        ("learning_rates", "exact", "training.csv: learning_rate in row 2 is 0.00072, by manifest"),
+    ],
+)
+def test_a_field_of_the_protocol_that_leaves_a_trace_is_named(folder, field, value, sentence):
+    protocol = manifest.read(folder)["training"]["settings"]["protocol"] | {field: value}
+    assert any(sentence in line for line in found(folder, training__protocol=protocol))
+
+
+def edited(path, edit):
+    """Change a CSV file."""
+    frame = pd.read_csv(path)
+    edit(frame)
+    frame.to_csv(path, index=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "row", "value", "sentence"),
+    [
+        ("training.csv", "stage", 4, 1, "training.csv: stage in row 5 is 1, by manifest.json it"),
+        ("training.csv", "updates", 4, 1, "training.csv: updates in row 5 is 1, by manifest.json"),
+        (
+            "likelihood.csv",
+            "images",
+            0,
+            41,
+            "likelihood.csv: images of test is {40, 41}, by likelihood.npz",
+        ),
+        (
+            "activity.csv",
+            "layer",
+            0,
+            2,
+            "activity.csv: the number of units by layer is {1: 49, 2: 1}",
+        ),
+        ("activity.csv", "activity_authors", 49, 0.5, "chopped.csv: the number of removed units by layer is ["),
+        ("surgery.csv", "value", 10, -900.0, "surgery.csv: the ELBO differs by -"),
+    ],
+)
+def test_a_file_that_contradicts_another_is_named(folder, file, column, row, value, sentence):
+    edited(folder / file, lambda frame: frame.__setitem__(column, frame[column].mask(frame.index == row, value)))
+    assert any(sentence in line for line in found(folder))
+
+
+def test_arrays_and_weights_that_contradict_the_rest_are_named(folder):
+    with np.load(folder / "chopped.npz") as arrays:
+        content = dict(arrays)
+    np.savez(folder / "chopped.npz", **content | {"whole": content["whole"] + 1, "chopped": content["chopped"] + 1})
+    (line,) = found(folder)
+    assert "chopped.npz: log p(x) of the whole model differs by +1.000 nats from that in likelihood.npz" in line
+    weights = load_file(folder / manifest.WEIGHTS)
+    weights["q1.mean.bias"][0] = np.nan
+    save_file(weights, folder / manifest.WEIGHTS)
+    assert any("q1.mean.bias is not finite" in line for line in found(folder))
+    resized = ModelSpec.parse("mnist/l1-vae-k5-z25/seed1")
+    assert any(
+        "the number of latent units is 50, by manifest.json it should be 25" in line for line in found(folder, resized)
+    )
+
+
+def test_the_weights_of_one_training_cannot_be_two_models(study):
+    results, other = study[0], ModelSpec("mnist", 1, "vae", 5, 0)
+    assert list(one_file_of_several(results, [SPEC, other])) == []
+    shutil.copy(results / SPEC.name / manifest.NAME, results / other.name / manifest.NAME)
+    (line,) = one_file_of_several(results, [SPEC, other])
+    assert f"is that of {SPEC.name}" in line
