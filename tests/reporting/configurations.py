@@ -13,6 +13,7 @@ EXPERIMENTS = {
     "warm_starts": (lambda spec: spec.origin, None),
     "two_latents": (lambda spec: spec.latents if spec.latents == 2 else None, None),
     "capacity": (lambda spec: None if spec.latents == 2 else spec.latents, "latents"),
+    "estimators": (lambda spec: None if spec.estimator == "standard" else spec.estimator, "estimators"),
     "protocols": (lambda spec: spec.variant, "variants"),
 }
 

@@ -47,6 +47,14 @@ def configuration(
             "surgery": parts.SURGERY.as_dict(),
             "pictures": parts.PICTURES.as_dict(),
         }
+        | {
+            name: {"run": name in sections, **settings.as_dict()}
+            for name, settings in (
+                ("annealed", parts.ANNEALED),
+                ("inference", parts.INFERENCE),
+                ("implicit", parts.IMPLICIT),
+            )
+        }
     )
 
 

@@ -10,7 +10,10 @@ from iwae.files import write_rows
 from iwae.study import manifest
 from iwae.study.measurements import (
     ActivitySettings,
+    AnnealedSettings,
     ChoppedSettings,
+    ImplicitSettings,
+    InferenceSettings,
     LikelihoodSettings,
     PicturesSettings,
     SurgerySettings,
@@ -31,6 +34,9 @@ COSTS = {"paper-text": 1.0, "adam_beta1": 0.25}  # of a protocol; of any other 0
 CHOPPED = ChoppedSettings(images=25)
 SURGERY = SurgerySettings(samples=200, sizes=SIZES[:-1])
 PICTURES = PicturesSettings(samples=70, reconstructions=10, posterior_points=60)
+ANNEALED = AnnealedSettings(images=30, simulated=5)
+INFERENCE = InferenceSettings(images=20)
+IMPLICIT = ImplicitSettings(images=10, sets=4, reconstructions=3)
 PROVENANCE = {
     "wall_seconds": 3725.0,
     "device": "cpu: synthetic",
@@ -93,6 +99,12 @@ def write_model(
         _surgery(folder, spec)
     if "pictures" in sections:
         _pictures(folder, spec, rng)
+    if "annealed" in sections:
+        _annealed(folder, spec, values)
+    if "inference" in sections:
+        _inference(folder, spec, values)
+    if "implicit" in sections:
+        _implicit(folder, spec, values)
     return folder
 
 
@@ -188,6 +200,54 @@ def _surgery(folder, spec):
         rows += [{"images": size, "term": term, "value": value, "se": 0.03} for term, value in terms.items()]
     write_rows(folder / "surgery.csv", rows)
     manifest.record(folder, spec, "surgery", SURGERY.as_dict(), ["surgery.csv"], PROVENANCE)
+
+
+def slack(spec: ModelSpec) -> float:
+    """How far log p(x) by annealing lies above L_samples, in nats; its lower and upper bound differ by a tenth."""
+    return 1.5 if spec.objective == "vae" else 1.0
+
+
+def _annealed(folder, spec, values):
+    rows = [
+        {"split": "test", "image": image, "lower": round(value + slack(spec), 4), "upper": None, "acceptance": 0.65}
+        for image, value in enumerate(values[: ANNEALED.images].tolist())
+    ]
+    rows += [
+        {"split": "simulated", "image": image, "lower": -90.0 - image, "upper": -89.9 - image, "acceptance": 0.65}
+        for image in range(ANNEALED.simulated)
+    ]
+    write_rows(folder / "annealed.csv", rows)
+    manifest.record(folder, spec, "annealed", ANNEALED.as_dict(), ["annealed.csv"], PROVENANCE)
+
+
+def _inference(folder, spec, values):
+    """Gaps to log p(x) of 0.5, 2.5 and 12.5 nats."""
+    exact = [round(value + slack(spec), 4) for value in values[: INFERENCE.images].tolist()]
+    rows = [
+        {"image": image, "encoder": value - 12.5, "diagonal": value - 2.5, "full": value - 0.5}
+        for image, value in enumerate(exact)
+    ]
+    write_rows(folder / "inference.csv", rows)
+    manifest.record(folder, spec, "inference", INFERENCE.as_dict(), ["inference.csv"], PROVENANCE)
+
+
+def _implicit(folder, spec, values):
+    """Bounds of ELBO[q_EW] 0.4 and 0.5 nats above L_k for k > 1."""
+    rows = []
+    for k in IMPLICIT.ks:
+        for image, value in enumerate(values[: IMPLICIT.images].tolist()):
+            bound = value - 3 / k
+            above = {"importance": bound, "lower": bound + 0.4 * (k > 1), "upper": bound + 0.5 * (k > 1)}
+            rows.append({"image": image, "k": k, **above})
+    write_rows(folder / "implicit.csv", rows)
+    means = np.full((len(IMPLICIT.ks), IMPLICIT.reconstructions, 784), 100, np.uint8)
+    arrays = {"inputs": np.zeros((IMPLICIT.reconstructions, 784), np.uint8), "reconstructions": means}
+    if spec.latents == 2:
+        sums = np.log(np.maximum(np.array(IMPLICIT.ks) - 1, 1e-30)) - 91
+        shape = (len(IMPLICIT.ks), IMPLICIT.sets, IMPLICIT.posterior_images)
+        arrays["companions"] = np.broadcast_to(sums[:, None, None], shape).astype(np.float32)
+    np.savez(folder / "implicit.npz", **arrays)
+    manifest.record(folder, spec, "implicit", IMPLICIT.as_dict(), ["implicit.csv", "implicit.npz"], PROVENANCE)
 
 
 def _pictures(folder, spec, rng):

@@ -29,7 +29,11 @@ def variation(name):
 
 @pytest.mark.parametrize("kind", ["table", "figure"])
 def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
-    models = [BASE, *map(variation, ("z2", "z100", "from-vae-k1", "with-loss")), replace(BASE, dataset="mnist-fixed")]
+    models = [
+        BASE,
+        *map(variation, ("z2", "z100", "from-vae-k1", "by-dreg", "with-loss")),
+        replace(BASE, dataset="mnist-fixed"),
+    ]
     for name in {"table": TABLES, "figure": FIGURES}[kind]:
         item, module = contents.recipe(kind, name, models, SECTIONS)
         first, second = {"table": ("rows", "lay_out"), "figure": ("data", "draw")}[kind]
@@ -38,7 +42,8 @@ def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
 
 
 def test_a_grid_has_no_tables_of_experiments():
-    assert list(contents.tables([BASE], SECTIONS)) == ["table1", "generalization", "inactive", "surgery", "models"]
+    experiments = ("table2", "table3", "capacity", "protocols", "estimators")
+    assert list(contents.tables([BASE], SECTIONS)) == [name for name in TABLES if name not in experiments]
     assert list(contents.figures([BASE], SECTIONS)) == [
         name for name in FIGURES if name not in ("capacity", "protocols", "posterior")
     ]
@@ -50,6 +55,7 @@ def test_a_grid_has_no_tables_of_experiments():
         ("from-vae-k1", {"table2"}, set()),
         ("z2", set(), {"posterior"}),
         ("z100", {"capacity"}, {"capacity"}),
+        ("by-dreg", {"estimators"}, set()),
         ("with-shuffle", {"protocols"}, {"protocols"}),
     ],
 )
@@ -79,7 +85,7 @@ def test_steps_that_are_off_take_their_tables_and_figures_with_them():
     ]
 
 
-@given(st.lists(st.sampled_from([BASE, *map(variation, ("z2", "z100", "from-vae-k1", "with-loss"))])))
+@given(st.lists(st.sampled_from([BASE, *map(variation, ("z2", "z100", "from-vae-k1", "by-dreg", "with-loss"))])))
 def test_more_models_take_nothing_away(models):
     for part in (contents.tables, contents.figures):
         assert set(part(models, SECTIONS)) <= set(part([*models, BASE], SECTIONS))

@@ -71,6 +71,10 @@ def _variant(spec: ModelSpec) -> bool:
     return spec.variant is not None
 
 
+def _estimated(spec: ModelSpec) -> bool:
+    return spec.estimator != "standard"
+
+
 _GRID = "the `grid`"
 _SURGERY = "the `grid` and `surgery`"
 _CAPACITY = "`experiments.capacity`"
@@ -85,6 +89,10 @@ TABLES = {
     "inactive": Item("Without the inactive units", _in_grid, "`chopped`", "chopped"),
     "capacity": Item("Numbers of latent units", _resized, _CAPACITY),
     "protocols": Item("Protocols", _variant, _PROTOCOLS),
+    "estimators": Item("Estimators of the gradient", _estimated, "`experiments.estimators`"),
+    "annealed": Item("log p(x) by annealed importance sampling", _in_grid, "the `grid` and `annealed`", "annealed"),
+    "inference": Item("Where the ELBO is lost", _in_grid, "the `grid` and `inference`", "inference"),
+    "implicit": Item("The ELBO of q_EW", _in_grid, "the `grid` and `implicit`", "implicit"),
     "surgery": Item("ELBO surgery", _in_grid, _SURGERY, "surgery"),
     "models": Item("Training of each model", lambda spec: True, _GRID, "training"),
 }

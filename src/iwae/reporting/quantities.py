@@ -152,6 +152,52 @@ def _surgery(term: str, study: StudyResults, model: Model) -> Measured:
     return Measured(float(row["value"]), n=draws, se=float(row.se))
 
 
+def _annealed(split: str, study: StudyResults, model: Model) -> Sample:
+    """Lower bounds on log p(x) by annealing; of images that the model drew, how far the upper ones are above."""
+    table = model.table("annealed", "annealed.csv")
+    rows = table[table.split == split]
+    values = rows.lower if split == "test" else rows.upper - rows.lower
+    return Sample(split, rows.image.to_numpy(), values.to_numpy(np.float64))
+
+
+def _annealed_nll(study: StudyResults, model: Model) -> Measured:
+    found = _annealed("test", study, model)
+    return _sum_of_means(found._replace(values=-found.values))
+
+
+def _annealed_gap(study: StudyResults, model: Model) -> Measured:
+    return _sum_of_means(_annealed("simulated", study, model))
+
+
+def _slack(study: StudyResults, model: Model) -> Measured | None:
+    """Log p(x) by annealing minus L_samples, of the images that have both."""
+    if "likelihood" not in model.manifest:
+        return None
+    return _minus(_annealed("test", study, model), _per_image(model, "test", sign=1))
+
+
+def _inference(study: StudyResults, model: Model, column: str) -> Sample:
+    """The ELBO of each image by a q, as ``inference.csv`` names it."""
+    table = model.table("inference", "inference.csv")
+    return Sample("test", table.image.to_numpy(), table[column].to_numpy(np.float64))
+
+
+def _elbo_gap(above: str, below: str, study: StudyResults, model: Model) -> Measured | None:
+    """One bound minus a lower one, image by image; ``annealed`` is log p(x) by annealing."""
+    if above == "annealed" and "annealed" not in model.manifest:
+        return None
+    first = _annealed("test", study, model) if above == "annealed" else _inference(study, model, above)
+    return _minus(first, _inference(study, model, below))
+
+
+def _minus(first: Sample, second: Sample) -> Measured | None:
+    """The difference of two samples over the images that they share; None where these are fewer than two."""
+    images, one, other = np.intersect1d(first.indices, second.indices, return_indices=True)
+    if len(images) < 2:
+        return None
+    return _sum_of_means(Sample(first.split, images, first.values[one] - second.values[other]))
+
+
 def _updates(study: StudyResults, model: Model) -> Measured:
     return Measured(float(model.table("training", "training.csv").updates.iloc[-1]))
 
@@ -166,6 +212,8 @@ _CHOPPED = ("chopped.npz", "chopped.csv")
 _ACTIVITY = {"files": ("activity.csv",), "section": "activity"}
 _nats = partial(Quantity, unit="nats", step=0.01, files=_NLL, section="likelihood")
 _count = partial(Quantity, unit="units", step=1.0, **_ACTIVITY)
+_annealing = partial(Quantity, unit="nats", step=0.01, files=("annealed.csv",), section="annealed", collected=False)
+_gap = partial(Quantity, unit="nats", step=0.01, files=("inference.csv",), section="inference", collected=False)
 _share = partial(Quantity, unit="of all units", step=0.02, collected=False, **_ACTIVITY)
 QUANTITIES = {
     "nll": _nats(partial(_nll, "test"), of_bits=True),
@@ -191,6 +239,12 @@ QUANTITIES = {
         for layer in (1, 2)
     },
     **{term: Quantity(partial(_surgery, term), "nats", 0.001, ("surgery.csv",), "surgery") for term in SURGERY_TERMS},
+    "annealed_nll": _annealing(_annealed_nll, of_bits=True),
+    "annealed_gap": _annealing(_annealed_gap),
+    "slack": _annealing(_slack, files=("annealed.csv", "likelihood.npz")),
+    "approximation_gap": _gap(partial(_elbo_gap, "annealed", "diagonal"), files=("inference.csv", "annealed.csv")),
+    "correlated_gap": _gap(partial(_elbo_gap, "annealed", "full"), files=("inference.csv", "annealed.csv")),
+    "amortisation_gap": _gap(partial(_elbo_gap, "diagonal", "encoder")),
     "updates": Quantity(_updates, "updates", 1.0, ("training.csv",), "training"),
     "wall_seconds": Quantity(_wall_seconds, "s", 1.0, (), "training"),
 }

@@ -1,0 +1,62 @@
+"""Tables of what bounds on log p(x) say: annealing, gaps of inference, q_EW, estimators."""
+
+import pandas as pd
+import pytest
+
+from iwae.reporting.study import StudyResults
+from iwae.reporting.tables import build
+from iwae.study.specification import ModelSpec
+
+
+@pytest.fixture(scope="module")
+def study(whole):
+    return StudyResults.open(whole)
+
+
+def cells_of(table, label):
+    column = next(index for index, each in enumerate(table.columns) if each.label.startswith(label))
+    return [row[column] for row in table.rows]
+
+
+def test_annealing_beside_the_importance_bound(study):
+    frame, (table, pairs) = build("annealed", study)
+    assert frame.slack.tolist() == pytest.approx([1.5 if name == "vae" else 1.0 for name in frame.objective], abs=1e-3)
+    assert frame.simulated.tolist() == pytest.approx([0.1] * len(frame))
+    assert frame.images.unique().tolist() == [30]
+    assert len(table.rows) == len(frame)
+    assert len(pairs.rows) == 2  # k = 5 with one and with two layers
+    both = frame[frame.objective == "iwae"]
+    assert (both.annealed_difference - both.difference).abs().max() < 1.5  # of other images
+    assert any("1.00 to 1.50 nats" in note for note in table.notes)
+
+
+def test_models_whose_order_annealing_changes_are_told(study):
+    _, (table, _) = build("annealed", study)
+    assert any("order of the models" in note for note in table.notes)
+
+
+def test_gaps_of_inference_are_paired(study):
+    frame, (table,) = build("inference", study)
+    for name, gap in (("approximation_gap", 2.5), ("correlated_gap", 0.5), ("amortisation_gap", 10.0)):
+        assert frame[name].tolist() == pytest.approx([gap] * len(frame), abs=1e-3)
+        assert frame[f"{name}_se_images"].max() < 1e-3  # the same for every image
+    assert cells_of(table, "diagonal - encoder")[0].startswith("10.00 (")
+
+
+def test_elbo_of_the_implicit_distribution_is_above_the_bound(study):
+    frame, (table,) = build("implicit", study)
+    assert frame.samples.unique().tolist() == [1, 10, 100]
+    several = frame[frame.samples > 1]
+    assert several.lower.tolist() == pytest.approx([0.4] * len(several))
+    assert several.upper.tolist() == pytest.approx([0.5] * len(several))
+    assert frame[frame.samples == 1].lower.tolist() == pytest.approx([0.0] * (len(frame) - len(several)))
+    assert any("0.400 to 0.400 nats" in note for note in table.notes)
+
+
+def test_estimators_are_compared_with_the_standard_one(synthetic, tmp_path):
+    models = [ModelSpec.parse(f"mnist/l1-iwae-k5{by}/seed{seed}") for by in ("", "-by-dreg") for seed in (0, 1)]
+    frame, (table,) = build("estimators", StudyResults.open(synthetic.study(tmp_path / "tiny", models)))
+    assert frame.estimator.tolist() == ["standard", "DReG"]
+    assert pd.isna(frame.difference[0])
+    assert frame.difference[1] == pytest.approx(0.0, abs=1.0)
+    assert cells_of(table, "estimator") == ["standard", "DReG"]
