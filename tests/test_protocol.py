@@ -35,6 +35,7 @@ CHOICES = {
     "end_rate": (1e-5, 1e-5),
     "rate_warm_up": (0.0, 0.0),
     "gradient_clip": (None, None),
+    "kl_warm_up": (0.0, 0.0),
 }
 NAMES = [field.name for field in fields(Protocol)]
 CHOSEN = [field for field in fields(Protocol) if get_origin(field.type) is Literal]

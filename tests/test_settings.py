@@ -158,3 +158,20 @@ def test_a_continued_model_has_a_state_for_each_length_of_the_schedule():
         "mnist/l1-iwae-k5-from-vae-k1/seed0.stages2.safetensors",
         "mnist/l1-iwae-k5-from-vae-k1/seed0.stages3.safetensors",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "words"),
+    [
+        ("mnist/l1-vae-k1-vamp100/seed0", {"train_images": 99}, "more components than the 99 images"),
+        ("mnist/l1-vae-k1-mog59601/seed0", {}, "more components than the 59600 images"),
+        (
+            "mnist/l1-iwae-k5-by-dreg/seed0",
+            {"protocol": preset("authors-code").with_overrides({"kl_warm_up": 5})},
+            "kl_warm_up is for models whose gradient is the standard one",
+        ),
+    ],
+)
+def test_a_model_that_its_settings_make_impossible_is_refused(name, settings, words):
+    with pytest.raises(InputError, match=words):
+        TrainingSettings(**settings).for_model(ModelSpec.parse(name))

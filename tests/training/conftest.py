@@ -31,7 +31,7 @@ def build_stack(images, device):
         settings = settings or TrainingSettings(batch_size=5)
         specs = [ModelSpec.parse(name) for name in names]
         states = [training_states.fresh(spec, settings, images.train, device) for spec in specs]
-        architecture = Architecture.paper(specs[0].layers, settings.protocol.scale)
+        architecture = Architecture.of(specs[0], settings.protocol)
         return Stack(specs, states, architecture, settings.protocol, device, compile_step)
 
     return build
@@ -41,10 +41,11 @@ def build_stack(images, device):
 def run_blocks(images, device):
     """A function that makes two blocks of updates of a stack and returns their bounds, (T, M)."""
 
-    def run(stack, steps=8, batch=5):
+    def run(stack, steps=8, batch=5, kl_weights=None):
         pixels = torch.from_numpy(images.train).to(device)
         index = torch.arange(steps * batch, device=device).view(steps, 1, batch).expand(-1, len(stack.specs), -1)
         block = stack.block(pixels, steps, batch)
-        return torch.cat([block.run(index, first, np.full(len(index), 1e-3)).clone() for first in (1, 1 + steps)])
+        rates = np.full(len(index), 1e-3)
+        return torch.cat([block.run(index, first, rates, kl_weights).clone() for first in (1, 1 + steps)])
 
     return run

@@ -94,13 +94,48 @@ def test_at_k_1_the_objectives_are_one(build_stack, run_blocks, images, device):
         assert_alike(value, iwae.parameters[name])
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_compiled_equals_uncompiled(layers, device, build_stack, run_blocks):
-    names = [f"mnist/l{layers}-vae-k2/seed0", f"mnist/l{layers}-iwae-k2/seed0"]
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "l1-{}-k2",
+        "l2-{}-k2",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("l1-{}-k2-mog4", "l2-{}-k2-pixelhvae-vamp4")),
+    ],
+)
+def test_compiled_equals_uncompiled(kind, device, build_stack, run_blocks):
+    names = [f"mnist/{kind.format(objective)}/seed0" for objective in ("vae", "iwae")]
     plain, compiled = build_stack(names), build_stack(names, compile_step=partial(compile_function, device=device))
     torch.testing.assert_close(run_blocks(plain), run_blocks(compiled), rtol=1e-5, atol=1e-3)
     for name, value in plain.parameters.items():
         assert_alike(value, compiled.parameters[name])
+
+
+def settings_of(**fields):
+    return TrainingSettings(PRESETS["efficient"].with_overrides(fields), passes=2, batch_size=5)
+
+
+@pytest.mark.parametrize("name", ["mnist/l1-vae-k2-mog4/seed0", "mnist/l1-iwae-k2-vamp4/seed0"])
+def test_priors_are_trained_with_the_rest(name, build_stack, run_blocks):
+    stack = build_stack([name], settings_of())
+    before = {parameter: value.clone() for parameter, value in stack.parameters.items()}
+    run_blocks(stack)
+    own = [parameter for parameter in before if parameter.startswith("prior.")]
+    assert own and all((stack.parameters[parameter] != before[parameter]).any() for parameter in own)
+
+
+def test_weight_of_the_kl(build_stack, run_blocks):
+    """Of 1 it changes nothing; of 0 p(z) learns nothing, and the bounds of the first update are the true ones."""
+    name = "mnist/l1-iwae-k2-mog4/seed0"
+    plain = build_stack([name], settings_of())
+    whole, none = (build_stack([name], settings_of(kl_warm_up=1)) for _ in range(2))
+    before = none.parameters["prior.mean"].clone()
+    bounds = run_blocks(plain)
+    torch.testing.assert_close(run_blocks(whole, kl_weights=np.ones(8)), bounds, rtol=1e-5, atol=1e-3)
+    found = run_blocks(none, kl_weights=np.zeros(8))
+    assert torch.equal(none.parameters["prior.mean"], before)
+    torch.testing.assert_close(found[0], bounds[0], rtol=1e-5, atol=1e-3)
+    for parameter, value in plain.parameters.items():
+        assert_alike(value, whole.parameters[parameter])
 
 
 def test_the_first_update_of_the_authors_changes_nothing(build_stack, images, device):

@@ -79,6 +79,14 @@ def test_the_rate_rises_in_proportion_during_warm_up():
     assert (warm[100:] == plain[100:]).all()
 
 
+def test_the_weight_of_the_kl_rises_in_proportion_during_its_warm_up():
+    weights = cosine(10, kl_warm_up=2).kl_weights(0, 500)
+    assert weights[:100] == pytest.approx(np.arange(1, 101) / 100)
+    assert (weights[100:] == 1).all()
+    assert cosine(10, kl_warm_up=2).kl_weights(50, 2) == pytest.approx([0.51, 0.52])
+    assert (cosine(10, kl_warm_up=2, continued=True).kl_weights(0, 50) == 1).all()
+
+
 def test_a_continued_cosine_has_two_thirds_of_the_passes_from_a_tenth_of_the_peak():
     # As the paper's last stage: 2187 of 3280 passes, at 1e-4 of 1e-3.
     schedule = cosine(40, continued=True)

@@ -38,6 +38,13 @@ def test_each_variant_of_the_protocol_trains_the_same_models(configuration):
     assert settings["adam_beta1"] == settings[None] | {"adam_beta1": 0.9}
 
 
+def test_each_prior_trains_the_same_models_and_networks_have_their_own_layers(configuration):
+    config = configuration(experiments={"priors": {"run": True, "seeds": [0]}, "other_priors": {"run": True}})
+    kinds = {model.kind for model in read_study(config).models}
+    for base in ("l1-vae-k1", "l1-iwae-k5", "l2-vae-k1-hvae", "l2-vae-k1-pixelhvae"):
+        assert {base, f"{base}-mog100", f"{base}-vamp100"} <= kinds
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -57,6 +64,9 @@ def test_each_variant_of_the_protocol_trains_the_same_models(configuration):
             "experiments.protocols.variants: variant 'authors-code' of the pr",
         ),
         (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
+        (("priors", "priors"), ["mog"], "experiments.priors: variation 'mog' is unknown: write z100"),
+        (("priors", "models"), ["vae-k1-mog5"], "experiments.priors: variation 'mog5-mog100' is unknown"),
+        (("other_priors", "models"), ["vae-k1-hvea"], "experiments.other_priors: variation 'hvea' is unknown"),
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
         (("capacity", "run"), "yes", "experiments.capacity.run: 'yes' must be"),

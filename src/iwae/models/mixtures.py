@@ -70,7 +70,7 @@ class CorrelatedGaussian(NamedTuple):
 
     @classmethod
     def nearest(cls, components: Gaussian) -> "CorrelatedGaussian":
-        """The P of the least KL(q || P), for q a mixture of Gaussians (K, D) with equal weights: that of its moments."""
+        """The P of the least KL(q || P), q an evenly weighted mixture of Gaussians (K, D): that of its moments."""
         within = torch.diag(torch.exp(2 * components.log_std).mean(0))
         between = torch.cov(components.mean.T, correction=0)
         return cls(components.mean.mean(0), torch.linalg.cholesky(between + within))

@@ -142,9 +142,16 @@ def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, n
     Returns:
         (k, B), in nats.
     """
+    log_prior, log_likelihood, log_q = log_weight_terms(architecture, parameters, x, noise)
+    return log_prior + log_likelihood - log_q
+
+
+def log_weight_terms(
+    architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log p(h), log p(x | h) and log q(h | x) of k draws for each image, (k, B); arguments as for `log_weights`."""
     latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, x), noise)
-    log_prior, log_likelihood = joint_log_prob(architecture, parameters, x, latents)
-    return log_prior + log_likelihood - samples_log_prob(posteriors, noise)
+    return *joint_log_prob(architecture, parameters, x, latents), samples_log_prob(posteriors, noise)
 
 
 def samples_log_prob(posteriors: Sequence[Gaussian], noise: Sequence[Tensor]) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.study.declaration import key
-from iwae.study.registry import DATASETS, ESTIMATORS
+from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS
 from iwae.study.specification import LAYERS, MOST_SEEDS, ModelSpec
 
 
@@ -56,6 +56,13 @@ class Estimators(Experiment):
     estimators: tuple[str, ...] = key("Estimators of the gradient, beside the standard one", choices=ESTIMATORS)
 
 
+@dataclass(frozen=True)
+class Priors(Experiment):
+    """The keys of ``priors`` and ``other_priors``."""
+
+    priors: tuple[str, ...] = key("Priors beside N(0, I), as in a model's name")
+
+
 EXPERIMENTS = {
     "warm_starts": Experiment,
     "two_latents": Experiment,
@@ -64,6 +71,8 @@ EXPERIMENTS = {
     "convergence": Convergence,
     "estimators": Estimators,
     "protocols": Protocols,
+    "priors": Priors,
+    "other_priors": Priors,
 }
 """The keys of each experiment."""
 
@@ -84,6 +93,12 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             if model.origin is None:
                 raise InputError(f"{kind!r} is not a continued model: write it like iwae-k50-from-vae-k1.")
             yield from (model.origin, model)
+        elif name == "convergence":
+            for layers, passes in itertools.product(experiment["layers"], experiment["passes"]):
+                whole = replace(model, layers=layers)
+                yield from (whole, _varied(whole, whole.variation, f"p{passes}"))
+        elif name in ("priors", "other_priors"):
+            yield from (model, *(_varied(model, model.variation, prior) for prior in experiment["priors"]))
         elif model.variation:
             raise InputError(f"{kind!r} is impossible here: write an objective and k, like iwae-k50.")
         elif name == "other_datasets":
@@ -94,16 +109,17 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             yield from (model, *(replace(model, variation=f"z{units}") for units in experiment["latents"]))
         elif name == "estimators":
             yield from (model, *(replace(model, variation=f"by-{each}") for each in experiment["estimators"]))
-        elif name == "convergence":
-            for layers, passes in itertools.product(experiment["layers"], experiment["passes"]):
-                whole = replace(model, layers=layers)
-                yield from (whole, replace(whole, variation=f"p{passes}"))
         else:
             yield from (model, *(replace(model, variation=f"with-{variant}") for variant in experiment["variants"]))
 
 
+def _varied(model: ModelSpec, *parts: str) -> ModelSpec:
+    return replace(model, variation="-".join(filter(None, parts)))
+
+
 def _parsed(dataset: str, kind: str, seed: int) -> ModelSpec:
-    name = f"{dataset}/l1-{kind}/seed{seed}"
+    layers = next((ARCHITECTURES[part].layers for part in kind.split("-") if part in ARCHITECTURES), 1)
+    name = f"{dataset}/l{layers}-{kind}/seed{seed}"
     try:
         return ModelSpec.parse(name)
     except InputError as error:

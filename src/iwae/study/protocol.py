@@ -40,6 +40,8 @@ class Protocol:
         peak_rate: The cosine's first rate.
         end_rate: The cosine's last rate.
         rate_warm_up: Passes at the cosine's start in which the rate rises in proportion to the updates made.
+        kl_warm_up: Passes at the start in which the weight of log p(h) - log q(h|x) rises from 0 to 1 in proportion to
+            the updates made (both: 0; Tomczak & Welling: 100); a continued model has none.
         gradient_clip: The Euclidean norm above which a model's gradient is scaled down to it; None for no bound (both).
         held_out: Training images at the end of the file that are kept for validation; None for as many as the code
             keeps of the data set (400 of MNIST's 60,000).
@@ -83,6 +85,7 @@ class Protocol:
     end_rate: float = 1e-5
     rate_warm_up: float = 0.0
     gradient_clip: float | None = None
+    kl_warm_up: float = 0.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -94,8 +97,9 @@ class Protocol:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise InputError(f"protocol field {name} = {value} is impossible: it must be positive.")
-        if not 0 <= self.rate_warm_up < math.inf:
-            raise InputError(f"protocol field rate_warm_up = {self.rate_warm_up} is impossible: it must be 0 or more.")
+        for name in ("rate_warm_up", "kl_warm_up"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"protocol field {name} = {getattr(self, name)} is impossible: it must be 0 or more.")
         for name in ("initialization_seed", "test_binarization_seed"):
             seed = getattr(self, name)
             if not 0 <= seed < 2**31:  # with a model's own seed added, still one that numpy takes
@@ -183,7 +187,7 @@ def _presets_differ(name: str) -> bool:
 _LATER = {
     field.name: field.default
     for field in fields(Protocol)
-    if field.name in ("schedule", "peak_rate", "end_rate", "rate_warm_up", "gradient_clip")
+    if field.name in ("schedule", "peak_rate", "end_rate", "rate_warm_up", "gradient_clip", "kl_warm_up")
 }
 
 PRESETS = {

@@ -11,7 +11,8 @@ from typing import Any
 from iwae.errors import InputError
 from iwae.study.declaration import Settings, setting
 from iwae.study.protocol import Protocol
-from iwae.study.specification import ModelSpec
+from iwae.study.registry import DATASETS, split_prior
+from iwae.study.specification import STANDARD, ModelSpec
 
 ACTIVE = 0.01  # a latent unit is active if its activity A_u is above this (paper, section 5)
 SCHEDULE_STAGES = 8  # stages i = 0..7 of 3^i passes each (paper, section 5)
@@ -80,6 +81,11 @@ class TrainingSettings(Settings):
         The images held out are those of its data set, the protocol and the passes its own where its name has them.
         """
         protocol = self.protocol.with_variant(spec.variant).for_dataset(spec.dataset)
+        if protocol.kl_warm_up and spec.estimator != STANDARD:
+            raise InputError(f"{spec.kind} is impossible: kl_warm_up is for models whose gradient is the standard one.")
+        images = self.train_images or DATASETS[spec.dataset].images - (protocol.held_out or 0)
+        if split_prior(spec.prior)[1] > images:
+            raise InputError(f"{spec.kind} is impossible: its prior has more components than the {images} images.")
         return replace(self, protocol=protocol, passes=spec.passes or self.passes)
 
 

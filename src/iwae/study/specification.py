@@ -28,7 +28,7 @@ _KIND = rf"(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})"
 _NAME = re.compile(
     rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-{_KIND}(?:-(?P<variation>[a-z][a-z0-9_.-]*))?/seed(?P<seed>{_NUMBER})"
 )
-_STANDARD = "standard"  # the prior and the estimator that a name does not tell of
+STANDARD = "standard"  # the prior and the estimator that a name does not tell of
 
 
 @dataclass(frozen=True, order=True)
@@ -137,7 +137,7 @@ class ModelSpec:
     @property
     def prior(self) -> str:
         """The name of the top layer's prior, with the number of components where it has such."""
-        return self._part("prior") or _STANDARD
+        return self._part("prior") or STANDARD
 
     @property
     def passes(self) -> int | None:
@@ -147,7 +147,7 @@ class ModelSpec:
     @property
     def estimator(self) -> str:
         """The name of the way its gradient is estimated."""
-        return self._part("estimator") or _STANDARD
+        return self._part("estimator") or STANDARD
 
     @property
     def variant(self) -> str | None:
@@ -211,11 +211,11 @@ def _variation_pattern() -> re.Pattern[str]:
 
 def _priors(components: str) -> list[str]:
     """The priors that a name tells of, with `components` after those that have a number of them."""
-    return [name + components * entry.components for name, entry in PRIORS.items() if name != _STANDARD]
+    return [name + components * entry.components for name, entry in PRIORS.items() if name != STANDARD]
 
 
 def _estimators() -> list[str]:
-    return [name for name in ESTIMATORS if name != _STANDARD]
+    return [name for name in ESTIMATORS if name != STANDARD]
 
 
 def grid(

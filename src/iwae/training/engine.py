@@ -37,9 +37,12 @@ def make_step(architecture: Architecture, protocol: Protocol, bounds: Sequence[B
     The function returned changes the parameters and moments in place and returns each model's bound on its minibatch,
     averaged over images, (M,). Its arguments are the stacked parameters, first and second moments; all training
     pixels, uint8 (N, 784); the images of each model's minibatch, int64 (M, B); the draws of one step, bits
-    (M, B, 784) and noise (M, k, B, D); the index of each model's bound, int64 (M,); and Adam's scalars, (2,).
+    (M, B, 784) and noise (M, k, B, D); the index of each model's bound, int64 (M,); and Adam's scalars, (2,), followed
+    by the weight of the KL where the protocol has it rise, (3,).
     """
-    gradients = torch.vmap(implementation(ESTIMATORS[estimator].gradient)(architecture, bounds, protocol.loss))
+    gradient_of = implementation(ESTIMATORS[estimator].gradient)(architecture, bounds, protocol.loss)
+    warmed = protocol.kl_warm_up > 0
+    gradients = torch.vmap(gradient_of, in_dims=(0, 0, 0, 0) + (None,) * warmed)
 
     def step(
         parameters: dict[str, Tensor],
@@ -53,7 +56,7 @@ def make_step(architecture: Architecture, protocol: Protocol, bounds: Sequence[B
         scalars: Tensor,
     ) -> Tensor:
         x = bernoulli_pixels(pixels[index], bits)
-        gradient, bound = gradients(parameters, x, noise, objective)
+        gradient, bound = gradients(parameters, x, noise, objective, *(scalars[2:] if warmed else ()))
         if protocol.gradient_clip is not None:
             gradient = clipped(gradient, protocol.gradient_clip)
         for name, parameter in parameters.items():
@@ -150,25 +153,29 @@ class Block:
         self._stack, self._draws, self._pixels = stack, draws, pixels
         self._index = torch.zeros(steps, models, batch_size, dtype=torch.int64, device=stack.device)
         # Rows 16 bytes apart: a compiled update would first copy an argument that is not aligned.
-        self._scalars = torch.ones(steps, 4, device=stack.device)[:, :2]
+        count = 3 if stack.protocol.kl_warm_up else 2
+        self._scalars = torch.ones(steps, 4, device=stack.device)[:, :count]
         self._bounds = torch.empty(steps, models, device=stack.device)
         arguments = zip(self._index, draws.bits, draws.noise, self._scalars, self._bounds, strict=True)
         self._arguments = list(arguments)
         self._run = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else self._make_updates
 
-    def run(self, index: Tensor, first_step: int, rates: np.ndarray) -> Tensor:
+    def run(self, index: Tensor, first_step: int, rates: np.ndarray, kl_weights: np.ndarray | None = None) -> Tensor:
         """Make the updates.
 
         Args:
             index: The images of each minibatch, int64 (T, M, B).
             first_step: Number of the first update since the moments were initialised, from 1.
             rates: Learning rate of each update, (T,).
+            kl_weights: Weight of the KL in each update, (T,), where the protocol has it rise.
 
         Returns:
             Each model's bound at each update, averaged over the minibatch, (T, M), in nats. The next run overwrites it.
         """
         self._index.copy_(index)
-        self._scalars.copy_(step_scalars(self._stack.protocol, first_step, rates))
+        self._scalars[:, :2] = step_scalars(self._stack.protocol, first_step, rates)
+        if kl_weights is not None:
+            self._scalars[:, 2] = torch.from_numpy(kl_weights)
         self._draws.refill()
         self._run()
         return self._bounds

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from iwae.bounds import Bound, selected_bound
 from iwae.models.architecture import Architecture
-from iwae.models.model import encode, infer, joint_log_prob, log_weights, posterior_log_prob
+from iwae.models.model import encode, infer, joint_log_prob, log_weight_terms, log_weights, posterior_log_prob
 from iwae.models.networks import Parameters
 
-Gradient = Callable[[Parameters, Tensor, Tensor, Tensor], tuple[dict[str, Tensor], Tensor]]
+Gradient = Callable[..., tuple[dict[str, Tensor], Tensor]]
 """Maps (parameters, x (B, 784), noise (k, B, D), index of the model's objective ()) to the gradient of the loss, which
 falls as the bound rises, by parameter, and the bound averaged over the images, ()."""
 
@@ -32,12 +32,20 @@ def make_bound(
 
 
 def standard(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
-    """The derivative of the bound at reparametrised samples (paper, section 3)."""
-    bound_of = make_bound(architecture, bounds)
+    """The derivative of the bound at reparametrised samples (paper, section 3).
 
-    def loss_of(parameters: Parameters, x: Tensor, noise: Tensor, objective: Tensor) -> tuple[Tensor, Tensor]:
-        bound = bound_of(parameters, x, noise, objective)
-        return -(bound.sum() if loss == "sum" else bound.mean()), bound.mean()
+    It takes one more argument than others do, the weight () of log p(h) - log q(h|x) while that rises.
+    """
+
+    def loss_of(
+        parameters: Parameters, x: Tensor, noise: Tensor, objective: Tensor, kl_weight: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        layers = noise.split(architecture.latents, dim=-1)
+        log_prior, log_likelihood, log_q = log_weight_terms(architecture, parameters, x, layers)
+        bound = trained = selected_bound(bounds, log_prior + log_likelihood - log_q, objective)
+        if kl_weight is not None:
+            trained = selected_bound(bounds, log_likelihood + kl_weight * (log_prior - log_q), objective)
+        return -(trained.sum() if loss == "sum" else trained.mean()), bound.mean()
 
     return torch.func.grad(loss_of, has_aux=True)
 

@@ -116,7 +116,8 @@ class StackTraining:
             if steps not in self._blocks:
                 self._blocks[steps] = self.stack.block(self._pixels, steps, self._settings.batch_size)
             rates = schedule.learning_rates(self.updates, steps)
-            bounds = self._blocks[steps].run(self._index(steps), self.updates - start + 1, rates)
+            weights = schedule.kl_weights(self.updates, steps) if self._protocol.kl_warm_up else None
+            bounds = self._blocks[steps].run(self._index(steps), self.updates - start + 1, rates, weights)
             self._running = bounds, begin, self._stream.record_event() if self._stream else None
 
     def finish_block(self) -> int:

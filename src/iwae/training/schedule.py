@@ -32,6 +32,7 @@ class Schedule:
         first: Index of the first of them; not 0 where the training of another model is continued. Updates and passes
             count from its start.
         peak: The first rate of a cosine.
+        kl_warm_up: Updates at the start in which the weight of the KL rises.
     """
 
     protocol: Protocol
@@ -39,6 +40,7 @@ class Schedule:
     passes: tuple[int, ...]
     first: int = 0
     peak: float = 0.0
+    kl_warm_up: float = 0.0
 
     @classmethod
     def of(cls, settings: TrainingSettings, images: int, continued: bool = False) -> "Schedule":
@@ -52,11 +54,15 @@ class Schedule:
                 another one, from a tenth of its peak.
         """
         protocol, steps = settings.protocol, images // settings.batch_size
+        warm_up = 0.0 if continued else protocol.kl_warm_up * steps
         if settings.passes is not None:
             passes = max(1, round(_CONTINUED_PASSES * settings.passes)) if continued else settings.passes
-            return cls(protocol, steps, (passes,), peak=protocol.peak_rate * (_CONTINUED_RATE if continued else 1))
+            peak = protocol.peak_rate * (_CONTINUED_RATE if continued else 1)
+            return cls(protocol, steps, (passes,), peak=peak, kl_warm_up=warm_up)
         first = settings.stages - 1 if continued else 0
-        return cls(protocol, steps, tuple(3**stage for stage in range(first, settings.stages)), first)
+        return cls(
+            protocol, steps, tuple(3**stage for stage in range(first, settings.stages)), first, kl_warm_up=warm_up
+        )
 
     @property
     def updates(self) -> int:
@@ -96,6 +102,10 @@ class Schedule:
         cosine = end + (self.peak - end) * (1 + np.cos(np.pi * made / self.updates)) / 2
         rising = (made + 1) / max(1.0, self.protocol.rate_warm_up * self.steps_per_pass)
         return cosine * np.minimum(1, rising)
+
+    def kl_weights(self, updates: int, count: int) -> np.ndarray:
+        """The weights of log p(h) - log q(h|x) in the next `count` updates, rising to 1, (count,) float64."""
+        return np.minimum(1, np.arange(updates + 1, updates + count + 1) / max(1.0, self.kl_warm_up))
 
     def next_block(self, updates: int) -> int:
         """Updates until the next boundary of a block; a pass is cut into blocks of (nearly) equal length.
