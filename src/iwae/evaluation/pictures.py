@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from iwae.evaluation import posterior
+from iwae.evaluation import posterior, prior_pictures
 from iwae.evaluation.grey import grey
 from iwae.evaluation.noise import noise_chunks
 from iwae.evaluation.subject import Subject
 from iwae.models.model import generate, reconstruct
+from iwae.models.priors.vamp import VampPrior
 from iwae.models.store import TrainedModel
 from iwae.study.measurements import PicturesSettings
 
@@ -43,14 +44,19 @@ def draw(model: TrainedModel, x: np.ndarray, settings: PicturesSettings, device:
     generator = torch.Generator(device).manual_seed(model.spec.random_seed(settings.seed, "pictures/prior"))
     samples = generate(model.architecture, model.parameters, [layer[:, 0] for layer in noise], generator)
     inputs = x[: settings.reconstructions]
-    means = reconstruct(model.architecture, model.parameters, torch.from_numpy(inputs).to(device).float())
+    means = reconstruct(model.architecture, model.parameters, torch.from_numpy(inputs).to(device).float(), generator)
     return Pictures(grey(samples), inputs * np.uint8(255), grey(means))
 
 
 def write(subject: Subject, settings: PicturesSettings) -> None:
-    """Draw samples and reconstructions, and posteriors where h1 has two units and nothing above: ``pictures.npz``."""
+    """Draw samples and reconstructions, and what there is to see of priors and posteriors: ``pictures.npz``."""
     arrays = draw(subject.model, subject.test, settings, subject.device)._asdict()
+    if isinstance(subject.model.architecture.prior, VampPrior):
+        drawn = prior_pictures.of_pseudo_inputs(subject.model, settings, subject.device)
+        arrays |= {f"pseudo_{name}": array for name, array in drawn._asdict().items()}
     if subject.model.architecture.latents == (2,):
+        plane = prior_pictures.of_plane(subject.model, subject.train, settings.posterior_points, subject.device)
+        arrays |= {f"plane_{name}": array for name, array in plane._asdict().items()}
         first = subject.train[: settings.posterior_images]
         drawn = posterior.draw(subject.model, first, settings.posterior_points, subject.device)
         arrays |= {f"posterior_{name}": array for name, array in drawn._asdict().items()}

@@ -195,11 +195,15 @@ def posterior_log_prob(
 
 
 def generate_latents(
-    architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor], generator: Generator | None = None
+    architecture: Architecture,
+    parameters: Parameters,
+    noise: Sequence[Tensor],
+    generator: Generator | None = None,
+    prior: Density | None = None,
 ) -> list[Tensor]:
     """Latents of each layer drawn from p(h), from h1 up, (n, D_layer); arguments as for `generate`."""
     draws = dict(zip(architecture.variables, noise, strict=True))
-    prior = prior_density(architecture, parameters)
+    prior = prior or prior_density(architecture, parameters)
     values = {architecture.variables[-1]: prior.sample(noise[-1], generator)}
     for network in architecture.generation:
         values[network.drawn] = gaussian(architecture, parameters, network, values).sample(draws[network.drawn])
@@ -207,7 +211,11 @@ def generate_latents(
 
 
 def generate(
-    architecture: Architecture, parameters: Parameters, noise: Sequence[Tensor], generator: Generator | None = None
+    architecture: Architecture,
+    parameters: Parameters,
+    noise: Sequence[Tensor],
+    generator: Generator | None = None,
+    prior: Density | None = None,
 ) -> Tensor:
     """Means of the pixels of images drawn from p(h) and p(x | h).
 
@@ -216,11 +224,12 @@ def generate(
         parameters: The model's parameters.
         noise: Standard Gaussian draws for each stochastic layer, from h1 up, (n, D_layer).
         generator: Draws what a prior or a decoder needs beside noise.
+        prior: What the top layer is drawn from, where that is not the model's own prior.
 
     Returns:
         (n, 784), in [0, 1].
     """
-    latents = generate_latents(architecture, parameters, noise, generator)
+    latents = generate_latents(architecture, parameters, noise, generator, prior)
     return pixel_means(architecture, parameters, latents, generator)
 
 
