@@ -12,12 +12,12 @@ import torch
 
 from iwae import device as devices
 from iwae.__main__ import SECTIONS, main
+from iwae.estimators import make_bound
 from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
 from iwae.models.model import log_weights
 from iwae.study.protocol import Protocol
 from iwae.study.registry import OBJECTIVES, implementation
-from iwae.training.estimators import make_bound
 
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
 K, B = 3, 5

@@ -22,6 +22,7 @@ RANKS = [
     ("data",),
     ("models",),
     ("bounds",),
+    ("estimators",),
     ("training", "evaluation"),
     ("reporting",),
     ("__main__",),
@@ -108,7 +109,7 @@ def test_nothing_is_imported_in_a_circle():
 
 def test_models_and_bounds_do_no_files_and_no_pictures():
     for name in MODULES:
-        if _part(name) in ("models", "bounds") and name != "iwae.models.store":
+        if _part(name) in ("models", "bounds", "estimators") and name != "iwae.models.store":
             assert not _third_party(name) & {"os", "pathlib", "json", "csv", "safetensors"}, name
             assert not IMPORTS[name] & {"iwae.files", "iwae.study.manifest"}, name
 
@@ -129,11 +130,13 @@ def _loaded(names):
 
 
 def test_numerics_load_neither_workflow_nor_pictures():
-    numerics = ["iwae.bounds"]
-    for part in ("data", "models", "training", "evaluation"):
+    folders, numerics = ("data", "models", "training", "evaluation"), ["iwae.bounds", "iwae.estimators"]
+    for part in folders:
         numerics += [found.name for found in pkgutil.walk_packages([str(PACKAGE / part)], f"iwae.{part}.")]
-    expected = {name for name in MODULES if _part(name) in ("data", "models", "training", "evaluation", "bounds")}
-    assert set(numerics) == expected - {f"iwae.{part}" for part in ("data", "models", "training", "evaluation")}
+    expected = {
+        name for name in MODULES if _part(name) in ("data", "models", "training", "evaluation", "bounds", "estimators")
+    }
+    assert set(numerics) == expected - {f"iwae.{part}" for part in folders}
     loaded = _loaded(numerics)
     assert "torch" in loaded
     assert not loaded & set(HEAVY)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from iwae import estimators
 from iwae.bounds import elbo, importance_bound
+from iwae.estimators import standard, weighted_gradient
 from iwae.models.architecture import Architecture
 from iwae.models.densities import Gaussian
 from iwae.models.model import encode, infer, joint_log_prob, posterior_log_prob
 from iwae.study.registry import ESTIMATORS, implementation
-from iwae.training import estimators
-from iwae.training.estimators import standard, weighted_gradient
 
 RELATIVE = {  # b / a and c / a
     "standard": lambda weights: (1.0, -1.0),

@@ -130,6 +130,16 @@ class ImplicitSettings(Settings):
 
 
 @dataclass(frozen=True)
+class GradientsSettings(Settings):
+    """How the noise of the gradients is measured."""
+
+    images: int = setting(20, "Training images of the minibatch, the first of the file", least=2)
+    ks: tuple[int, ...] = setting((1, 5, 50), "Importance samples of the bounds", least=1)
+    replicates: int = setting(100, "Draws of each gradient", least=2)
+    seed: int = setting(0, _SEED.format("draws"), least=0)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """A section of a model's manifest that is measured.
 
@@ -199,6 +209,13 @@ MEASUREMENTS = {
         InferenceSettings,
         ("inference.csv",),
         "iwae.evaluation.inference:write",
+        optional=True,
+    ),
+    "gradients": Measurement(
+        "the signal to noise of the gradients of both bounds, by estimator and k",
+        GradientsSettings,
+        ("gradients.csv",),
+        "iwae.evaluation.gradients:write",
         optional=True,
     ),
     "implicit": Measurement(

@@ -95,7 +95,7 @@ class Estimator:
 
     Attributes:
         label: Its name in tables and figures.
-        gradient: The function that makes the gradient of one model (`iwae.training.estimators`).
+        gradient: The function that makes the gradient of one model (`iwae.estimators`).
         objectives: The objectives that it is for; empty for all.
         least_k: The least k at which it is anything of its own.
     """
@@ -155,10 +155,10 @@ PRIORS = {
     "vamp": Prior("VampPrior", "iwae.models.priors.vamp:VampPrior", components=True, layers=(1,)),
 }
 ESTIMATORS = {
-    "standard": Estimator("standard", "iwae.training.estimators:standard"),
-    "stl": Estimator("STL", "iwae.training.estimators:stl", ("vae", "iwae")),
-    "dreg": Estimator("DReG", "iwae.training.estimators:dreg", ("iwae",), least_k=2),
-    "wake": Estimator("RWS wake phase", "iwae.training.estimators:wake", ("iwae",), least_k=2),
+    "standard": Estimator("standard", "iwae.estimators:standard"),
+    "stl": Estimator("STL", "iwae.estimators:stl", ("vae", "iwae")),
+    "dreg": Estimator("DReG", "iwae.estimators:dreg", ("iwae",), least_k=2),
+    "wake": Estimator("RWS wake phase", "iwae.estimators:wake", ("iwae",), least_k=2),
 }
 
 

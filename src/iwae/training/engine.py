@@ -15,13 +15,13 @@ from torch import Tensor
 
 from iwae.bounds import Bound
 from iwae.data.binarization import bernoulli_pixels
+from iwae.estimators import make_bound
 from iwae.models.architecture import Architecture
 from iwae.study.protocol import Protocol
 from iwae.study.registry import ESTIMATORS, OBJECTIVES, implementation
 from iwae.study.specification import ModelSpec
 from iwae.training.adam import adam_update, initial_second_moment, step_scalars
 from iwae.training.draws import BlockDraws
-from iwae.training.estimators import make_bound
 from iwae.training.state import ModelState, generator_state
 
 Step = Callable[..., Tensor]

@@ -1,0 +1,42 @@
+"""The noise of gradients: known draws, and the exponents of k in the problem of Rainforth et al. (2018)."""
+
+import math
+
+import pytest
+import torch
+
+from iwae.evaluation.gradients import noise_of, slope, toy
+
+
+def test_noise_of_known_draws():
+    """Means 3 and 0 with deviations 2 and 1: the squares of their ratios are 9/4 and 0."""
+    generator, count = torch.Generator().manual_seed(0), 20_000
+
+    def draw():
+        return {"a": 3 + 2 * torch.randn(2, generator=generator), "b": torch.randn(2, generator=generator)}
+
+    found = noise_of(draw, count, {"both": ("a", "b"), "none": ("b",)})
+    assert found["both"].ratio == pytest.approx(math.sqrt(9 / 8), rel=0.03)
+    assert found["both"].variance == pytest.approx(10, rel=0.05)
+    assert found["none"].ratio < 0.02  # without the bias of finitely many draws
+
+
+def test_parameters_that_never_vary_do_not_count():
+    values = iter([1.0, 3.0])
+
+    def draw():
+        return {"a": torch.full((2,), next(values)), "b": torch.zeros(5)}
+
+    assert noise_of(draw, 2, {"all": ("a", "b")})["all"].ratio == pytest.approx(math.sqrt(4 / 2 - 0.5))
+
+
+def test_exponents_of_k():
+    """-1/2 for q and 1/2 for p by the standard estimator; STL and DReG rise with k for q. Small, so only roughly."""
+    rows = toy({1: 400, 4: 400, 16: 400}, images=64, units=4)
+    standard, error = slope(rows, "standard", "encoder")
+    assert standard == pytest.approx(-0.5, abs=0.25)
+    assert 0 < error < 0.25
+    for estimator in ("stl", "dreg"):
+        assert slope(rows, estimator, "encoder")[0] > 0.1
+    same = {row["estimator"]: row["ratio"] for row in rows if row["k"] == 1 and row["part"] == "encoder"}
+    assert same["stl"] == pytest.approx(same["dreg"], rel=0.2)  # one estimator at k = 1, from other draws
