@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -20,6 +21,11 @@ def pytest_configure(config):
     torch.set_num_threads(1)  # small tensors: more threads only wait for each other
     if config.getoption("--device").startswith("cuda") and not torch.cuda.is_available():
         raise pytest.UsageError("--device cuda needs a CUDA device, and torch sees none: use --device cpu.")
+    # A slow or crowded machine is no fault of the code.
+    hypothesis.settings.register_profile(
+        "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("any machine")
     # PyTorch before 2.14 recommends TF32 when it compiles a product of float32 matrices, which here are meant to be.
     config.addinivalue_line("filterwarnings", "ignore:TensorFloat32 tensor cores:UserWarning")
 

@@ -136,6 +136,7 @@ def test_every_declaration_says_what_the_setting_is():
         (("surgery", "sizes"), [59_600], "surgery.sizes: 59600 is impossible: it must be less than the number of"),
         (("data", "folder"), "no/such", "data.folder: there is no folder 'no/such'"),
         (("data", "path"), "my data", "data.path: 'my data' is impossible"),
+        (("data", "path"), "$NOWHERE/data", "data.path: '$NOWHERE/data' names a variable that is not set"),
         (("device",), "gpu", "device: 'gpu' is unknown: use one of auto, cpu, cuda"),
         (("threads",), True, "threads: True must be a whole number"),
     ],
@@ -169,6 +170,13 @@ def test_any_value_is_accepted_or_refused_by_its_key(problems, path, value):
     else:
         assert all(type(model.k) is int and type(model.seed) is int for model in study.models)
         assert {study.settings("training", model)["stages"] for model in study.models} == {study.training.stages}
+
+
+def test_home_and_variables_stand_for_their_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("WHERE", str(tmp_path))
+    for path in ("~/data", "$HOME/data", "$WHERE/data"):
+        assert read_study(changed(("data", "path"), path)).data == str(tmp_path / "data")
 
 
 @given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5, unique_by=lambda path: path[0]))

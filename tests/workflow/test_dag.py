@@ -217,3 +217,11 @@ def test_lint_has_no_complaint_but_one(snakemake):
     _, output = snakemake("--lint")
     complaints = set(re.findall(r"^    \* (.*)$", output, re.MULTILINE))
     assert complaints == {"Specify a conda environment or container for each rule.:"}
+
+
+def test_a_path_is_never_a_command(snakemake):
+    """Whatever the folder is called, the shell reads one word."""
+    status, output = snakemake("-n", "-p", overlay={"data": {"path": "R&D;x/data"}})
+    assert status == 0, output
+    paths = re.findall(r"--(?:data|output) (.*R&D.*?)(?: \\)?\n", output)
+    assert set(paths) == {"'R&D;x/data'"}

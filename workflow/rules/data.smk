@@ -2,6 +2,7 @@
 #
 # in   nothing, or the user's own copies (data.folder)
 # out  <data.path>/<folder>/...; files that are there have no rule, and every reader verifies them
+import shlex
 from pathlib import Path
 
 # A data set that reads the files of another one has its folder, and a folder is named after the data set whose own it is.
@@ -19,10 +20,10 @@ for dataset in {known.folder: None for known in DATASETS.values()}:
             params:
                 dataset=dataset,
                 data=subpath(output[0], ancestor=2),
-                options=f"--folder '{study.data_folder}'" if study.data_folder else "",
+                options=f"--folder {shlex.quote(study.data_folder)}" if study.data_folder else "",
             shell:
                 r"""
                 exec python -m iwae --log {log} fetch {params.options} \
                     --dataset {params.dataset} \
-                    --output {params.data}
+                    --output {params.data:q}
                 """

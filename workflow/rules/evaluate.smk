@@ -37,7 +37,7 @@ for number, (sections, models) in enumerate(unmeasured().items(), start=1):
             r"""
             exec python -m iwae --log {log} --end-with-parent measure \
                 --model {params.folder} \
-                --data {params.data} \
+                --data {params.data:q} \
                 --sections {params.sections} \
                 {params.settings} \
                 --device {params.device} \

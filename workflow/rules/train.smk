@@ -48,7 +48,7 @@ for job, members in training_jobs().items():
             r"""
             exec python -m iwae --log {log} --end-with-parent train {params.options} \
                 --models {params.models} \
-                --data {params.data} \
+                --data {params.data:q} \
                 --results {params.results} \
                 --checkpoints {params.checkpoints} \
                 --protocol {params.protocol} \

@@ -5,7 +5,6 @@ once. Nothing here knows Snakemake, and nothing imports torch: the workflow call
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from iwae import cuda
@@ -14,7 +13,7 @@ from iwae.study.crosschecks import cross_problems
 from iwae.study.declaration import Settings
 from iwae.study.keys import configuration_keys
 from iwae.study.measurements import MEASUREMENTS
-from iwae.study.parts import measurement_of, models_of, training_of
+from iwae.study.parts import folder_of, measurement_of, models_of, training_of
 from iwae.study.problems import problems
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -117,6 +116,6 @@ def study_of(config: dict[str, Any]) -> StudyConfig:
         job_group=job_group,
         measure_by=config.get("measure_by", "model"),
         threads=config["threads"],
-        data=Path(config["data"]["path"]).as_posix(),
-        data_folder=config["data"]["folder"],
+        data=folder_of(config["data"]["path"]),
+        data_folder=config["data"]["folder"] and folder_of(config["data"]["folder"]),
     )

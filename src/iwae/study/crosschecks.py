@@ -12,7 +12,7 @@ from typing import Any
 from iwae.errors import InputError
 from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
-from iwae.study.parts import measurement_of, models_of, training_of
+from iwae.study.parts import folder_of, measurement_of, models_of, training_of
 from iwae.study.problems import number_as_text, shown, suggestion
 from iwae.study.protocol import PRESETS, Protocol, preset
 from iwae.study.registry import DATASETS
@@ -133,11 +133,13 @@ def _too_large(config: dict[str, Any], group: str, key: str) -> Iterator[str]:
             yield f"{group}.{key}: {number} is impossible: it must be {bound} {source}, which is {used}"
 
 
-def _missing_folder(config: dict[str, Any]) -> list[str]:
-    folder = config["data"]["folder"]
-    if folder is None or os.path.isdir(folder):  # never raises, whatever the text
-        return []
-    return [f"data.folder: there is no folder {folder!r}: name the one with your copies, or write null to download"]
+def _data_problems(config: dict[str, Any]) -> Iterator[str]:
+    """Variables of the environment that are not set, and a folder that is not there."""
+    path, folder = config["data"]["path"], config["data"]["folder"]
+    if "$" in folder_of(path):
+        yield f"data.path: {path!r} names a variable that is not set: set it, or write the folder"
+    if folder is not None and not os.path.isdir(folder_of(folder)):  # never raises, whatever the text
+        yield f"data.folder: there is no folder {folder!r}: name the one with your copies, or write null to download"
 
 
 _COUNTS = ("grid.datasets", "experiments", "training.protocol", "training.overrides", "training.train_images")
@@ -149,6 +151,6 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
     partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
     _schedule_problems: ("grid", "experiments", "training"),
-    _missing_folder: ("data.folder",),
+    _data_problems: ("data",),
     **{_measurement_check(name): (name,) for name in MEASUREMENTS},
 }

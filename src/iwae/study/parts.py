@@ -1,5 +1,7 @@
 """The parts of a study, each made from its group of the configuration; `InputError` where a value is impossible."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 from iwae.study.declaration import Settings, declarations
@@ -30,6 +32,11 @@ def measurement_of(name: str, group: dict[str, Any]) -> Settings:
     """How one section is measured, by the group of its name."""
     record = MEASUREMENTS[name].settings
     return record(**_values(record, group))
+
+
+def folder_of(text: str) -> str:
+    """A folder as the configuration writes it, with ``~`` and ``$VARIABLES`` in the place of which they stand."""
+    return Path(os.path.expandvars(os.path.expanduser(text))).as_posix()
 
 
 def _values(record: type[Settings], group: dict[str, Any]) -> dict[str, Any]:
