@@ -24,7 +24,7 @@ from iwae.study.settings import ACTIVE, TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.training.schedule import Schedule
 
-WRITTEN = ("training", "likelihood", "activity", "chopped", "surgery", "pictures")
+WRITTEN = ("training", "likelihood", "activity", "chopped", "surgery", "pictures", "annealed", "inference", "implicit")
 BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
 SIZES = (100, 59_600)
 GAP = 0.7  # nll of test images above that of training images, on average

@@ -103,8 +103,8 @@ def test_figures_name_files_that_models_have():
 def test_a_study_says_the_same(varied, whole):
     for folder in (varied, whole):
         study = StudyResults.open(folder)
-        assert list(tables_of(study)) == list(contents.tables(study.specs, SECTIONS))
-        assert list(figures_of(study)) == list(contents.figures(study.specs, SECTIONS))
+        assert list(tables_of(study)) == list(contents.tables(study.specs, study.sections))
+        assert list(figures_of(study)) == list(contents.figures(study.specs, study.sections))
 
 
 @pytest.mark.parametrize(

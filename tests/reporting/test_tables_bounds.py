@@ -5,6 +5,7 @@ import pytest
 
 from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import build
+from iwae.reporting.tables.questions import QUESTIONS, covered_bound
 from iwae.study.specification import ModelSpec
 
 
@@ -60,3 +61,24 @@ def test_estimators_are_compared_with_the_standard_one(synthetic, tmp_path):
     assert pd.isna(frame.difference[0])
     assert frame.difference[1] == pytest.approx(0.0, abs=1.0)
     assert cells_of(table, "estimator") == ["standard", "DReG"]
+
+
+def test_bound_of_a_posterior_of_which_q_covers_a_fifth():
+    exact = [covered_bound(k) for k in (1, 5, 50)]
+    assert exact == pytest.approx([-79.68, -32.56, -0.045], abs=0.005)
+    assert covered_bound(3, covered=1.0) == 0
+
+
+def test_questions_are_answered_by_what_was_measured(study):
+    frame, (table,) = build("questions", study)
+    answers = dict(zip(frame.question, frame.answer, strict=True))
+    assert set(answers) == set(QUESTIONS) - {"Is one sample enough to train a VAE?"}  # no gradients were measured
+    assert "+1.50 ± 0.00 above" in answers["How far is L_samples from log p(x)?"]
+    assert "at least 0.400 ± 0.000 above L_10" in answers["Is ELBO[q_EW] = L_k?"]
+    assert len(table.rows) == len(frame)
+
+
+def test_a_study_without_a_pair_answers_what_needs_no_measurement(synthetic, tmp_path):
+    study = StudyResults.open(synthetic.study(tmp_path / "vae", synthetic.grid((1,), (1,), (0,), ("vae",))))
+    frame, (table,) = build("questions", study)
+    assert len(frame) == len(table.rows) == 2

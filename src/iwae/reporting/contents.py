@@ -93,6 +93,7 @@ TABLES = {
     "annealed": Item("log p(x) by annealed importance sampling", _in_grid, "the `grid` and `annealed`", "annealed"),
     "inference": Item("Where the ELBO is lost", _in_grid, "the `grid` and `inference`", "inference"),
     "implicit": Item("The ELBO of q_EW", _in_grid, "the `grid` and `implicit`", "implicit"),
+    "questions": Item("Questions", _in_grid, "the `grid` and `annealed`", "annealed"),
     "surgery": Item("ELBO surgery", _in_grid, _SURGERY, "surgery"),
     "models": Item("Training of each model", lambda spec: True, _GRID, "training"),
 }

@@ -244,6 +244,7 @@ QUANTITIES = {
     "slack": _annealing(_slack, files=("annealed.csv", "likelihood.npz")),
     "approximation_gap": _gap(partial(_elbo_gap, "annealed", "diagonal"), files=("inference.csv", "annealed.csv")),
     "correlated_gap": _gap(partial(_elbo_gap, "annealed", "full"), files=("inference.csv", "annealed.csv")),
+    "posterior_kl": _gap(partial(_elbo_gap, "annealed", "encoder"), files=("inference.csv", "annealed.csv")),
     "amortisation_gap": _gap(partial(_elbo_gap, "diagonal", "encoder")),
     "updates": Quantity(_updates, "updates", 1.0, ("training.csv",), "training"),
     "wall_seconds": Quantity(_wall_seconds, "s", 1.0, (), "training"),
