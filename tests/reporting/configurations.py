@@ -14,6 +14,7 @@ EXPERIMENTS = {
     "two_latents": (lambda spec: spec.latents if spec.latents == 2 else None, None),
     "capacity": (lambda spec: None if spec.latents == 2 else spec.latents, "latents"),
     "estimators": (lambda spec: None if spec.estimator == "standard" else spec.estimator, "estimators"),
+    "priors": (lambda spec: None if spec.prior == "standard" else spec.prior, "priors"),
     "protocols": (lambda spec: spec.variant, "variants"),
 }
 

@@ -53,6 +53,7 @@ def configuration(
                 ("annealed", parts.ANNEALED),
                 ("inference", parts.INFERENCE),
                 ("implicit", parts.IMPLICIT),
+                ("replaced", parts.REPLACED),
             )
         }
     )

@@ -27,11 +27,14 @@ def variation(name):
     return replace(BASE, variation=name)
 
 
+PRIOR_FIGURES = ("prior_samples", "pseudo_inputs", "plane")
+
+
 @pytest.mark.parametrize("kind", ["table", "figure"])
 def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
     models = [
         BASE,
-        *map(variation, ("z2", "z100", "from-vae-k1", "by-dreg", "with-loss")),
+        *map(variation, ("z2", "z100", "z2-vamp9", "from-vae-k1", "by-dreg", "with-loss")),
         replace(BASE, dataset="mnist-fixed"),
     ]
     for name in {"table": TABLES, "figure": FIGURES}[kind]:
@@ -42,10 +45,10 @@ def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
 
 
 def test_a_grid_has_no_tables_of_experiments():
-    experiments = ("table2", "table3", "capacity", "protocols", "estimators")
+    experiments = ("table2", "table3", "capacity", "protocols", "estimators", "priors")
     assert list(contents.tables([BASE], SECTIONS)) == [name for name in TABLES if name not in experiments]
     assert list(contents.figures([BASE], SECTIONS)) == [
-        name for name in FIGURES if name not in ("capacity", "protocols", "posterior")
+        name for name in FIGURES if name not in ("capacity", "protocols", "posterior", *PRIOR_FIGURES)
     ]
 
 
@@ -56,6 +59,8 @@ def test_a_grid_has_no_tables_of_experiments():
         ("z2", set(), {"posterior"}),
         ("z100", {"capacity"}, {"capacity"}),
         ("by-dreg", {"estimators"}, set()),
+        ("mog9", {"priors", "replaced"}, {"prior_samples"}),
+        ("z2-vamp9", {"priors", "replaced"}, set(PRIOR_FIGURES)),
         ("with-shuffle", {"protocols"}, {"protocols"}),
     ],
 )

@@ -185,7 +185,7 @@ def test_models_of_different_schedules_are_no_study(tmp_path, synthetic):
 )
 def test_tables_of_any_part_of_the_grid(tmp_path, specs, synthetic):
     study = synthetic.study(tmp_path / "part", specs)
-    experiments = ("table2", "table3", "capacity", "protocols", "estimators")
+    experiments = ("table2", "table3", "capacity", "protocols", "estimators", "priors")
     assert list(tables_of(StudyResults.open(study))) == [name for name in TABLES if name not in experiments]
     for name in tables_of(StudyResults.open(study)):
         assert all(written(study, name).values())

@@ -67,6 +67,10 @@ def _planar(spec: ModelSpec) -> bool:
     return spec.latents == PLANE
 
 
+def _posterior(spec: ModelSpec) -> bool:
+    return _planar(spec) and spec.prior == "standard"
+
+
 def _variant(spec: ModelSpec) -> bool:
     return spec.variant is not None
 
@@ -75,10 +79,19 @@ def _estimated(spec: ModelSpec) -> bool:
     return spec.estimator != "standard"
 
 
+def _with_prior(spec: ModelSpec) -> bool:
+    return spec.prior != "standard" and spec.passes is None
+
+
+def _plane_with_prior(spec: ModelSpec) -> bool:
+    return _planar(spec) and _with_prior(spec)
+
+
 _GRID = "the `grid`"
 _SURGERY = "the `grid` and `surgery`"
 _CAPACITY = "`experiments.capacity`"
 _PROTOCOLS = "`experiments.protocols`"
+_PRIORS = "`experiments.priors` or `experiments.other_priors`"
 _IN_DATASETS = "{} in `grid.datasets` or `experiments.other_datasets`"
 _PICTURES = ("pictures", ("pictures.npz",))
 TABLES = {
@@ -95,6 +108,13 @@ TABLES = {
     "implicit": Item("The ELBO of q_EW", _in_grid, "the `grid` and `implicit`", "implicit"),
     "questions": Item("Questions", _in_grid, "the `grid` and `annealed`", "annealed"),
     "surgery": Item("ELBO surgery", _in_grid, _SURGERY, "surgery"),
+    "priors": Item("Priors", _with_prior, _PRIORS),
+    "replaced": Item(
+        "Replaced priors",
+        lambda spec: _in_grid(spec) or _with_prior(spec),
+        "the `grid` and `replaced`",
+        "replaced",
+    ),
     "models": Item("Training of each model", lambda spec: True, _GRID, "training"),
 }
 FIGURES = {
@@ -174,7 +194,7 @@ FIGURES = {
     ),
     "posterior": Item(
         "The posterior of training images and its approximation by q, in models with two latent units",
-        _planar,
+        _posterior,
         "`experiments.two_latents`",
         *_PICTURES,
         "As in the paper's appendix C. Heat map: p(h|x), normalised on a grid in a window that holds what the image's "
@@ -190,6 +210,40 @@ FIGURES = {
         ("model.safetensors",),
         "One image for each of the hidden units with the largest norm, of the models with the largest k. Mid-grey is "
         "zero; each image has a scale of its own.",
+    ),
+}
+FIGURES |= {
+    "replaced": Item(
+        "What other priors would gain in the place of N(0, I)",
+        _in_grid,
+        "the `grid` and `replaced`",
+        "replaced",
+        ("replaced.npz", "replaced.csv"),
+        "Gains in the ELBO of trained models, which are not trained again. From left to right the prior knows more of "
+        "the aggregate posterior q(z). On training images q(z) gains the surgery's marginal KL, and what it does not "
+        "gain on test images is memory of the image itself.",
+    ),
+    "prior_samples": Item(
+        "Images drawn from models that differ in their prior (Bernoulli means)",
+        _with_prior,
+        _PRIORS,
+        *_PICTURES,
+        "The model of the first seed of each kind.",
+    ),
+    "pseudo_inputs": Item(
+        "Pseudo-inputs of VampPriors and images generated from each",
+        lambda spec: spec.prior.startswith("vamp") and spec.passes is None,
+        _PRIORS,
+        *_PICTURES,
+        "In each row a trained pseudo-input u, then Bernoulli means of nine images drawn with z ~ q(z|u). Where the "
+        "decoder draws pixel after pixel, each mean is given the pixels drawn before it.",
+    ),
+    "plane": Item(
+        "The prior p(z) and the aggregate posterior q(z), in models with two latent units",
+        _plane_with_prior,
+        _PRIORS,
+        *_PICTURES,
+        "Densities of each model on one grid and with one scale of colours, which goes by their square root.",
     ),
 }
 _ITEMS = {"table": TABLES, "figure": FIGURES}

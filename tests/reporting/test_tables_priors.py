@@ -1,0 +1,89 @@
+"""Tables and figures of priors: trained ones, each minus N(0, I), and those put in the place of another."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from iwae.reporting.collect import write_results
+from iwae.reporting.figures import plotted, write_figure
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import build
+from iwae.reporting.tables.priors import label, without_prior
+from iwae.reporting.tables.replaced import shown
+from iwae.study.specification import ModelSpec
+
+
+@pytest.fixture(scope="module")
+def study(synthetic, tmp_path_factory):
+    kinds = ("l1-vae-k1", "l1-vae-k1-mog100", "l1-vae-k1-vamp100")
+    models = [ModelSpec.parse(f"mnist/{kind}/seed{seed}") for kind in kinds for seed in (0, 1)]
+    sections = ("training", "likelihood", "activity", "surgery", "pictures", "replaced")
+    folder = tmp_path_factory.mktemp("results") / "priors"
+    return StudyResults.open(synthetic.study(folder, models, sections=sections))
+
+
+def cells_of(table, heading):
+    column = next(place for place, each in enumerate(table.headings) if each.startswith(heading))
+    return [row[column] for row in table.rows]
+
+
+def test_priors_are_compared_with_the_standard_one_over_the_same_images(study):
+    frame, (table, terms) = build("priors", study)
+    assert cells_of(table, "prior") == ["N(0, I)", "MoG 100", "VampPrior 100"]
+    assert pd.isna(frame.difference[0])
+    for row in frame[1:].itertuples():
+        pairs = [
+            [
+                study.by_kind[Kind.of(ModelSpec.parse(f"{name}/seed0"))][seed]
+                .arrays("likelihood", "likelihood.npz", ["test"])["test"]
+                .astype(float)
+                for name in (frame.model[0], row.model)
+            ]
+            for seed in (0, 1)
+        ]
+        each = np.mean([base - own for base, own in pairs], axis=0)
+        assert row.difference == pytest.approx(each.mean())
+        assert row.difference_se_images == pytest.approx(each.std(ddof=1) / len(each) ** 0.5)
+    assert cells_of(terms, "marginal_kl") == [f"{value:.2f}" for value in frame.marginal_kl]
+
+
+def test_gains_of_replaced_priors_and_what_is_memory(study):
+    frame, (table,) = build("replaced", study)
+    own = frame[frame.own == "N(0, I)"].set_index("prior")
+    assert own.elbo_train.to_dict() == pytest.approx({"mog10": 2, "aggregate": 13, "leave-one-out": -6}, abs=0.1)
+    assert own.elbo_test["aggregate"] == pytest.approx(-7, abs=0.1) and pd.isna(own.elbo_test["leave-one-out"])
+    assert own.elbo_train_se_images.max() < 0.1
+    assert set(cells_of(table, "prior in its place")) == {"MoG 10", "q(z)", "q(z), own image left out"}
+    assert any("memory of the image itself" in note for note in table.notes)
+    figure = plotted("replaced", study)
+    assert set(figure.prior) == {"mog10", "aggregate"} and set(figure.split) == {"train", "test"}
+
+
+@pytest.mark.parametrize("name", ["prior_samples", "pseudo_inputs", "plane"])
+def test_figures_of_models_with_priors_are_written_and_are_the_same_bytes_again(synthetic, tmp_path, name):
+    models = [ModelSpec.parse(f"mnist/l1-vae-k1-{kind}/seed0") for kind in ("z2", "z2-mog9", "z2-vamp9")]
+    for spec in models:
+        synthetic.model(tmp_path / "plane", spec)
+    write_results(tmp_path / "plane", [spec.name for spec in models])
+    for folder in ("first", "second"):
+        write_figure(name, tmp_path / "plane", tmp_path / folder)
+    for suffix in ("pdf", "png", "csv"):
+        first, second = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("first", "second"))
+        assert first == second and len(first) > 500
+    panels = set(pd.read_csv(tmp_path / "first" / f"{name}.csv").panel)
+    priors = ["VampPrior 9"] if name == "pseudo_inputs" else ["N(0, I)", "MoG 9", "VampPrior 9"]
+    assert panels == {f"VAE k=1, 2 units, {prior}" for prior in priors}
+
+
+@pytest.mark.parametrize(
+    ("variation", "base"),
+    [("mog500", ""), ("z2-vamp50", "z2"), ("hvae-vamp100-p13", "hvae-p13"), ("hvae", "hvae"), ("", "")],
+)
+def test_the_same_model_with_the_standard_prior(variation, base):
+    kind = Kind("mnist", 2 if "hvae" in variation else 1, "vae", 1, variation)
+    assert without_prior(kind).variation == base
+
+
+def test_names_for_people():
+    assert [label(name) for name in ("standard", "mog10", "vamp500")] == ["N(0, I)", "MoG 10", "VampPrior 500"]
+    assert shown("posteriors500") == "500 posteriors"
