@@ -11,9 +11,15 @@ from torch.testing import assert_close
 from iwae.evaluation import surgery
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models import model as plain
+from iwae.models.architecture import Architecture
 from iwae.models.densities import Gaussian
+from iwae.models.initialization import initialize
 from iwae.models.mixtures import Mixture
+from iwae.models.store import TrainedModel
 from iwae.study.measurements import SurgerySettings
+from iwae.study.protocol import PRESETS
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 
 IDENTITY = 1e-11  # float64 rounding of sums of some 1000 nats, averaged over draws
 EXPANDED = 1e-9  # float64 rounding of (z - m)^2 written as z^2 - 2 z m + m^2
@@ -71,6 +77,23 @@ def test_identity_and_elbo_computed_another_way(model_of, doubled, binary, devic
     assert found[60, "elbo"] == pytest.approx((log_w.mean().item(), log_w.std().item() / 60**0.5), abs=1e-9)
     assert 0 < found[60, "mutual_information"][0] < math.log(60)
     assert found[60, "index_gap"][0] == pytest.approx(math.log(60) - found[60, "mutual_information"][0])
+
+
+@pytest.mark.parametrize("prior", ["", "-vamp4"])
+def test_identity_of_a_model_that_infers_its_top_layer_first(binary, device, prior):
+    """z is h2: the marginal KL and the information are those of q(h2|x)."""
+    spec = ModelSpec.parse(f"mnist/l2-vae-k1-hvae{prior}/seed0")
+    settings = TrainingSettings(PRESETS["efficient"], passes=1)
+    architecture, x = Architecture.of(spec, settings.protocol), binary(60)
+    parameters = initialize(architecture, settings.protocol, 0, 255 * x)
+    model = TrainedModel(spec, settings, architecture, {name: value.to(device) for name, value in parameters.items()})
+    found = measured(model, x, device)
+    assert abs(found[60, "residual"][0]) < IDENTITY
+    mean, log_std = surgery.encode(model, x, device)
+    if not prior:
+        exact = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1).mean().item()
+        error = found[60, "mutual_information"][1] + found[60, "marginal_kl"][1]
+        assert abs(found[60, "mutual_information"][0] + found[60, "marginal_kl"][0] - exact) < 4 * error + 1e-6
 
 
 def test_divergence_from_the_prior_is_information_and_marginal_kl(model_of, doubled, binary, device):

@@ -9,7 +9,8 @@ mixture over all N images: estimates of it from minibatches are biased. As I is 
 gap log N - I says more than I.
 
 With two layers z = (h1, h2). As q(h2|h1) does not depend on the image, I(n; h1, h2) = I(n; h1) and q(z) is
-q(h1) q(h2|h1). All is computed in float64.
+q(h1) q(h2|h1). Where h2 is inferred first, as in an HVAE, z = h2: q(h1|x, h2) does depend on the image, so that
+E log p(h1|h2) / q(h1|x, h2) counts as reconstruction, and the marginal KL is that of h2. All is computed in float64.
 """
 
 import math
@@ -26,7 +27,7 @@ from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
 from iwae.models.model import encode as encode_images
-from iwae.models.model import infer, joint_log_prob, samples_log_prob
+from iwae.models.model import infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -41,8 +42,8 @@ class Draws(NamedTuple):
 
     Attributes:
         reconstruction: log p(x_n|z).
-        log_q_h1: log q(h1|x_n), from the noise that h1 was made of.
-        log_q_above: log q(h2|h1), zero where there is one layer.
+        log_q_h1: log q(h1|x_n), from the noise that h1 was made of; h2 is meant where that is inferred first.
+        log_q_above: log q(h2|h1), zero where z is one layer.
         log_prior: log p(z).
         log_posterior: log q(h1|x_n) once more, as a component of the mixture.
         log_aggregate: log q(h1), the mixture.
@@ -167,9 +168,15 @@ def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: Mixture, 
     )
     log_prior, reconstruction = joint_log_prob(architecture, model.parameters, binary, latents)
     own = Gaussian(*(part[images.to(device)] for part in mixture.components))
-    log_q_h1 = own.sample_log_prob(noise[0][0])
+    first, *others = architecture.recognition
+    place = architecture.variables.index(first.drawn)
+    log_q_h1 = own.sample_log_prob(noise[place][0])
     log_q_above = samples_log_prob(posteriors, noise)[0] - log_q_h1
-    components = mixture.component_log_probs(latents[0][0])
+    if any("x" in network.given for network in others):
+        alone = prior_density(architecture, model.parameters).log_prob(latents[place])
+        reconstruction, log_prior = reconstruction + log_prior - alone - log_q_above, alone
+        log_q_above = torch.zeros_like(log_q_above)
+    components = mixture.component_log_probs(latents[place][0])
     log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
     log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.components.mean))
     return Draws(reconstruction[0], log_q_h1, log_q_above, log_prior[0], log_posterior, log_aggregate)

@@ -12,6 +12,10 @@ from iwae.reporting.tables.cells import by_objective, grouped, head, key_cells, 
 from iwae.reporting.tables.formats import Table
 
 _KIND = ["layers", "k", "objective"]
+_MEMORY = (
+    "marginal_kl is what p(z) could gain on training images, not on others: of these q(z) knows no posterior of their "
+    "own. The table `replaced` tells how much of it is such memory of the training image itself."
+)
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -45,7 +49,8 @@ def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) ->
     cells, terms = key_cells(rows), by_objective(pd.concat([largest, missing]), _KIND)
     for term in SURGERY_TERMS:
         cells += value_cells(terms, term, term, 3, error="se_draws")
-    tables = [table(f"ELBO surgery: {dataset}, whole training set", lead, terms, cells, _notes(largest))]
+    notes = [*_notes(largest), *[_MEMORY] * any("replaced" in model.manifest for model in models)]
+    tables = [table(f"ELBO surgery: {dataset}, whole training set", lead, terms, cells, notes)]
     return tables + ([_sizes_table(dataset, lead, wide)] if wide.images.nunique() > 1 else [])
 
 
