@@ -111,7 +111,7 @@ TABLES = {
     "priors": Item("Priors", _with_prior, _PRIORS),
     "replaced": Item(
         "Replaced priors",
-        lambda spec: _in_grid(spec) or _with_prior(spec),
+        lambda spec: _in_grid(spec) or _with_prior(spec) or spec.architecture is not None,
         "the `grid` and `replaced`",
         "replaced",
     ),

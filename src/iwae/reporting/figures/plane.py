@@ -45,6 +45,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             reach = lines.second.max()
             axes.imshow(lines[cells], origin="lower", extent=(-reach, reach) * 2, norm=norm, cmap="viridis")
             axes.grid(visible=False)
-            axes.set_ylabel(words if column is grid.T[0] else "")
         column[0].set_title(panel)
+    for axes, words in zip(grid[:, 0], _DENSITIES.values(), strict=True):
+        axes.set_ylabel(words)
     return figure

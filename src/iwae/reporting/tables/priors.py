@@ -25,6 +25,7 @@ from iwae.reporting.tables.cells import (
 )
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import ARCHITECTURES, PRIORS, split_prior
+from iwae.study.specification import ModelSpec
 
 TERMS = ("reconstruction", "index_gap", "marginal_kl")
 _NETWORKS = {"": "the paper's"} | {name: entry.label for name, entry in ARCHITECTURES.items()}
@@ -56,13 +57,17 @@ def label(name: str) -> str:
     return f"{entry.label} {components}" if components else entry.label
 
 
+def networks(spec: ModelSpec) -> str:
+    """A model's networks, in words."""
+    return _NETWORKS[spec.architecture or ""] + (f", {spec.latents} latent units" if spec.latents else "")
+
+
 def _row(study: StudyResults, kind: Kind) -> dict[str, Any]:
     spec, base = kind.spec, without_prior(kind)
-    units = f", {spec.latents} latent units" if spec.latents else ""
     terms = (weighted_sum(study, term, {kind: 1.0}).columns(term) for term in TERMS)
     return {
         **head(study, kind),
-        "networks": _NETWORKS[spec.architecture or ""] + units,
+        "networks": networks(spec),
         "prior": label(spec.prior),
         **nll(study, kind),
         **difference(study, kind, base if base != kind else None),

@@ -9,7 +9,7 @@ from iwae.reporting.statements import comparison_lines, listed
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.cells import by_objective, grouped, head, key_cells, table, value_cells
 from iwae.reporting.tables.formats import Column, Table
-from iwae.reporting.tables.priors import label
+from iwae.reporting.tables.priors import label, networks
 
 MEASURES = {"elbo": "ELBO", "bound": "L_S"}
 _NAMES = {"gaussian": "one Gaussian", "aggregate": "q(z)", "leave-one-out": "q(z), own image left out"}
@@ -22,17 +22,17 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     split, in nats per image.
     """
     frame = pd.DataFrame(row for kind in kinds for row in _rows(study, kind))
-    return by_objective(frame, ["dataset", "layers", "k", "objective", "variation"])
+    return by_objective(frame, ["dataset", "layers", "networks", "k", "objective", "variation"])
 
 
 def _rows(study: StudyResults, kind: Kind) -> list[dict[str, object]]:
-    models = study.of_kinds([kind], "replaced")
+    models, words = study.of_kinds([kind], "replaced"), {**head(study, kind), "networks": networks(kind.spec)}
     if not models:
-        return [head(study, kind) | {"seeds": 0}]
+        return [words | {"seeds": 0}]
     names = list(dict.fromkeys(name for model in models for name in model.table("replaced", "replaced.csv").prior))
     rows = []
     for name in names:
-        row = {**head(study, kind), "own": label(kind.spec.prior), "seeds": len(models), "prior": name}
+        row = {**words, "own": label(kind.spec.prior), "seeds": len(models), "prior": name}
         for split in ("train", "test"):
             for measure in MEASURES:
                 row |= _gain(models, split, name, measure)
@@ -56,6 +56,8 @@ def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) ->
     """A line for each prior that is put in the place of a model's own."""
     lead = comparison_lines(models, "these are not the paper's models", sections=())
     cells = key_cells(rows)
+    if rows.networks.nunique() > 1:
+        cells.append((Column("networks", text=True), lambda row: row.networks))
     if "own" in rows and rows.own.nunique() > 1:
         cells.append((Column("own prior", text=True), lambda row: row.own))
     cells.append((Column("prior in its place", text=True), lambda row: shown(row.prior)))
