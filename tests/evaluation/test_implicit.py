@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from iwae.evaluation.implicit import companions, density, measure, reconstructions
+from iwae.evaluation.implicit import companions, measure, reconstructions
+from iwae.reporting.figures.implicit import implicit_log_density
 from iwae.study.measurements import ImplicitSettings
 
 
@@ -26,11 +27,11 @@ def example():
 def test_density_is_q_for_one_sample_and_near_the_posterior_for_a_hundred(example):
     z, log_joint, log_q, log_w = example
     step = z[1] - z[0]
-    np.testing.assert_allclose(density(log_joint, log_q, np.full(5, -np.inf), 1), log_q)
+    np.testing.assert_allclose(implicit_log_density(log_joint, log_q, np.full(5, -np.inf), 1), log_q)
     posterior = np.exp(log_joint) / 0.7
     distances = []
     for k in (2, 10, 100):
-        found = np.exp(density(log_joint, log_q, np.logaddexp.reduce(log_w[:, : k - 1], axis=1), k))
+        found = np.exp(implicit_log_density(log_joint, log_q, np.logaddexp.reduce(log_w[:, : k - 1], axis=1), k))
         assert abs(found.sum() * step - 1) < 0.02  # of 3000 sets of companions
         distances.append(np.abs(found - posterior).sum() * step)
     assert distances[0] > distances[1] > distances[2]

@@ -54,6 +54,7 @@ def configuration(
                 ("inference", parts.INFERENCE),
                 ("implicit", parts.IMPLICIT),
                 ("replaced", parts.REPLACED),
+                ("gradients", parts.GRADIENTS),
             )
         }
     )

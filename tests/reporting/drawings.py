@@ -82,6 +82,6 @@ def panels_of(name, figure):
     """What names the panels of a figure: titles, labels of rows, or the names of bars."""
     if name == "surgery":
         return [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    if name == "reconstructions":
+    if name in ("reconstructions", "picked"):
         return [axes.get_ylabel() for axes in figure.axes]
     return [axes.get_title(loc="left") for axes in figure.axes if axes.axison and axes.get_visible()]

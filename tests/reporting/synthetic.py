@@ -12,6 +12,7 @@ from iwae.study.measurements import (
     ActivitySettings,
     AnnealedSettings,
     ChoppedSettings,
+    GradientsSettings,
     ImplicitSettings,
     InferenceSettings,
     LikelihoodSettings,
@@ -26,7 +27,7 @@ from iwae.study.specification import ModelSpec
 from iwae.training.schedule import Schedule
 
 WRITTEN = ("training", "likelihood", "activity", "chopped", "surgery", "pictures", "annealed", "inference", "implicit")
-WRITTEN += ("replaced",)
+WRITTEN += ("replaced", "gradients")
 BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
 SIZES = (100, 59_600)
 GAP = 0.7  # nll of test images above that of training images, on average
@@ -38,6 +39,7 @@ SURGERY = SurgerySettings(samples=200, sizes=SIZES[:-1])
 PICTURES = PicturesSettings(samples=70, reconstructions=10, posterior_points=60)
 ANNEALED = AnnealedSettings(images=30, simulated=5)
 INFERENCE = InferenceSettings(images=20)
+GRADIENTS = GradientsSettings()
 IMPLICIT = ImplicitSettings(images=10, sets=4, reconstructions=3)
 REPLACED = ReplacedSettings(components=(10,), images=20)
 PROVENANCE = {
@@ -110,6 +112,8 @@ def write_model(
         _implicit(folder, spec, values)
     if "replaced" in sections:
         _replaced(folder, spec, rng)
+    if "gradients" in sections:
+        _gradients(folder, spec)
     return folder
 
 
@@ -274,6 +278,21 @@ def _implicit(folder, spec, values):
         arrays["companions"] = np.broadcast_to(sums[:, None, None], shape).astype(np.float32)
     np.savez(folder / "implicit.npz", **arrays)
     manifest.record(folder, spec, "implicit", IMPLICIT.as_dict(), ["implicit.csv", "implicit.npz"], PROVENANCE)
+
+
+def _gradients(folder, spec):
+    """Ratios that fall as k^-1/2 for the encoder by the standard estimator and rise as k^1/2 otherwise."""
+    cases = (("vae", "standard"), ("iwae", "standard"), ("iwae", "dreg"))
+    rows = [
+        {"objective": objective, "estimator": estimator, "k": k, "part": part, "ratio": ratio, "se": 0.01}
+        | {"variance": 9.0 / k}
+        for objective, estimator in cases
+        for k in GRADIENTS.ks
+        if k > 1 or objective == "vae"
+        for part, ratio in (("encoder", k ** (0.5 if estimator == "dreg" else -0.5)), ("decoder", k**0.5))
+    ]
+    write_rows(folder / "gradients.csv", rows)
+    manifest.record(folder, spec, "gradients", GRADIENTS.as_dict(), ["gradients.csv"], PROVENANCE)
 
 
 def _pictures(folder, spec, rng):

@@ -48,7 +48,7 @@ def test_a_grid_has_no_tables_of_experiments():
     experiments = ("table2", "table3", "capacity", "protocols", "estimators", "priors")
     assert list(contents.tables([BASE], SECTIONS)) == [name for name in TABLES if name not in experiments]
     assert list(contents.figures([BASE], SECTIONS)) == [
-        name for name in FIGURES if name not in ("capacity", "protocols", "posterior", *PRIOR_FIGURES)
+        name for name in FIGURES if name not in ("capacity", "protocols", "posterior", "implicit", *PRIOR_FIGURES)
     ]
 
 
@@ -56,7 +56,7 @@ def test_a_grid_has_no_tables_of_experiments():
     ("name", "tables", "figures"),
     [
         ("from-vae-k1", {"table2"}, set()),
-        ("z2", set(), {"posterior"}),
+        ("z2", set(), {"posterior", "implicit"}),
         ("z100", {"capacity"}, {"capacity"}),
         ("by-dreg", {"estimators"}, set()),
         ("mog9", {"priors", "replaced"}, {"prior_samples"}),

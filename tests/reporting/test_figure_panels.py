@@ -8,7 +8,7 @@ from iwae.reporting.contents import FIGURES
 from iwae.reporting.figures import write_figure
 from iwae.study.specification import grid
 
-OWN = ("capacity", "protocols", "posterior")  # figures of models that are not of the grid
+OWN = ("capacity", "protocols", "posterior", "implicit")  # figures of models that are not of the grid
 OF_GRID = [name for name in FIGURES if name not in OWN]
 
 
@@ -52,6 +52,8 @@ def test_figures_of_any_part_of_the_grid(tmp_path, synthetic, name, models, look
         "reconstructions": ["test image", *(f"{words}, {kind}" for kind in largest)],
     }
     panels["samples"] = panels["weights"] = panels["reconstructions"][1:]
+    panels["picked"] = ["test image", *(f"{words}, {kind}\none of {k}" for kind in largest for k in (1, 10, 100))]
+    panels["gradients"] = ["encoder", "decoder"]
     series = {
         "nll": [o.upper() for o in objectives],
         "bound": kinds,

@@ -22,10 +22,10 @@ from iwae.study.measurements import ImplicitSettings
 
 
 def write(subject: Subject, settings: ImplicitSettings) -> None:
-    """Bound the ELBO of q_EW on test images, ``implicit.csv``; draw reconstructions by it, ``implicit.npz``.
+    """Bound the ELBO of q_EW on test images, ``implicit.csv``; reconstruct by it, ``implicit.npz``.
 
-    Of models with one layer of two units ``implicit.npz`` also has ``companions``, of which `density` is made, for the
-    training images whose posterior the section ``pictures`` has.
+    Of models with one layer of two units ``implicit.npz`` also has ``companions``, of which its density on a grid is
+    made, for the training images whose posterior the section ``pictures`` has.
     """
     model, device = subject.model, subject.device
     chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
@@ -105,10 +105,3 @@ def companions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettings, d
         log_w = log_weights(model.architecture, model.parameters, binary, noise)
         found[row] = torch.logsumexp(log_w.unflatten(0, (settings.sets, k - 1)), 1).cpu().numpy()
     return found
-
-
-def density(log_joint: np.ndarray, log_q: np.ndarray, log_t: np.ndarray, k: int) -> np.ndarray:
-    """Log q_EW(z) = log p(x, z) + log E[k / (w(z) + T)] on a grid, from log p(x, z), log q(z) and S values of log T."""
-    log_w = (log_joint - log_q)[..., None]
-    terms = -np.logaddexp(log_w, log_t)
-    return log_joint + np.log(k) + np.logaddexp.reduce(terms, axis=-1) - np.log(terms.shape[-1])

@@ -202,6 +202,34 @@ FIGURES = {
         "be compared by size or colour; the colour goes by the square root of the density. Ellipses: contours of "
         "q(h|x). Above each panel stand the image and its reconstruction from the mean of q.",
     ),
+    "implicit": Item(
+        "The posterior of a training image, and q_EW, from which one of k samples is picked by its weight",
+        _posterior,
+        "`experiments.two_latents` and `implicit`",
+        "implicit",
+        ("pictures.npz", "implicit.npz"),
+        "In models with two latent units, for the first training image. For k = 1 q_EW is q, and it comes the nearer "
+        "to the posterior the larger k (Cremer, Morris & Duvenaud 2017). Each panel is normalised on the grid of its "
+        "image and coloured by the square root of its density.",
+    ),
+    "picked": Item(
+        "Test images reconstructed from one draw of q_EW",
+        _in_grid,
+        "the `grid` and `implicit`",
+        "implicit",
+        ("implicit.npz",),
+        "For each model a row for each k: one of k draws of q is picked by its weight and decoded.",
+    ),
+    "gradients": Item(
+        "Signal to noise of the gradients against the k of the bound",
+        _in_grid,
+        "the `grid` and `gradients`",
+        "gradients",
+        ("gradients.csv",),
+        "At the trained models, for one minibatch of training images: the root mean square over parameters of "
+        "|E g| / sd g, of the encoder's and of the decoder's. Theory (Rainforth et al. 2018) for the IWAE's bound: the "
+        "encoder's falls as k to the power -1/2, unless by STL or DReG, and the decoder's rises as k to the power 1/2.",
+    ),
     "weights": Item(
         "Last-layer weights of the decoder's most used hidden units",
         _in_grid,

@@ -51,11 +51,12 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
                 "input": (image.reshape(EDGE, EDGE), range(EDGE)),
                 "reconstruction": (reconstruction.reshape(EDGE, EDGE), range(EDGE)),
             }
-            parts += [_lines(title, place, part, values, heights) for part, (values, heights) in lines.items()]
+            parts += [lines_of(title, place, part, values, heights) for part, (values, heights) in lines.items()]
     return pd.concat(parts, ignore_index=True)
 
 
-def _lines(panel: str, place: int, part: str, values: np.ndarray, heights: object) -> pd.DataFrame:
+def lines_of(panel: str, place: int, part: str, values: np.ndarray, heights: object) -> pd.DataFrame:
+    """Rows with the lines of an array (lines, cells), in cell_0, cell_1, ..., and with ``y`` of each."""
     frame = pd.DataFrame(values, columns=[f"cell_{number}" for number in range(values.shape[1])])
     for position, (name, value) in enumerate({"panel": panel, "place": place, "part": part, "y": heights}.items()):
         frame.insert(position, name, value)
@@ -116,15 +117,15 @@ def draw(frame: pd.DataFrame) -> Figure:
 def _panel(above: Axes, axes: Axes, frame: pd.DataFrame) -> None:
     """Image and reconstruction above, and density and contours below."""
     parts = {part: lines.dropna(axis=1, how="all") for part, lines in frame.groupby("part")}
-    show(above, np.stack([_values(parts[part]) for part in ("input", "reconstruction")]), 2)
-    density, cells = _values(parts["density"]), (_values(parts["h1_1"])[0], parts["density"].y.to_numpy())
+    show(above, np.stack([cells_of(parts[part]) for part in ("input", "reconstruction")]), 2)
+    density, cells = cells_of(parts["density"]), (cells_of(parts["h1_1"])[0], parts["density"].y.to_numpy())
     half = _steps(cells) / 2
     ends = np.array([(cell[0], cell[-1]) for cell in cells]) + half[:, None] * (-1, 1)
     axes.imshow(
         density, extent=ends.ravel(), origin="lower", cmap=_CMAP, norm=PowerNorm(_POWER, vmin=0), interpolation="auto"
     )
     axes.set_facecolor(colormaps[_CMAP](0.0))
-    mean, deviation = (_values(parts[part])[0] for part in ("mean", "deviation"))
+    mean, deviation = (cells_of(parts[part])[0] for part in ("mean", "deviation"))
     for number in CONTOURS:
         axes.add_patch(Ellipse(mean, *(2 * number * deviation), **_LINE))
     axes.set(**dict(zip(("xlim", "ylim"), _view(ends, mean, CONTOURS[-1] * deviation), strict=True)))
@@ -141,6 +142,6 @@ def _view(ends: np.ndarray, mean: np.ndarray, reach: np.ndarray) -> np.ndarray:
     return (low + high)[:, None] / 2 + half * np.array([-1, 1])
 
 
-def _values(lines: pd.DataFrame) -> np.ndarray:
+def cells_of(lines: pd.DataFrame) -> np.ndarray:
     """The cells of some lines, (lines, cells)."""
     return lines.filter(regex=r"^cell_").to_numpy(dtype=np.float64)

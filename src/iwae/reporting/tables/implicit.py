@@ -61,7 +61,8 @@ def _notes(rows: pd.DataFrame) -> list[str]:
         return []
     return [
         "q_EW: the distribution of a sample that is picked from k draws of q by its weight (Cremer, Morris & Duvenaud "
-        f"2017). In expectation L_k <= B <= ELBO[q_EW] <= U, over {listed(rows.images.dropna())} test images.",
+        "2017). In expectation L_k <= B <= ELBO[q_EW] <= U, over "
+        f"{listed(rows.images.dropna().astype(int))} test images.",
         f"For k > 1 the lower bound lies {number(several.lower.min(), 3)} to {number(several.lower.max(), 3)} nats "
         "above L_k: that the two are equal, as is often said, is false.",
         "se_images: standard error over test images, of differences paired over them.",

@@ -94,8 +94,8 @@ def _worse_kl(study: StudyResults, pair: Pair | None) -> str | None:
     if not (pair and divergence.seeds and model.seeds):
         return None
     return (
-        f"IWAE with k = {pair.iwae.k} minus VAE: KL(q || p(h|x)) of the encoder {_number(divergence)}, -log p(x) by "
-        f"annealing {_number(model)}."
+        f"IWAE with k = {pair.iwae.k} minus VAE: KL of the encoder's q from the posterior {_number(divergence)}, "
+        f"-log p(x) by annealing {_number(model)}."
     )
 
 
@@ -155,7 +155,7 @@ QUESTIONS: dict[str, tuple[Answer, str]] = {
     "Is one sample enough to train a VAE?": (_one_sample, "section gradients; Table 1"),
     "How far is L_samples from log p(x)?": (_slack, "table annealed"),
     "Is the IWAE's model better, or its posterior?": (_model_or_posterior, "tables annealed and inference"),
-    "Can a worse KL(q || p) go with a better log p(x)?": (_worse_kl, "sections annealed and inference"),
+    "Can a worse KL of q from the posterior go with a better log p(x)?": (_worse_kl, "sections annealed and inference"),
     "Is ELBO[q_EW] = L_k?": (_equality, "table implicit"),
     "What does the VAE's bound do where q covers a part of the posterior?": (_covered, "by its formula"),
     "Is an isotropic Gaussian q what the VAE's paper has?": (_isotropic, "Kingma & Welling 2014, appendix C"),
