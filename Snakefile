@@ -92,4 +92,4 @@ onstart:
 
 
 onsuccess:
-    print(closing_words())
+    print(closing_words(Path(RESULTS), Path(FIGURES)))

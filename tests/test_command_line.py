@@ -162,6 +162,15 @@ def test_missing_data_in_a_process_of_its_own(tmp_path):
     assert {path.suffix for path in checkpoints.rglob("*") if path.is_file()} <= {".lock"}
 
 
+def test_the_workflow_may_ask_that_messages_go_to_the_log_alone(tmp_path):
+    log = tmp_path / "train.log"
+    command = [sys.executable, "-m", "iwae", "--log", log, "train", "--models", NAME, "--device", "cpu"]
+    command += ["--data", tmp_path, "--results", tmp_path / "r", "--checkpoints", tmp_path / "c"]
+    finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"IWAE_LOG_ONLY": "1"})
+    assert (finished.returncode, finished.stdout, finished.stderr) == (2, "", "")
+    assert log.read_text().endswith("fetch the data first, with python -m iwae fetch.\n")
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """Stands in for training; gives the arguments it was called with."""

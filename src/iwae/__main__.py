@@ -216,6 +216,15 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
+def _write_log(path: Path) -> None:
+    """Write all messages to a file too, or to it alone, with the bars of progress, where the workflow asks for that."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if "IWAE_LOG_ONLY" in os.environ:
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666), sys.stderr.fileno())
+    else:
+        logging.getLogger().addHandler(logging.FileHandler(path))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that the arguments name; the exit status."""
     options = _parser().parse_args(arguments)
@@ -224,8 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ["MPLBACKEND"] = "Agg"  # figures are files; Jupyter sets a backend that only its own processes have
     try:
         if options.log:
-            options.log.parent.mkdir(parents=True, exist_ok=True)
-            logging.getLogger().addHandler(logging.FileHandler(options.log))
+            _write_log(options.log)
         if options.end_with_parent:
             _end_with_parent()
         options.run(options)

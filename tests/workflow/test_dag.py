@@ -4,6 +4,9 @@ import os
 import random
 import re
 import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +14,7 @@ from iwae.__main__ import _parser
 from iwae.files import locked, write_text
 from iwae.reporting import contents
 
+ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "train_mnist_l1_iwae_k2"
 CHEAP = re.compile(r"(collect_results|tabulate_\w+|plot_\w+|summarize_study|all|figures|total|mark_outdated)$")
 
@@ -65,6 +69,14 @@ def test_an_empty_directory_needs_everything_and_prints_commands_that_run(snakem
     assert len(commands) == planned["total"] - 1  # all but the target itself
     for command in commands:
         _parser().parse_args(shlex.split(command.replace("\\\n", ""))[3:])
+
+
+def test_the_quick_study_has_every_kind_of_step(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
+    command += ["--directory", str(tmp_path), "--configfile", str(ROOT / "config/quick.yaml")]
+    planned = jobs(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    steps = {"fetch_mnist", "train_mnist_l1_k5", "train_mnist_l1_k5_from_vae_k1", "measure_model", "collect_results"}
+    assert steps | {"tabulate_table1", "tabulate_table2", "plot_nll", "summarize_study"} <= set(planned)
 
 
 def test_on_a_gpu_one_job_trains_all_that_is_not_finished(snakemake, tiny_study, finish, tmp_path):

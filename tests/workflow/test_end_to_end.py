@@ -39,10 +39,14 @@ def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_stud
     tables, figures_there = (function(study.models, study.sections) for function in (contents.tables, contents.figures))
     assert set(tables) == set(contents.TABLES) and set(figures_there) == set(contents.FIGURES)
     _check_two_commands(workplace / "results/tiny", start, snakemake)
-    status, output = snakemake(overlay=OVERLAY)  # the same command goes on
+    status, output = snakemake("--logger", "iwae", overlay=OVERLAY)  # the same command goes on
     assert status == 0, output
     results, figures = workplace / "results/tiny", workplace / "figures/tiny"
+    assert re.search(r"\n\d+:\d\d  trained (\d+) of \1, measured (\d+) of \2, reported (\d+) of \3\n", output), output
+    assert re.search(r"\n +data +layers +k +model +nll +paper +active +paper\n", output)
+    assert re.search(r"\nmnist +2 +2 +IWAE +\d+\.\d\d +- +\d+\+\d+ +-\n", output)
     assert f"Table 1:  {results.relative_to(workplace)}/table1.md" in output
+    assert "Select jobs" not in output
     _check_results(results, study)
     for name in figures_there:
         for kind in ("pdf", "png", "csv"):

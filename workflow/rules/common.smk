@@ -13,6 +13,7 @@ try:
     from iwae.errors import InputError
     from iwae.files import locked, write_json
     from iwae.reporting import contents
+    from iwae.reporting.closing import closing_words
     from iwae.study.flags import as_flags
     from iwae.study.measurements import MEASUREMENTS
     from iwae.study.registry import DATASETS
@@ -183,20 +184,6 @@ def training_options():
             "--set " + " ".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in study.overrides.items())
         )
     return " ".join(options)
-
-
-def closing_words():
-    """Where the results are, as far as they are there."""
-    places = {
-        "Table 1": f"{RESULTS}/table1.md",
-        "Figures": FIGURES,
-        "Summary": f"{RESULTS}/README.md",
-        "Numbers": f"{RESULTS}/results.csv",
-    }
-    lines = [f"  {name + ':':<10}{path}" for name, path in places.items() if Path(path).exists()]
-    if not lines:
-        return ""
-    return "\n".join([*lines, "  On one page: snakemake --report report.html, with the same configuration."])
 
 
 # What the targets ask for.
