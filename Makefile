@@ -42,7 +42,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 quick: STUDY = quick
-quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU, in some five minutes: config/quick.yaml
+quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.yaml
 	@$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 --logger iwae $(OVERLAY)
 	@$(SNAKEMAKE) --report results/quick/report.html --quiet all $(OVERLAY)
 	@echo "On one page: results/quick/report.html"
