@@ -21,6 +21,8 @@ OVERLAY = {
         "capacity": {"run": True, "models": ["vae-k1"], "latents": [5]},
         "other_datasets": {"run": True, "datasets": ["mnist-static"], "models": ["vae-k1"]},
         "protocols": {"run": True, "models": ["vae-k1"], "variants": ["paper-text"]},
+        "estimators": {"run": True, "models": ["iwae-k2"], "seeds": [0], "estimators": ["dreg"]},
+        "priors": {"run": True, "models": ["vae-k1-z2"], "seeds": [0], "priors": ["vamp2"]},
     },
 }
 
