@@ -36,8 +36,8 @@ WANTED = {
     "pictures": PicturesSettings(samples=3, reconstructions=2),
     "annealed": AnnealedSettings(images=4, simulated=3, temperatures=3, chains=2, leapfrogs=2),
     "inference": InferenceSettings(images=4, samples=2, diagonal_steps=3, full_steps=2, elbo_samples=8),
-    "implicit": ImplicitSettings(images=4, ks=(1, 3), sets=2, groups=2, reconstructions=2),
     "gradients": GradientsSettings(images=2, ks=(1, 2), replicates=3),
+    "implicit": ImplicitSettings(images=4, ks=(1, 3), sets=2, groups=2, reconstructions=2),
 }
 EACH = pytest.mark.parametrize("section", WANTED)
 
@@ -179,7 +179,7 @@ def test_pictures_of_a_model_with_two_units_show_posteriors(tmp_path, model_of, 
     settings = PicturesSettings(samples=3, reconstructions=2, posterior_images=4, posterior_points=5)
     measure(tmp_path, device, pictures=settings)
     with np.load(tmp_path / "pictures.npz") as arrays:
-        shapes = {name: array.shape for name, array in arrays.items()}
+        shapes = {name: array.shape for name, array in arrays.items() if not name.startswith("plane_")}
         np.testing.assert_array_equal(arrays["posterior_inputs"], 255 * binarize(images.train, 124)[:4])
     assert shapes == {
         "samples": (3, 784),
