@@ -114,4 +114,4 @@ def test_every_section_was_measured_with_them(study, name):
 def test_the_table_has_the_objective_s_column(study):
     table = pd.read_csv(study / "table1.csv")
     assert set(table.objective) == {"half"}
-    assert "HALF nll" in (study / "table1.md").read_text()
+    assert "Half: nll" in (study / "table1.md").read_text()

@@ -87,7 +87,7 @@ def test_adam_counts_on_in_a_continued_model(images, device):
             self.stack.block = lambda pixels, steps, batch: self
             super().start_block()
 
-        def run(self, index, first_step, rates):
+        def run(self, index, first_step, *rates_and_weights):
             numbers.append(first_step)
             return torch.zeros(len(index), 1)
 
