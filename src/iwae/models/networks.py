@@ -18,14 +18,15 @@ def linear(parameters: Parameters, layer: str, *inputs: Tensor) -> Tensor:
     samples (k, B, D_in).
     """
     weights = parameters[f"{layer}.weight"].split([x.shape[-1] for x in inputs])
-    first, *others = (_product(x, weight) for x, weight in zip(inputs, weights, strict=True))
-    return sum(others, start=first + parameters[f"{layer}.bias"])
+    biases = (parameters[f"{layer}.bias"], *[0.0] * (len(inputs) - 1))
+    first, *others = (_affine(*each) for each in zip(inputs, weights, biases, strict=True))
+    return sum(others, start=first)
 
 
-def _product(x: Tensor, weight: Tensor) -> Tensor:
+def _affine(x: Tensor, weight: Tensor, bias: Tensor | float) -> Tensor:
     # All leading axes become rows of one matrix: under vmap this is one batched product, where a product with more
-    # axes would copy the weights for each of them.
-    return (x.reshape(-1, x.shape[-1]) @ weight).reshape(*x.shape[:-1], weight.shape[-1])
+    # axes would copy the weights for each of them. The bias is added to the rows, which the compiler makes one step.
+    return (x.reshape(-1, x.shape[-1]) @ weight + bias).reshape(*x.shape[:-1], weight.shape[-1])
 
 
 def hidden(
