@@ -185,7 +185,7 @@ def _activity(folder, spec, training, rng):
 
 
 def _chopped(folder, spec, values, removed, rng):
-    chosen = evenly_spaced(CHOPPED.images, len(values))
+    chosen = evenly_spaced(min(CHOPPED.images, len(values)), len(values))
     values = values[chosen].astype(np.float32)
     loss = UNIT * sum(map(sum, removed)) + rng.normal(0, 1e-3, len(values))
     arrays = {"images": chosen.astype(np.int32), "whole": values}
