@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from iwae.data.sources import fetch
+from iwae.device import configure
 
 os.environ["MPLBACKEND"] = "Agg"  # whatever Jupyter or a desktop sets; the workflow's tests leave it to the library
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,9 +19,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    torch.set_num_threads(1)  # small tensors: more threads only wait for each other
     if config.getoption("--device").startswith("cuda") and not torch.cuda.is_available():
         raise pytest.UsageError("--device cuda needs a CUDA device, and torch sees none: use --device cpu.")
+    # One thread, as tensors are small: more only wait for each other.
+    configure(torch.device(config.getoption("--device")), 1)
     # A slow or crowded machine is no fault of the code.
     hypothesis.settings.register_profile(
         "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -154,13 +154,15 @@ def test_on_a_gpu_float32_is_exact_and_the_compiler_times_nothing(threads):
     compiler = importlib.import_module("torch._inductor.config")
     before = getattr(compiler, "deterministic", None)
     torch.set_float32_matmul_precision("high")  # as TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1 in the environment does
+    torch.backends.cudnn.allow_tf32 = True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             devices.configure(torch.device("cuda"), 1)
             warnings.warn("TensorFloat32 tensor cores for float32 matrix multiplication available", stacklevel=1)
         assert torch.get_float32_matmul_precision() == "highest"
-        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32 and not torch.backends.cudnn.allow_tf32
+        assert torch.backends.cudnn.deterministic
         assert getattr(compiler, "deterministic", True)
     finally:
         torch.set_float32_matmul_precision("highest")

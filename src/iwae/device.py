@@ -54,8 +54,11 @@ def configure(device: torch.device, threads: int) -> None:
 
 
 def _configure_cuda() -> None:
-    # Exact float32: the environment may ask for TF32, as in some containers, and PyTorch before 2.14 recommends it.
+    # Exact float32: the environment may ask for TF32, as in some containers, PyTorch before 2.14 recommends it, and
+    # convolutions have it by default. Of their algorithms, some add up in an order that is never the same twice.
     torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
     warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
     # Else the compiler times reductions and products to choose between them, and a continued training, which compiles
     # anew, may sum in another order.
