@@ -221,3 +221,21 @@ def test_provenance_of_the_code_can_be_kept(folder):
     assert provenance["source_sha256"] == manifest.source_sha256()
     assert len(provenance["source_sha256"]) == 64
     assert {"git_commit", "python", "torch", "numpy"} <= set(provenance)
+
+
+def test_stripped_weights_are_gone_and_what_was_measured_stays_current(folder):
+    before = manifest.read(folder)
+    manifest.strip(folder)
+    manifest.strip(folder)  # there is nothing more to do
+    assert not (folder / manifest.WEIGHTS).exists()
+    assert manifest.read(folder)["training"] == before["training"] | {"stripped": True}
+    assert manifest.is_current(folder, "training", TRAINING) and manifest.is_current(folder, "surgery", SURGERY)
+    with pytest.raises(InputError, match="was deleted to make the study small: train the model again"):
+        manifest.checked_file(folder, "training", manifest.WEIGHTS)
+
+
+def test_weights_that_are_not_the_manifest_s_are_not_stripped(folder):
+    (folder / manifest.WEIGHTS).write_bytes(b"others")
+    with pytest.raises(InputError, match="is not the file its manifest describes"):
+        manifest.strip(folder)
+    assert (folder / manifest.WEIGHTS).is_file() and not manifest.is_stripped(manifest.read(folder))

@@ -47,6 +47,13 @@ def _measure(options: argparse.Namespace) -> None:
     measure(options.model, options.data, wanted, options.device, options.threads)
 
 
+def _strip(options: argparse.Namespace) -> None:
+    from iwae.study.manifest import strip
+
+    for folder in options.folders:
+        strip(folder)
+
+
 def _collect(options: argparse.Namespace) -> None:
     from iwae.reporting.collect import write_results
 
@@ -166,6 +173,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(sub)
     for name, entry in MEASUREMENTS.items():
         add_flags(sub.add_argument_group(name, entry.about), entry.settings, name)
+
+    sub = verb("strip", _strip, "delete the weights of measured models, to make a study small; their manifests say so")
+    sub.add_argument("folders", type=Path, nargs="+", help="models, such as results/paper/mnist/l1-vae-k1/seed1")
 
     sub = verb("collect", _collect, "collect the models' results into one tidy results.csv")
     _add_study(sub)

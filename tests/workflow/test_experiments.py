@@ -45,6 +45,36 @@ def test_each_prior_trains_the_same_models_and_networks_have_their_own_layers(co
         assert {base, f"{base}-mog100", f"{base}-vamp100"} <= kinds
 
 
+def test_models_are_trained_again_for_other_passes_wherever_they_are_from(configuration):
+    again = {"run": True, "of": ["warm_starts", "capacity"], "models": ["vae-k1"], "seeds": [0], "passes": [3]}
+    config = configuration(
+        training={"protocol": "efficient", "passes": 9},
+        grid={"layers": [2], "objectives": ["vae"], "k": [1]},
+        experiments={"warm_starts": {"models": ["vae-k1-from-iwae-k50"]}, "convergence": again},
+    )
+    study = read_study(config)
+    shorter = {model.kind for model in study.models if model.passes}
+    assert shorter == {
+        f"l1-{kind}" for kind in ("vae-k1-p3", "vae-k1-z100-p3", "vae-k1-p3-from-iwae-k50", "iwae-k50-p3")
+    }
+    assert {study.settings("training", model)["passes"] for model in study.models if model.passes} == {3}
+    assert {model.seed for model in study.models if model.passes} == {0}
+
+
+def test_a_step_may_be_for_some_seeds_and_not_for_models_of_other_passes(configuration):
+    again = {"run": True, "models": ["vae-k1"], "passes": [3]}
+    config = configuration(
+        training={"protocol": "efficient", "passes": 9},
+        experiments={"convergence": again},
+        annealed={"run": True, "seeds": [1]},
+    )
+    study = read_study(config)
+    asked = {model for model in study.models if "annealed" in study.sections_of(model)}
+    assert asked == {model for model in study.models if model.seed == 1 and model.passes is None} != set()
+    shorter = next(model for model in study.models if model.passes)
+    assert study.sections_of(shorter) == ("training", "likelihood", "activity", "chopped", "surgery")
+
+
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
@@ -69,6 +99,7 @@ def test_each_prior_trains_the_same_models_and_networks_have_their_own_layers(co
         (("other_priors", "models"), ["vae-k1-hvea"], "experiments.other_priors: variation 'hvea' is unknown"),
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
+        (("convergence", "of"), ["priors"], "experiments.convergence.of: 'priors' is turned off"),
         (("capacity", "run"), "yes", "experiments.capacity.run: 'yes' must be"),
     ],
 )

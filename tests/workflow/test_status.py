@@ -148,3 +148,13 @@ def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finis
     (tmp_path / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
     assert study_status(tiny_study(), tmp_path, tmp_path / "states").outdated == {}
     assert set(study_status(tiny_study(grid={"k": [1]}), tmp_path, tmp_path / "states").outdated) == {("", "results")}
+
+
+def test_a_model_without_its_weights_is_finished_but_cannot_be_measured(tiny_study, finish, tmp_path):
+    study, states = tiny_study(), tmp_path / "states"
+    finish(study, tmp_path)
+    manifest.strip(tmp_path / study.models[0].name)
+    status = study_status(study, tmp_path, states)
+    assert unfinished(status) == {} and status.stripped == [study.models[0]]
+    with pytest.raises(InputError, match="has lost its weights on purpose, so likelihood cannot be made"):
+        study_status(tiny_study(likelihood={"samples": 20}), tmp_path, states)

@@ -15,6 +15,7 @@ try:
     from iwae.reporting import contents
     from iwae.reporting.closing import closing_words
     from iwae.study.flags import as_flags
+    from iwae.study.manifest import WEIGHTS
     from iwae.study.measurements import MEASUREMENTS
     from iwae.study.registry import DATASETS
     from iwae.study.repeated import refuse_repeated_keys
@@ -73,9 +74,15 @@ def keep_configuration():
         write_json(Path(RESULTS) / "configuration.json", config)
 
 
-def model_files(*files):
-    """These files of every model."""
-    return expand("<results>/{model}/{file}", model=NAMES, file=files)
+def model_files(section, files):
+    """These files of every model for which a section is asked; weights that were deleted on purpose are not."""
+    return [
+        f"<results>/{model.name}/{file}"
+        for model in study.models
+        if section in study.sections_of(model)
+        for file in files
+        if not (file == WEIGHTS and model in status.stripped)
+    ]
 
 
 def section_files(*sections):
@@ -83,7 +90,8 @@ def section_files(*sections):
 
     Snakemake does not mind if a file between existing ones is missing, so targets ask for these files themselves.
     """
-    files = model_files(*(file for section in sections for file in FILES[section]), "manifest.json")
+    files = [file for section in sections for file in model_files(section, FILES[section])]
+    files += model_files("training", ["manifest.json"])
     return files + [mark for section in sections for mark in outdated_marks(section, NAMES)]
 
 

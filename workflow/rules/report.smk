@@ -66,7 +66,7 @@ for name, item in FIGURES_OF_STUDY.items():
             f"plot_{name}"
         input:
             "<results>/results.csv",
-            model_files(*item.files),
+            model_files(item.section, item.files),
         output:
             multiext(f"<figures>/{name}", ".pdf", ".csv"),
             report(

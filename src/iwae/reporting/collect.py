@@ -13,6 +13,7 @@ from iwae.reporting.results import COLUMNS, CONFIGURATION, write_frame
 from iwae.reporting.study import Model, StudyResults, passes
 from iwae.study import manifest
 from iwae.study.configuration import study_of
+from iwae.study.specification import ModelSpec
 
 _NEEDED = ("training", "likelihood", "activity")
 
@@ -55,7 +56,8 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
     for name in names:
         if name not in models and interim:
             continue
-        _check(study, name, models.get(name), set() if interim else {*_NEEDED, *study.sections})
+        needed = set() if interim else {*_NEEDED, *study.sections_of(ModelSpec.parse(name))}
+        _check(study, name, models.get(name), needed)
         model = models[name]
         head = {
             "study": study.folder.name,
@@ -77,6 +79,6 @@ def _check(study: StudyResults, name: str, model: Model | None, needed: Iterable
             f"{folder / manifest.NAME} has no entry {section!r} of these weights under the settings of the study: run "
             "that step for this model first."
         )
-    for section, entry in found.items():
-        for file in entry["files"]:
+    for section in found:
+        for file in manifest.files_of(found, section):
             manifest.checked_file(folder, section, file)

@@ -60,7 +60,7 @@ def _continued(spec: ModelSpec) -> bool:
 
 
 def _resized(spec: ModelSpec) -> bool:
-    return spec.latents not in (None, PLANE)
+    return spec.latents not in (None, PLANE) and spec.passes is None
 
 
 def _planar(spec: ModelSpec) -> bool:

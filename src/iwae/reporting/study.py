@@ -1,5 +1,6 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
+import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -90,14 +91,21 @@ class Model:
         return self._tables[section, file].copy()
 
     @cached_property
+    def _files(self) -> dict[tuple[str, str], Mapping[str, np.ndarray]]:
+        return {}
+
+    @cached_property
     def _tables(self) -> dict[tuple[str, str], pd.DataFrame]:
         """What was read: a study is not expected to change while it is reported."""
         return {}
 
     def arrays(self, section: str, file: str, names: Iterable[str]) -> dict[str, np.ndarray]:
         """Arrays of an npz file of one step."""
-        with np.load(manifest.checked_file(self.folder, section, file)) as content:
-            return {name: content[name] for name in names}
+        if (section, file) not in self._files:
+            self._files[section, file] = np.load(
+                io.BytesIO(manifest.checked_file(self.folder, section, file).read_bytes())
+            )
+        return {name: self._files[section, file][name] for name in names}
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class StudyResults:
         folder: Its folder.
         models: The trained models.
         specs: All models that the study asks for.
-        sections: The steps that are run on each of them.
+        sections: The steps that are run on some of them.
         configured: What the configuration asks for; None where it is not known.
         known: What was read of the models so far.
     """
@@ -169,7 +177,11 @@ class StudyResults:
     def unfinished(self) -> list[ModelSpec]:
         """The models that are still to be trained or measured."""
         sections = {model.spec: model.manifest for model in self.models}
-        return [spec for spec in self.specs if set(self.sections) - set(sections.get(spec, ()))]
+        return [spec for spec in self.specs if set(self.sections_of(spec)) - set(sections.get(spec, ()))]
+
+    def sections_of(self, spec: ModelSpec) -> tuple[str, ...]:
+        """The steps that are run on one model."""
+        return self.configured.sections_of(spec) if self.configured else self.sections
 
     @cached_property
     def by_kind(self) -> dict[Kind, dict[int, Model]]:
@@ -218,7 +230,7 @@ def stage_passes(stages: int) -> int:
 def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Model:
     """A model with the sections of its manifest that are results of the study: of its weights, under its settings."""
     content = checked_manifest(folder / spec.name, spec)
-    sections = [name for name in (configured.sections if configured else manifest.SECTIONS) if name in content]
+    sections = [name for name in (configured.sections_of(spec) if configured else manifest.SECTIONS) if name in content]
     weights = content.get("training", {}).get("files", {}).get(manifest.WEIGHTS)
     kept = {
         name: content[name]

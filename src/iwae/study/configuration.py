@@ -30,6 +30,7 @@ class StudyConfig:
         models: The models of the grid and of the experiments, each once, in order.
         training: How they are trained; `settings` gives it as one model has it.
         measurements: The settings of each step that measures a model, by the step's name, without those turned off.
+        measured_seeds: The seeds of the models that a step is for, by the step's name; all where it is left out.
         protocol: The preset's name; `training` holds its fields, overrides included.
         overrides: Fields of the protocol that differ from the preset.
         checkpoint_minutes: Minutes between two saved states of training.
@@ -45,6 +46,7 @@ class StudyConfig:
     models: tuple[ModelSpec, ...]
     training: TrainingSettings
     measurements: dict[str, Settings]
+    measured_seeds: dict[str, tuple[int, ...]]
     protocol: str
     overrides: dict[str, Any]
     checkpoint_minutes: float
@@ -57,8 +59,21 @@ class StudyConfig:
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections that a model's manifest must have for the study to be finished, in order."""
+        """The sections that some model's manifest must have for the study to be finished, in order."""
         return ("training", *self.measurements)
+
+    def sections_of(self, model: ModelSpec) -> tuple[str, ...]:
+        """The sections that the manifest of this model must have.
+
+        Models of other numbers of passes are there to be compared with those of all passes by what effects are about.
+        """
+        chosen = (
+            name
+            for name in self.measurements
+            if (seeds := self.measured_seeds.get(name)) is None or model.seed in seeds
+            if model.passes is None or MEASUREMENTS[name].of_convergence
+        )
+        return ("training", *chosen)
 
     def settings(self, section: str, model: ModelSpec) -> dict[str, Any]:
         """The settings of one section of a model's manifest, as the manifest keeps them."""
@@ -108,6 +123,9 @@ def study_of(config: dict[str, Any]) -> StudyConfig:
         training=training_of(training),
         measurements={
             name: measurement_of(name, config[name]) for name in MEASUREMENTS if config.get(name, _OFF).get("run", True)
+        },
+        measured_seeds={
+            name: tuple(seeds) for name in MEASUREMENTS if (seeds := config.get(name, _OFF).get("seeds")) is not None
         },
         protocol=training["protocol"],
         overrides=training["overrides"],

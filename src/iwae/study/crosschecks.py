@@ -51,6 +51,11 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     """Each experiment is tried alone, whether it is to run or not; then the protocols of all their models."""
     yield from _refusal("grid", models_of, {**config, "experiments": {}})
     for name, experiment in config["experiments"].items():
+        if name == "convergence":  # of models that are checked already
+            for place in experiment["of"] if experiment["run"] else ():
+                if place != "grid" and not config["experiments"][place]["run"]:
+                    yield f"experiments.convergence.of: {place!r} is turned off, so it has no models"
+            continue
         yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():

@@ -81,14 +81,11 @@ def group(record: type) -> dict[str, Declaration]:
 
 
 def _typed(found: Declaration, hint: Any) -> Declaration:
-    kinds = [kind for kind in get_args(hint) if kind not in (type(None), ...)] if get_origin(hint) is not dict else []
+    optional = isinstance(hint, UnionType)
+    if optional:
+        (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
     many = get_origin(hint) is tuple
-    return replace(
-        found,
-        kind=kinds[0] if kinds else get_origin(hint) or hint,
-        many=many,
-        optional=isinstance(hint, UnionType),
-    )
+    return replace(found, kind=get_args(hint)[0] if many else get_origin(hint) or hint, many=many, optional=optional)
 
 
 @dataclass(frozen=True)

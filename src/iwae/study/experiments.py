@@ -1,14 +1,15 @@
 """The paper's experiments beside its main grid: which models each of them trains, and which it compares them with."""
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from iwae.errors import InputError
 from iwae.study.declaration import key
 from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS
-from iwae.study.specification import LAYERS, MOST_SEEDS, ModelSpec
+from iwae.study.specification import MOST_SEEDS, ModelSpec
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ class Capacity(Experiment):
     latents: tuple[int, ...] = key("Latent units, beside the grid's", least=1)
 
 
+REPEATABLE = ("grid", "warm_starts", "capacity", "other_datasets", "priors", "other_priors")
+
+
 @dataclass(frozen=True)
 class Convergence(Experiment):
     """The keys of ``convergence``."""
 
-    layers: tuple[int, ...] = key("Stochastic layers of the models", choices=LAYERS)
+    of: tuple[str, ...] = key("The grid and the experiments whose models are trained once more", choices=REPEATABLE)
     passes: tuple[int, ...] = key("Passes over the training images, beside those of training.passes", least=1)
 
 
@@ -77,8 +81,13 @@ EXPERIMENTS = {
 """The keys of each experiment."""
 
 
+# What each value of an experiment's list adds to a model's name, and the list's key where it is not the experiment's.
+_PARTS = {"priors": "{}", "other_priors": "{}", "estimators": "by-{}", "protocols": "with-{}"}
+_LISTS = {"other_priors": "priors", "protocols": "variants"}
+
+
 def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSpec]:
-    """The models of one experiment, those included that it compares its own with.
+    """The models of one experiment but ``convergence``, those included that it compares its own with.
 
     Args:
         name: One of `EXPERIMENTS`.
@@ -93,28 +102,34 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             if model.origin is None:
                 raise InputError(f"{kind!r} is not a continued model: write it like iwae-k50-from-vae-k1.")
             yield from (model.origin, model)
-        elif name == "convergence":
-            for layers, passes in itertools.product(experiment["layers"], experiment["passes"]):
-                whole = replace(model, layers=layers)
-                yield from (whole, _varied(whole, whole.variation, f"p{passes}"))
-        elif name in ("priors", "other_priors"):
-            yield from (model, *(_varied(model, model.variation, prior) for prior in experiment["priors"]))
+        elif name in _PARTS:
+            added = (_PARTS[name].format(value) for value in experiment[_LISTS.get(name, name)])
+            yield from (model, *(_varied(model, part) for part in added))
         elif model.variation:
             raise InputError(f"{kind!r} is impossible here: write an objective and k, like iwae-k50.")
         elif name == "other_datasets":
             yield model
         elif name == "two_latents":
             yield replace(model, variation="z2")
-        elif name == "capacity":
-            yield from (model, *(replace(model, variation=f"z{units}") for units in experiment["latents"]))
-        elif name == "estimators":
-            yield from (model, *(replace(model, variation=f"by-{each}") for each in experiment["estimators"]))
         else:
-            yield from (model, *(replace(model, variation=f"with-{variant}") for variant in experiment["variants"]))
+            yield from (model, *(_varied(model, f"z{units}") for units in experiment["latents"]))
 
 
-def _varied(model: ModelSpec, *parts: str) -> ModelSpec:
-    return replace(model, variation="-".join(filter(None, parts)))
+def repeated_models(experiment: dict[str, Any], models: Iterable[ModelSpec]) -> Iterator[ModelSpec]:
+    """The models of ``convergence``: those of its data sets, objectives, k and seeds among `models`, for other passes.
+
+    Those that they are continued from are among them.
+    """
+    for model, passes in itertools.product(models, experiment["passes"]):
+        wanted = model.dataset in experiment["datasets"] and model.seed in experiment["seeds"]
+        if wanted and f"{model.objective}-k{model.k}" in experiment["models"] and model.passes is None:
+            before, after = re.fullmatch(r"(.*?)-?((?:(?:by|from|with)-.*)?)", model.variation).groups()
+            again = replace(model, variation="-".join(filter(None, (before, f"p{passes}", after))))
+            yield from filter(None, (again.origin, again))
+
+
+def _varied(model: ModelSpec, part: str) -> ModelSpec:
+    return replace(model, variation="-".join(filter(None, (model.variation, part))))
 
 
 def _parsed(dataset: str, kind: str, seed: int) -> ModelSpec:

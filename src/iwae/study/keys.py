@@ -49,6 +49,13 @@ class ProtocolKeys:
 
 
 @dataclass(frozen=True)
+class Optional(Run):
+    """Whether models are measured by a step, and which."""
+
+    seeds: tuple[int, ...] | None = key("Seeds of the models that are measured; null for all", least=0)
+
+
+@dataclass(frozen=True)
 class CheckpointKeys:
     """What has no influence on results."""
 
@@ -74,7 +81,8 @@ class DataKeys:
 def configuration_keys() -> Group:
     """Every key of a configuration."""
     measurements = {
-        name: (group(Run) if entry.optional else {}) | group(entry.settings) for name, entry in MEASUREMENTS.items()
+        name: (group(Optional) if entry.optional else {}) | group(entry.settings)
+        for name, entry in MEASUREMENTS.items()
     }
     return {
         **group(StudyKeys),

@@ -6,6 +6,7 @@ that was made (`iwae.study.measurements`). A section holds
 * ``settings``: all that determines the result, those of the sections it reads included,
 * ``weights``: the SHA-256 of the ``model.safetensors`` that was measured (not in ``training``),
 * ``files``: the SHA-256 of each file that was written,
+* ``stripped``: true where the weights were deleted on purpose, to make a study small (in ``training`` alone),
 * ``provenance``: when, where and by which code; it never decides whether a result is current.
 
 Standard library only: the workflow reads manifests while it builds its graph.
@@ -82,6 +83,34 @@ def record(
         write_json(folder / NAME, {"model": model.as_dict(), **ordered})
 
 
+def strip(folder: Path) -> None:
+    """Delete the weights of the model in `folder`, and say so in its manifest, which keeps their SHA-256.
+
+    Raises:
+        InputError: There is no trained model, or its weights are not those of its manifest.
+    """
+    folder = Path(folder)
+    if is_stripped(read(folder)):
+        return
+    path = checked_file(folder, "training", WEIGHTS)
+    with locked(folder / f".{NAME}.lock"):
+        content = read(folder)
+        content["training"] |= {"stripped": True}
+        write_json(folder / NAME, content)
+    path.unlink()
+
+
+def is_stripped(content: dict[str, Any]) -> bool:
+    """Whether a manifest tells of weights that were deleted on purpose."""
+    return content.get("training", {}).get("stripped", False)
+
+
+def files_of(content: dict[str, Any], section: str) -> dict[str, str]:
+    """The SHA-256 of each file of a section that must be there, by its name; `content` is the manifest."""
+    gone = {WEIGHTS} if is_stripped(content) else set()
+    return {name: digest for name, digest in content[section]["files"].items() if name not in gone}
+
+
 def is_current(folder: Path, section: str, settings: dict[str, Any]) -> bool:
     """Whether `folder` holds the result of `section` under these settings, with all its files."""
     folder = Path(folder)
@@ -93,7 +122,7 @@ def is_current(folder: Path, section: str, settings: dict[str, Any]) -> bool:
         return False
     weights = content.get("training", {}).get("files", {}).get(WEIGHTS)
     measured_these = section == "training" or entry["weights"] == weights
-    return measured_these and all((folder / name).is_file() for name in entry["files"])
+    return measured_these and all((folder / name).is_file() for name in files_of(content, section))
 
 
 def checked_file(folder: Path, section: str, name: str) -> Path:
@@ -102,10 +131,12 @@ def checked_file(folder: Path, section: str, name: str) -> Path:
     Raises:
         InputError: The file is missing, unknown to the manifest, or not the one the manifest describes.
     """
-    path = Path(folder) / name
-    expected = read(folder).get(section, {}).get("files", {}).get(name)
+    path, content = Path(folder) / name, read(folder)
+    expected = content.get(section, {}).get("files", {}).get(name)
     if expected is None:
         raise InputError(f"{path} is unknown to {path.parent / NAME}: the step {section!r} has not been run there.")
+    if name == WEIGHTS and is_stripped(content):
+        raise InputError(f"{path} was deleted to make the study small: train the model again, in another folder.")
     if not path.is_file():
         raise InputError(f"{path} is missing: restore it or run the step {section!r} again.")
     found = sha256(path)

@@ -149,7 +149,8 @@ class Measurement:
         files: The files of the model's folder that it writes.
         write: The function (subject, settings) that measures and writes them (`iwae.evaluation.subject.Subject`).
         reads: The sections whose files it reads; their settings determine its result too.
-        optional: Whether a configuration may turn it off.
+        optional: Whether a configuration may turn it off, or ask for it of some seeds alone.
+        of_convergence: Whether models are measured by it that are trained for other numbers of passes.
     """
 
     about: str
@@ -158,6 +159,7 @@ class Measurement:
     write: str
     reads: tuple[str, ...] = ()
     optional: bool = False
+    of_convergence: bool = False
 
 
 MEASUREMENTS = {
@@ -166,9 +168,14 @@ MEASUREMENTS = {
         LikelihoodSettings,
         ("likelihood.npz", "likelihood.csv"),
         "iwae.evaluation.likelihood:write",
+        of_convergence=True,
     ),
     "activity": Measurement(
-        "the activity A_u of the latent units", ActivitySettings, ("activity.csv",), "iwae.evaluation.activity:write"
+        "the activity A_u of the latent units",
+        ActivitySettings,
+        ("activity.csv",),
+        "iwae.evaluation.activity:write",
+        of_convergence=True,
     ),
     "chopped": Measurement(
         "what log p(x) loses when the inactive units are removed",
@@ -177,12 +184,14 @@ MEASUREMENTS = {
         "iwae.evaluation.chopped:write",
         reads=("activity",),
         optional=True,
+        of_convergence=True,
     ),
     "surgery": Measurement(
         "the ELBO split into reconstruction, index-code mutual information and marginal KL",
         SurgerySettings,
         ("surgery.csv",),
         "iwae.evaluation.surgery:write",
+        of_convergence=True,
     ),
     "replaced": Measurement(
         "what another prior in the place of the model's own would gain",

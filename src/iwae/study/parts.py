@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from iwae.study.declaration import Settings, declarations
-from iwae.study.experiments import experiment_models
+from iwae.study.experiments import experiment_models, repeated_models
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import preset
 from iwae.study.settings import TrainingSettings
@@ -14,12 +14,16 @@ from iwae.study.specification import ModelSpec, grid
 
 def models_of(config: dict[str, Any]) -> tuple[ModelSpec, ...]:
     """The models of the grid and of the experiments that are run, each once, in order."""
-    group = config["grid"]
-    models = set(grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"]))
-    for name, experiment in config["experiments"].items():
-        if experiment["run"]:
-            models.update(experiment_models(name, experiment))
-    return tuple(sorted(models))
+    group, experiments = config["grid"], config["experiments"]
+    models = {"grid": grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"])}
+    for name, experiment in experiments.items():
+        if experiment["run"] and name != "convergence":
+            models[name] = list(experiment_models(name, experiment))
+    again = experiments.get("convergence", {"run": False})
+    if again["run"]:
+        repeated = (model for name in again["of"] for model in models.get(name, ()))
+        models["convergence"] = list(repeated_models(again, repeated))
+    return tuple(sorted({model for found in models.values() for model in found}))
 
 
 def training_of(group: dict[str, Any]) -> TrainingSettings:

@@ -37,10 +37,12 @@ class StudyStatus:
         outdated: For (model's name, section) with a result under other settings or of other weights, a hash of that
             result and of the settings asked for now. The result is there, so its absence cannot trigger the work. The
             entry ("", "results") stands for a ``results.csv`` that holds models which are not the study's.
+        stripped: The models whose weights were deleted on purpose.
     """
 
     unfinished: dict[str, list[ModelSpec]] = field(default_factory=dict)
     outdated: dict[tuple[str, str], str] = field(default_factory=dict)
+    stripped: list[ModelSpec] = field(default_factory=list)
 
     def missing(self) -> str:
         """One sentence on what is unfinished; empty if all is finished."""
@@ -104,11 +106,18 @@ def _collected(path: Path) -> set[str]:
 def _look(study: StudyConfig, model: ModelSpec, folder: Path, result: StudyStatus) -> None:
     """Enter into `result` how one model status."""
     content, trained = _content(model, folder), True
-    for section in study.sections:
+    if manifest.is_stripped(content):
+        result.stripped.append(model)
+    for section in study.sections_of(model):
         asked = study.settings(section, model)
         if trained and manifest.is_current(folder, section, asked):
-            _check_files(folder, section, content[section]["files"])
+            _check_files(folder, section, manifest.files_of(content, section))
             continue
+        if manifest.is_stripped(content):
+            raise InputError(
+                f"{folder} has lost its weights on purpose, so {section} cannot be made: delete the folder to train "
+                "the model again."
+            )
         result.unfinished[section].append(model)
         if trained and section in content:
             result.outdated[model.name, section] = _hash(content[section], asked)

@@ -83,3 +83,11 @@ def test_no_flipped_bit_of_what_is_read_first_ends_in_a_traceback(study, name):
         flip(study[0] / name, place, bit)
         assert any(name in problem for part in inspect(*study) for problem in part.problems)
         (study[0] / name).write_bytes(whole)
+
+
+def test_weights_that_were_deleted_on_purpose_are_not_missed(study, problems):
+    folder = next(study[0].rglob(manifest.NAME)).parent
+    manifest.strip(folder)
+    assert problems("models") == []
+    (folder / "activity.csv").unlink()
+    assert problems("models").naming(folder / "activity.csv", "is missing")

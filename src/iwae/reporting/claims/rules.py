@@ -99,8 +99,8 @@ def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contra
     """The quantity of models with more latent units minus that of the paper's size, below `margin`."""
     for kind, models in sorted(evidence.study.by_kind.items()):
         units = next(iter(models.values())).spec.latents or 0
-        if kind.dataset == claim.dataset and units > PAPER_LATENTS:
-            base = kind._replace(variation="")
+        base = kind._replace(variation="")
+        if kind.dataset == claim.dataset and units > PAPER_LATENTS and kind == base._replace(variation=f"z{units}"):
             label = f"{_words(kind)}: {units} units minus {PAPER_LATENTS}"
             yield _contrast(claim, label, {kind: 1.0, base: -1.0}, Region(high=margin))
 

@@ -18,7 +18,8 @@ LAST_LAYER = "px.logits.weight"  # (200, 784): a row for each unit of the decode
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The weights of the most used hidden units: the rows of largest norm, largest first."""
     parts = []
-    for title, model in shown(study, kinds, "training").items():
+    there = (item for item in shown(study, kinds, "training").items() if not manifest.is_stripped(item[1].manifest))
+    for title, model in there:
         weight = load_file(manifest.checked_file(model.folder, "training", manifest.WEIGHTS))[LAST_LAYER]
         weight = weight.astype(np.float64)
         units = np.argsort(-np.linalg.norm(weight, axis=1), kind="stable")[:WEIGHTS]

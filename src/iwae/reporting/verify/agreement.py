@@ -48,7 +48,11 @@ def disagreements(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Ite
     images = settings.train_images or left
     schedule = Schedule.of(settings, images, continued=spec.origin is not None)
     yield from _curve(folder / "training.csv", content["training"]["provenance"], settings, schedule)
-    yield from _weights(folder / manifest.WEIGHTS, spec, content["training"]["provenance"])
+    stack = content["training"]["provenance"].get("stack", [spec.name])
+    if spec.name not in stack:
+        yield f"{folder / manifest.NAME}: {spec.name} is none of the models that it says were trained together."
+    if not manifest.is_stripped(content):
+        yield from _weights(folder, spec, content)
     for section, found in _SECTIONS.items():
         if section in content:
             yield from found(folder, content, images)
@@ -103,14 +107,18 @@ def _rows(path: Path, curve: pd.DataFrame, schedule: Schedule) -> Iterator[str]:
             yield from _unlike(path, f"{column} in row {row + 1}", curve[column][row], right[row])
 
 
-def _weights(path: Path, spec: ModelSpec, provenance: dict[str, Any]) -> Iterator[str]:
+def _weights(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Iterator[str]:
+    path = folder / manifest.WEIGHTS
     weights = load_file(path)
     for name in (name for name, values in weights.items() if not np.isfinite(values).all()):
         yield f"{path}: {name} is not finite."
     if spec.latents:
         yield from _unlike(path, "the number of latent units", len(weights["q1.mean.bias"]), spec.latents)
-    if spec.name not in provenance.get("stack", [spec.name]):
-        yield f"{path.with_name(manifest.NAME)}: {spec.name} is none of the models that it says were trained together."
+    if "activity" in content:
+        counts = pd.read_csv(folder / "activity.csv").layer.value_counts()
+        units = {layer: len(weights[f"q{layer}.mean.bias"]) for layer in range(1, spec.layers + 1)}
+        found = dict(sorted(counts.items()))
+        yield from _unlike(folder / "activity.csv", "the number of units by layer", found, units, manifest.WEIGHTS)
 
 
 def _likelihood(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
@@ -126,14 +134,6 @@ def _likelihood(folder: Path, content: dict[str, Any], images: int) -> Iterator[
     spaced = np.arange(len(chosen["train"])) * images // len(chosen["train"])
     if not np.array_equal(chosen["train"], spaced):
         yield f"{path}: the training images are not spread evenly over the {images} that {manifest.NAME} tells of."
-
-
-def _activity(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
-    weights = load_file(folder / manifest.WEIGHTS)
-    counts = pd.read_csv(folder / "activity.csv").layer.value_counts()
-    units = {layer: len(weights[f"q{layer}.mean.bias"]) for layer in range(1, content["model"]["layers"] + 1)}
-    found = dict(sorted(counts.items()))
-    yield from _unlike(folder / "activity.csv", "the number of units by layer", found, units, manifest.WEIGHTS)
 
 
 def _chopped(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
@@ -174,7 +174,6 @@ def _pictures(folder: Path, content: dict[str, Any], images: int) -> Iterator[st
 
 _SECTIONS = {
     "likelihood": _likelihood,
-    "activity": _activity,
     "chopped": _chopped,
     "surgery": _surgery,
     "pictures": _pictures,

@@ -67,7 +67,7 @@ def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyCo
         yield f"{folder} is missing: the configuration asks for this model."
         return
     content = checked_manifest(folder, spec)
-    for section in study.sections:
+    for section in study.sections_of(spec):
         if section not in content:
             yield f"{path} has no entry {section!r}, which the configuration asks for."
             continue
@@ -91,7 +91,7 @@ def _file_problems(folder: Path, section: str, content: dict[str, Any]) -> Itera
     for name in FILES[section]:
         if name not in entry["files"]:
             yield f"{folder / manifest.NAME} does not list {name}, which the step {section!r} writes."
-    for name, expected in entry["files"].items():
+    for name, expected in manifest.files_of(content, section).items():
         path = folder / name
         if not path.is_file():
             yield f"{path} is missing: {manifest.NAME} lists it."

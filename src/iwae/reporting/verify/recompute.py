@@ -61,9 +61,10 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
     """
     problems: list[str] = []
     try:
-        models = integrity.configured(results).models
+        every = integrity.configured(results).models
     except InputError:
         return Inspection(_TITLE, "nothing, since the configuration cannot be read.", ())
+    models = [spec for spec in every if not _is_stripped(results / spec.name)]
     for dataset in sorted({spec.dataset for spec in models}):
         splits.load(dataset, options.data, held_out=0)  # if they are not there, that is no fault of the study
     choose_device(options.device)
@@ -80,11 +81,18 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
             bar.update(number * len(_PARTS) - bar.n)  # what was left out of this model
     compared = (
         f"L_S of {options.images} test images, A_u over all training images and the surgery from {options.images} "
-        f"draws, of each of {len(models)} models, measured afresh with other draws, with what the folders hold, within "
-        f"{ERRORS} standard errors; {SAME_IMAGES} images, and the last bound on held-out images, with the same draws, "
-        f"within {SAME_DRAWS:g} nats."
+        f"draws, of the {len(models)} of {len(every)} models whose weights are there, measured afresh with other "
+        f"draws, with what the folders hold, within {ERRORS} standard errors; {SAME_IMAGES} images, and the last bound on "
+        f"held-out images, with the same draws, within {SAME_DRAWS:g} nats."
     )
     return Inspection(_TITLE, compared, tuple(problems))
+
+
+def _is_stripped(folder: Path) -> bool:
+    try:
+        return manifest.is_stripped(manifest.read(folder))
+    except UNREADABLE:
+        return False  # told of when the model is to be measured
 
 
 @dataclass(frozen=True)
