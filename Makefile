@@ -50,7 +50,7 @@ quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.ya
 paper: $(STAMP) ## the full replication, for a GPU: config.yaml
 	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1
 
-study: $(STAMP) ## any study: make study STUDY=cpu, as config/cpu.yaml describes it
+study: $(STAMP) ## any study: make study STUDY=efficient, as config/efficient.yaml describes it
 	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 $(OVERLAY)
 
 figures: $(STAMP) ## tables and figures of STUDY from its results; never trains

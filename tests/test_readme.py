@@ -25,7 +25,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 def model(tmp_path, monkeypatch):
     """The folder that the README names, with an untrained model in it, below the working directory."""
     spec, settings = ModelSpec("mnist", 1, "iwae", 50, 0), TrainingSettings()
-    folder = tmp_path / "results/cpu" / spec.name
+    folder = tmp_path / "results/efficient" / spec.name
     folder.mkdir(parents=True)
     train = np.random.default_rng(0).integers(0, 256, (20, 784), dtype=np.uint8)
     save_file(initialize(Architecture.paper(1), settings.protocol, 0, train), folder / manifest.WEIGHTS)

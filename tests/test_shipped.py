@@ -31,7 +31,7 @@ def test_every_file_is_what_it_was_and_every_number_is_made_again(results):
 
 def test_figures_are_drawn_again_to_the_pixel(results, tmp_path):
     for name in figures_of(StudyResults.open(results)):
-        write_figure(name, results, tmp_path)
+        write_figure(name, StudyResults.open(results), tmp_path)
         ours, shipped = (matplotlib.image.imread(path / f"{name}.png") for path in (tmp_path, _figures(results)))
         np.testing.assert_array_equal(ours, shipped, err_msg=name)
 

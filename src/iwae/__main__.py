@@ -61,15 +61,21 @@ def _collect(options: argparse.Namespace) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
+    from iwae.reporting.contents import require_known
+    from iwae.reporting.study import StudyResults
     from iwae.reporting.tables import write_table
 
-    write_table(options.name, options.results)
+    require_known("table", options.name)
+    write_table(options.name, StudyResults.open(options.results))
 
 
 def _figure(options: argparse.Namespace) -> None:
+    from iwae.reporting.contents import require_known
     from iwae.reporting.figures import write_figure
+    from iwae.reporting.study import StudyResults
 
-    write_figure(options.name, options.results, options.figures)
+    require_known("figure", options.name)
+    write_figure(options.name, StudyResults.open(options.results), options.figures)
 
 
 def _interim(options: argparse.Namespace) -> None:
@@ -79,9 +85,10 @@ def _interim(options: argparse.Namespace) -> None:
 
 
 def _summary(options: argparse.Namespace) -> None:
+    from iwae.reporting.study import StudyResults
     from iwae.reporting.summary import write_summary
 
-    write_summary(options.results, options.figures)
+    write_summary(StudyResults.open(options.results), options.figures)
 
 
 def _audit(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from iwae.errors import InputError
 from iwae.reporting import figures
 from iwae.reporting.contents import FIGURES
 from iwae.reporting.figures import style, write_figure
+from iwae.reporting.study import StudyResults
 from iwae.study.specification import ModelSpec
 
 OWN = ("capacity", "protocols", "posterior", "implicit")  # figures of models that are not of the grid
@@ -17,7 +18,7 @@ PRIORS = ("prior_samples", "pseudo_inputs", "plane")  # test_tables_priors has t
 @pytest.mark.parametrize("name", [name for name in FIGURES if name not in PRIORS])
 def test_every_figure_is_written_and_is_the_same_bytes_again(cut, varied, tmp_path, name):
     for folder in ("first", "second"):
-        write_figure(name, varied if name in OWN else cut, tmp_path / folder)
+        write_figure(name, StudyResults.open(varied if name in OWN else cut), tmp_path / folder)
     for suffix in ("pdf", "png", "csv"):
         first, second = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("first", "second"))
         assert first == second and len(first) > 500
@@ -27,11 +28,11 @@ def test_every_figure_is_written_and_is_the_same_bytes_again(cut, varied, tmp_pa
 
 
 def test_figures_are_the_same_bytes_from_any_directory(cut, tmp_path, monkeypatch):
-    write_figure("surgery", cut, tmp_path / "here")
+    write_figure("surgery", StudyResults.open(cut), tmp_path / "here")
     (tmp_path / "matplotlibrc").write_text("font.size: 20\n")
     monkeypatch.chdir(tmp_path)
     with mpl.rc_context(fname="matplotlibrc"):  # as if matplotlib had been imported here
-        write_figure("surgery", cut, tmp_path / "there")
+        write_figure("surgery", StudyResults.open(cut), tmp_path / "there")
         assert mpl.rcParams["font.size"] == 20
     for suffix in ("pdf", "png"):
         first, second = ((tmp_path / folder / f"surgery.{suffix}").read_bytes() for folder in ("here", "there"))
@@ -49,21 +50,21 @@ def test_a_package_without_its_repository_says_which_style_it_takes(tmp_path, mo
 def test_a_cut_schedule_is_said_above_every_figure(cut, tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(figures, "remark", lambda figure, lines: said.append(lines))
-    write_figure("weights", cut, tmp_path)
+    write_figure("weights", StudyResults.open(cut), tmp_path)
     assert said == [["Schedule: cut after 2 of 8 stages (4 of 3280 passes)."]]
     assert plt.get_fignums() == []  # seaborn makes figures with pyplot, which must not keep them
 
 
 def test_bad_input_is_refused(tmp_path, synthetic):
-    with pytest.raises(InputError, match="figure 'pie' is unknown: use one of nll, activity"):
-        write_figure("pie", tmp_path, tmp_path)
     with pytest.raises(InputError, match="results.csv is missing"):
-        write_figure("nll", tmp_path, tmp_path)
+        StudyResults.open(tmp_path)
     study = synthetic.study(tmp_path / "study", [ModelSpec("mnist", 1, "vae", 1, 0)], stages=2)
+    with pytest.raises(InputError, match="figure 'pie' is unknown: use one of nll, activity"):
+        write_figure("pie", StudyResults.open(study), tmp_path / "figures")
     with pytest.raises(InputError, match="this study has no figure 'posterior': ask for `experiments.two_latents`"):
-        write_figure("posterior", study, tmp_path / "figures")
+        write_figure("posterior", StudyResults.open(study), tmp_path / "figures")
     path = study / "mnist/l1-vae-k1/seed0/pictures.npz"
     path.unlink()
     with pytest.raises(InputError, match=f"{path} is missing"):
-        write_figure("samples", study, tmp_path / "figures")
+        write_figure("samples", StudyResults.open(study), tmp_path / "figures")
     assert not (tmp_path / "figures").exists()

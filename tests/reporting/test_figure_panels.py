@@ -6,6 +6,7 @@ import pytest
 
 from iwae.reporting.contents import FIGURES
 from iwae.reporting.figures import write_figure
+from iwae.reporting.study import StudyResults
 from iwae.study.specification import grid
 
 OWN = ("capacity", "protocols", "posterior", "implicit")  # figures of models that are not of the grid
@@ -38,7 +39,7 @@ def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
 def test_figures_of_any_part_of_the_grid(tmp_path, synthetic, name, models, look):
     (layers,), objectives, ks, _ = models
     study = synthetic.study(tmp_path / "part", grid(["mnist"], *models), stages=4)
-    write_figure(name, study, tmp_path / "figures")
+    write_figure(name, StudyResults.open(study), tmp_path / "figures")
     _, figure = look.drawn(name, study)
     trained = [(o, k) for o in objectives for k in ks if k > 1 or o == "vae"]  # at k = 1 both are the VAE
     kinds = [f"{o.upper()} k={k}" for o, k in trained]

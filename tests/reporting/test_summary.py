@@ -30,9 +30,9 @@ def study(tmp_path_factory, synthetic):
     specs = grid(["mnist"], (1, 2), ("vae", "iwae"), (1, 5), (0,))
     folder = synthetic.study(root / "results/quick", specs, stages=2)
     for name in tables_of(StudyResults.open(folder)):
-        write_table(name, folder)
-    write_figure("nll", folder, root / "figures/quick")
-    write_summary(folder, root / "figures/quick")
+        write_table(name, StudyResults.open(folder))
+    write_figure("nll", StudyResults.open(folder), root / "figures/quick")
+    write_summary(StudyResults.open(folder), root / "figures/quick")
     return folder
 
 
@@ -59,14 +59,14 @@ def test_every_link_of_the_readme_leads_to_a_file_or_a_claim_of_the_audit(study,
 
 def test_the_readme_is_the_same_again(study):
     before = (study / "README.md").read_text()
-    write_summary(study, study.parents[1] / "figures/quick")
+    write_summary(StudyResults.open(study), study.parents[1] / "figures/quick")
     assert (study / "README.md").read_text() == before
 
 
 def test_a_missing_table_is_named(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "study", grid(["mnist"], (1,), ("vae",), (1,), (0,)), stages=2)
     with pytest.raises(InputError, match="table1.md is missing: run the step 'table table1' first"):
-        write_summary(folder, tmp_path)
+        write_summary(StudyResults.open(folder), tmp_path)
 
 
 def test_one_caption_serves_every_table_and_figure():
@@ -81,8 +81,8 @@ def test_one_caption_serves_every_table_and_figure():
 def test_the_readme_says_which_bound_was_measured(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "rough", grid(["mnist"], (1,), ("vae",), (1,), (0,)), samples=10)
     for name in tables_of(StudyResults.open(folder)):
-        write_table(name, folder)
-    write_summary(folder, tmp_path)
+        write_table(name, StudyResults.open(folder))
+    write_summary(StudyResults.open(folder), tmp_path)
     text = (folder / "README.md").read_text()
     assert "Nll is measured by L_10 instead of L_5000: not comparable with the paper.**" in text
 
@@ -111,11 +111,11 @@ def test_a_study_with_variations(varied, tmp_path):
     folder, figures = tmp_path / "results/varied", tmp_path / "figures/varied"
     shutil.copytree(varied, folder)
     for name in tables_of(StudyResults.open(folder)):
-        write_table(name, folder)
+        write_table(name, StudyResults.open(folder))
     for name in ("capacity", "protocols"):
-        write_figure(name, folder, figures)
+        write_figure(name, StudyResults.open(folder), figures)
     (figures / "pie.png").write_text("of no study")
-    write_summary(folder, figures)
+    write_summary(StudyResults.open(folder), figures)
     text = (folder / "README.md").read_text()
     assert "40 models, 30 of them variations of models of the grid; 2 seeds: 0, 1." in text
     assert "Protocol: authors-code, and others." in text
@@ -128,6 +128,6 @@ def test_a_study_with_variations(varied, tmp_path):
 def test_without_a_step_the_readme_has_no_table_of_it(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1,), (0,)), sections=("surgery", "pictures"))
     for name in tables_of(StudyResults.open(folder)):
-        write_table(name, folder)
-    write_summary(folder, tmp_path / "figures")
+        write_table(name, StudyResults.open(folder))
+    write_summary(StudyResults.open(folder), tmp_path / "figures")
     assert not (folder / "inactive.md").exists() and "inactive units" not in (folder / "README.md").read_text()

@@ -40,7 +40,7 @@ def row(frame, layers, k, objective):
 
 def written(study, name):
     """The four files of a table."""
-    write_table(name, study)
+    write_table(name, StudyResults.open(study))
     return {kind: (study / f"{name}.{kind}").read_text() for kind in KINDS}
 
 
@@ -109,7 +109,7 @@ def test_both_variants_of_active_units(whole):
 
 def test_the_protocol_says_which_activity_is_shown(tmp_path, synthetic):
     study = synthetic.study(tmp_path / "text", small_grid((2,), (5,), (0,)), protocol="paper-text")
-    write_table("table1", study)
+    write_table("table1", StudyResults.open(study))
     text = (study / "table1.md").read_text()
     assert "| 18+5 | 21+5 |" in text and "definition" in text
 
@@ -231,11 +231,11 @@ def test_models_measured_on_other_images_are_paired_over_those_they_share(tmp_pa
 def test_unknown_tables_and_damage_after_collecting_are_refused(tmp_path, synthetic):
     study = synthetic.study(tmp_path / "study", small_grid((1,), (1,), (0,)))
     with pytest.raises(InputError, match="table 'table4' is unknown: use one of table1, table2"):
-        write_table("table4", study)
+        write_table("table4", StudyResults.open(study))
     path = study / ModelSpec("mnist", 1, "vae", 1, 0).name / "surgery.csv"
     path.write_text(path.read_text() + "\n")
     with pytest.raises(InputError, match=f"{path} is not the file its manifest describes"):
-        write_table("surgery", study)
+        write_table("surgery", StudyResults.open(study))
     assert not (study / "surgery.csv").exists()
 
 

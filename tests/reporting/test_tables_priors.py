@@ -66,7 +66,7 @@ def test_figures_of_models_with_priors_are_written_and_are_the_same_bytes_again(
         synthetic.model(tmp_path / "plane", spec)
     write_results(tmp_path / "plane", [spec.name for spec in models])
     for folder in ("first", "second"):
-        write_figure(name, tmp_path / "plane", tmp_path / folder)
+        write_figure(name, StudyResults.open(tmp_path / "plane"), tmp_path / folder)
     for suffix in ("pdf", "png", "csv"):
         first, second = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("first", "second"))
         assert first == second and len(first) > 500

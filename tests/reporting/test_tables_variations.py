@@ -34,7 +34,7 @@ def rows(name, study):
 
 
 def markdown(study, name):
-    write_table(name, study)
+    write_table(name, StudyResults.open(study))
     return (study / f"{name}.md").read_text()
 
 

@@ -30,7 +30,7 @@ def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | 
     write_results(results, [spec.name for spec in study_of(configuration).models], configuration, interim=True)
     study = StudyResults.open(results)
     for name in tables_of(study):
-        write_table(name, results)
+        write_table(name, study)
     for name in figures_of(study):
-        write_figure(name, results, figures)
-    write_summary(results, figures)
+        write_figure(name, study, figures)
+    write_summary(study, figures)

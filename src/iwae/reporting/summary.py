@@ -22,30 +22,29 @@ from iwae.reporting.verify.seal import seal
 _CODE = ("git_commit", "source_sha256", "python", "torch", "numpy", "safetensors")
 
 
-def write_summary(results: Path, figures: Path) -> None:
-    """Write `summary_text` to ``results/README.md``, and the seal of the study if all of it is finished.
+def write_summary(study: StudyResults, figures: Path) -> None:
+    """Write `summary_text` to ``README.md`` in a study's folder, and its seal if all of it is finished.
 
     Args:
-        results: The study folder, with ``results.csv`` and all tables.
-        figures: The folder of the study's figures.
+        study: The study, in whose folder are all its tables.
+        figures: The folder of its figures.
 
     Raises:
         InputError: A table is missing, or a file of the study is missing or not as its manifest describes it.
     """
-    write_text(Path(results) / "README.md", summary_text(results, figures))
-    if StudyResults.open(results).unfinished:
-        (Path(results) / SEAL).unlink(missing_ok=True)
+    write_text(study.folder / "README.md", summary_text(study, figures))
+    if study.unfinished:
+        (study.folder / SEAL).unlink(missing_ok=True)
     else:
-        seal(results, figures)
+        seal(study.folder, figures)
 
 
-def summary_text(results: Path, figures: Path) -> str:
+def summary_text(study: StudyResults, figures: Path) -> str:
     """A study's README: what was done, the tables, and those of the figures that are in `figures`.
 
     Args and errors are those of `write_summary`.
     """
-    results, figures = Path(results), Path(figures)
-    study = StudyResults.open(results)
+    results, figures = study.folder, Path(figures)
     text = render(
         "summary.md.jinja",
         {},

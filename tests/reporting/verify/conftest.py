@@ -29,10 +29,10 @@ def sealed(tmp_path_factory, synthetic):
         path.write_text(json.dumps(content, indent=2) + "\n")
     study = StudyResults.open(results)
     for name in tables_of(study):
-        write_table(name, results)
+        write_table(name, StudyResults.open(results))
     for name in figures_of(study):
-        write_figure(name, results, figures)
-    write_summary(results, figures)
+        write_figure(name, StudyResults.open(results), figures)
+    write_summary(StudyResults.open(results), figures)
     return root
 
 

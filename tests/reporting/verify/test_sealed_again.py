@@ -93,7 +93,7 @@ def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
         (results / f"inactive.{kind}").unlink()
     write_results(results, [spec.name for spec in StudyResults.open(results).specs], content)
     assert "chopped_change" not in (results / "results.csv").read_text()
-    write_summary(results, figures)
+    write_summary(StudyResults.open(results), figures)
     assert problems() == []
 
 
@@ -124,8 +124,8 @@ def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, p
     shutil.rmtree(results / MODEL)
     write_results(results, names)
     for name in ("table1", "surgery"):
-        write_table(name, results)
-    write_summary(results, figures)
+        write_table(name, StudyResults.open(results))
+    write_summary(StudyResults.open(results), figures)
     assert problems("models").naming(MODEL, "is missing: the configuration asks for this model")
 
 

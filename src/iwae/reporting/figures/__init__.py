@@ -39,19 +39,8 @@ def plotted(name: str, study: StudyResults) -> pd.DataFrame:
     return module.data(study, kinds) if study.of_kinds(kinds, item.section) else pd.DataFrame()
 
 
-def write_figure(name: str, results: Path, figures: Path) -> None:
-    """Write ``figures/NAME.{pdf,png,csv}``.
-
-    Args:
-        name: One of `contents.FIGURES`.
-        results: The study folder, which holds ``results.csv`` and the models.
-        figures: The folder for the study's figures.
-
-    Raises:
-        InputError: As for `plotted`.
-    """
-    contents.require_known("figure", name)
-    study = StudyResults.open(results)
+def write_figure(name: str, study: StudyResults, figures: Path) -> None:
+    """Write ``NAME.{pdf,png,csv}`` to the folder `figures`; errors as for `plotted`."""
     frame = plotted(name, study)
     if frame.empty:
         _log.info("%s is not drawn: no model of it is measured yet.", Path(figures) / name)

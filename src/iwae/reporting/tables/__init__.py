@@ -7,7 +7,6 @@ standard error of ``x`` over images and ``x_sd_seeds`` its standard deviation ov
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -41,19 +40,9 @@ def build(name: str, study: StudyResults) -> tuple[pd.DataFrame, list[Table]]:
     return frame, tables
 
 
-def write_table(name: str, results: Path) -> None:
-    """Write ``results/NAME.{csv,md,html,tex}``.
-
-    Args:
-        name: One of `contents.TABLES`.
-        results: The study folder, which holds ``results.csv`` and the models.
-
-    Raises:
-        InputError: As for `build`.
-    """
-    contents.require_known("table", name)
-    results = Path(results)
-    frame, tables = build(name, StudyResults.open(results))
-    write_frame(results / f"{name}.csv", frame)
-    for kind, text in written(tables, f"{name} of study {results.name}").items():
-        write_text(results / f"{name}.{kind}", text)
+def write_table(name: str, study: StudyResults) -> None:
+    """Write ``NAME.{csv,md,html,tex}`` to a study's folder; errors as for `build`."""
+    frame, tables = build(name, study)
+    write_frame(study.folder / f"{name}.csv", frame)
+    for kind, text in written(tables, f"{name} of study {study.folder.name}").items():
+        write_text(study.folder / f"{name}.{kind}", text)

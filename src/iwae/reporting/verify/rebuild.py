@@ -47,10 +47,10 @@ def problems(results: Path, figures: Path, asked: configuration.StudyConfig, int
             return
         yield from _guarded(results / "results.csv", copy / "results.csv", (*IDENTITY, "quantity"))
         for name in tables_of(study):
-            yield from _table(name, results, copy)
+            yield from _table(name, study, results)
         for name in figures_of(study):
             yield from _figure(name, study, figures, copy)
-        yield from _readme(results, copy, figures_copy)
+        yield from _readme(study, results, figures_copy)
 
 
 @contextmanager
@@ -70,9 +70,9 @@ def _mirror(results: Path, figures: Path) -> Iterator[tuple[Path, Path]]:
         yield copy, figures_copy
 
 
-def _table(name: str, results: Path, copy: Path) -> Iterator[str]:
-    pairs = {results / f"{name}.{kind}": copy / f"{name}.{kind}" for kind in TABLE_KINDS}
-    yield from _made_again(lambda: write_table(name, copy), pairs)
+def _table(name: str, study: StudyResults, results: Path) -> Iterator[str]:
+    pairs = {results / f"{name}.{kind}": study.folder / f"{name}.{kind}" for kind in TABLE_KINDS}
+    yield from _made_again(lambda: write_table(name, study), pairs)
 
 
 def _figure(name: str, study: StudyResults, figures: Path, copy: Path) -> Iterator[str]:
@@ -83,9 +83,9 @@ def _figure(name: str, study: StudyResults, figures: Path, copy: Path) -> Iterat
     yield from _made_again(lambda: write_frame(fresh, plotted(name, study)), {figures / f"{name}.csv": fresh})
 
 
-def _readme(results: Path, copy: Path, figures: Path) -> Iterator[str]:
-    fresh = copy / "README.md"
-    yield from _made_again(lambda: write_text(fresh, summary_text(copy, figures)), {results / "README.md": fresh})
+def _readme(study: StudyResults, results: Path, figures: Path) -> Iterator[str]:
+    fresh = study.folder / "README.md"
+    yield from _made_again(lambda: write_text(fresh, summary_text(study, figures)), {results / "README.md": fresh})
 
 
 def _made_again(make: Callable[[], None], pairs: Mapping[Path, Path]) -> Iterator[str]:

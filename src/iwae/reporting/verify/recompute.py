@@ -82,8 +82,8 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
     compared = (
         f"L_S of {options.images} test images, A_u over all training images and the surgery from {options.images} "
         f"draws, of the {len(models)} of {len(every)} models whose weights are there, measured afresh with other "
-        f"draws, with what the folders hold, within {ERRORS} standard errors; {SAME_IMAGES} images, and the last bound on "
-        f"held-out images, with the same draws, within {SAME_DRAWS:g} nats."
+        f"draws, with what the folders hold, within {ERRORS} standard errors; {SAME_IMAGES} images, and the last bound "
+        f"on held-out images, with the same draws, within {SAME_DRAWS:g} nats."
     )
     return Inspection(_TITLE, compared, tuple(problems))
 
