@@ -9,7 +9,8 @@ CORES  ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 STUDY  ?= paper
 
 BIN        := .venv/bin
-STAMP      := .venv/installed
+# With the folder's name in it: an environment does not work from a folder of another name, so it is then made anew.
+STAMP      := .venv/installed-$(shell pwd | cksum | cut -d ' ' -f 1)
 SNAKEMAKE  := $(BIN)/snakemake
 PIP        := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # The study `paper` is config.yaml itself, every other one an overlay of its own. It stands last on each line, because
@@ -33,7 +34,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  || { echo "Python 3.11 or newer is needed as $(PYTHON): install it, or name it: make PYTHON=python3.12 setup" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	  || { echo "$(PYTHON) cannot make environments: install its module venv (Debian, Ubuntu: python3-venv)." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
 	$(PIP) --require-hashes -r .venv/uv.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock \

@@ -270,13 +270,15 @@ def test_an_audit_that_finds_something_fails(monkeypatch, caplog, problems, stat
     assert caplog.messages == ([f"The audit found {len(problems)} problem(s):\na\nb"] if problems else [])
 
 
-def test_what_is_nobodys_input_keeps_its_traceback(monkeypatch):
+def test_what_is_nobodys_input_keeps_its_traceback_and_has_it_in_the_log(monkeypatch, tmp_path):
     def train(*_):
         raise ValueError("a mistake in the library")
 
     monkeypatch.setattr(training, "train", train)
+    log = tmp_path / "logs/train.log"
     with pytest.raises(ValueError, match="a mistake in the library"):
-        main(TRAIN)
+        main(["--log", str(log), *TRAIN])
+    assert log.read_text().endswith("ValueError: a mistake in the library\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")

@@ -8,6 +8,7 @@ import os
 import runpy
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         logging.warning("interrupted")
         return 130
+    except Exception:  # no mistake of the user's: in the log that the rule names, too
+        if options.log and "IWAE_LOG_ONLY" not in os.environ:
+            with options.log.open("a", encoding="utf-8") as stream:
+                traceback.print_exc(file=stream)
+        raise
     return 0
 
 

@@ -49,7 +49,8 @@ def test_damaged_file_is_refused_on_reading(mnist, tmp_path):
     content = bytearray((mnist / "mnist" / mnist_module.TRAIN).read_bytes())
     content[-1] ^= 1
     (tmp_path / "mnist" / mnist_module.TRAIN).write_bytes(content)
-    with pytest.raises(InputError, match=f"{mnist_module.TRAIN} is not the published file.*ba891046"):
+    expected = f"{mnist_module.TRAIN} is not the published file.*ba891046.*; delete it and fetch it again"
+    with pytest.raises(InputError, match=expected):
         load("mnist", tmp_path, 400)
 
 

@@ -50,7 +50,11 @@ class Dataset:
         except OSError as error:
             reason = f"{path} cannot be read ({error.strerror}): fetch the data first, with python -m iwae fetch."
             raise InputError(reason) from error
-        self.checks[path.name].verify(content, str(path))
+        try:
+            self.checks[path.name].verify(content, str(path))
+        except InputError as error:
+            sentence = str(error).removesuffix(".")
+            raise InputError(f"{sentence}; delete it and fetch it again, with python -m iwae fetch.") from error
         return content
 
 
