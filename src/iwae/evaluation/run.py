@@ -42,7 +42,9 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
         if manifest.is_current(folder, section, asked):
             _log.info("%s of %s is there", section, folder)
             continue
-        subject = subject or Subject.open(folder, data, device, threads)
+        if subject is None:
+            subject = Subject.open(folder, data, device, threads)
+            _log.info("Measuring on %s", subject.provenance["device"])
         _measure(subject, section, wanted[section], asked)
 
 

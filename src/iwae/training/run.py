@@ -120,6 +120,8 @@ class _Job:
             for group in self._groups(tasks):
                 first = self._task(next(iter(group)))
                 trainings.append(StackTraining(group, first.settings, first.images, self._device))
+            if trainings:
+                _log.info("Training on %s", self._provenance["device"])
             on_gpu = self._device.type == "cuda"
             run_side_by_side(
                 trainings,
