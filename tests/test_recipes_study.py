@@ -113,7 +113,8 @@ def outcome(copy):
     commands = [
         ["fetch", "--dataset", "toy"],
         ["train", "--models", MODEL, *places, "--stages", "1", "--toy", "2"],
-        ["measure", "--model", f"results/{MODEL}", "--device", "cpu", "--surgery-sizes", "20", "--toy-cut", "0.25"],
+        ["measure", "--model", f"results/{MODEL}", "--device", "cpu", "--sections", "likelihood", "activity", "toy"]
+        + ["--likelihood-samples", "20", "--toy-cut", "0.25"],
         ["collect", "--results", "results", "--models", MODEL],
         ["table", "table1", "--results", "results"],
     ]
