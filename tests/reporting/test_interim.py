@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from iwae.errors import InputError
+from iwae.reporting import interim
 from iwae.reporting.interim import write_interim
 from iwae.reporting.study import StudyResults
 from iwae.reporting.verify.inspection import inspect
@@ -15,10 +16,9 @@ from iwae.reporting.verify.inspection import inspect
 MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
 
 
-@pytest.fixture
-def running(whole, tmp_path):
+def make_running(whole, root):
     """A copy of a study, of which one model is not trained, and one not measured; nothing was made of it yet."""
-    results = tmp_path / "results/whole"
+    results = root / "results/whole"
     shutil.copytree(whole, results, ignore=shutil.ignore_patterns("*.md", "table*", "results.csv"))
     shutil.rmtree(results / MISSING)
     path = results / TRAINED / "manifest.json"
@@ -29,9 +29,28 @@ def running(whole, tmp_path):
     return results
 
 
-def test_what_is_not_run_yet_is_said_on_every_page_and_in_its_cells(running, tmp_path):
-    figures = tmp_path / "figures/whole"
-    write_interim(running, figures)
+@pytest.fixture
+def running(whole, tmp_path):
+    return make_running(whole, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def written(whole, tmp_path_factory):
+    """Such a study below ``results``, and beside it ``figures``, of which all is made that can be; do not change it."""
+    root = tmp_path_factory.mktemp("interim")
+    results = make_running(whole, root)
+    write_interim(results, root / "figures/whole")
+    return root
+
+
+@pytest.fixture
+def few_figures(monkeypatch):
+    """One figure instead of all, which take most of the time."""
+    monkeypatch.setattr(interim, "figures_of", lambda study: ["nll"])
+
+
+def test_what_is_not_run_yet_is_said_on_every_page_and_in_its_cells(written):
+    running, figures = written / "results/whole", written / "figures/whole"
     said = "Interim results: 10 of 12 models are finished, 1 more are trained and not yet measured"
     pages = [*running.glob("*.md"), *running.glob("*.html"), *running.glob("*.tex")]
     assert len(pages) == 1 + 3 * 10 and all(said in path.read_text() for path in pages)
@@ -44,7 +63,7 @@ def test_what_is_not_run_yet_is_said_on_every_page_and_in_its_cells(running, tmp
     assert table.loc[(2, 5, "vae"), "seeds"] == 2
 
 
-def test_a_cell_without_any_seed_says_so_beside_the_paper_s_value(running, tmp_path):
+def test_a_cell_without_any_seed_says_so_beside_the_paper_s_value(running, tmp_path, few_figures):
     shutil.rmtree((running / MISSING).parent)
     write_interim(running, tmp_path / "figures")
     text = (running / "table1.md").read_text()
@@ -54,7 +73,7 @@ def test_a_cell_without_any_seed_says_so_beside_the_paper_s_value(running, tmp_p
     assert pd.isna(row.nll) and row.paper_nll == 83.89 and not row.comparable and row.seeds == 0
 
 
-def test_a_finished_study_is_the_same_and_sealed(running, whole, tmp_path):
+def test_a_finished_study_is_the_same_and_sealed(running, whole, tmp_path, few_figures):
     for name in (MISSING, TRAINED):
         shutil.copytree(whole / name, running / name, dirs_exist_ok=True)
     write_interim(running, tmp_path / "figures/whole")
@@ -62,13 +81,14 @@ def test_a_finished_study_is_the_same_and_sealed(running, whole, tmp_path):
     assert "Interim" not in (running / "README.md").read_text()
 
 
-def test_an_audit_judges_what_is_there_and_finds_no_fault_in_what_is_not(running, tmp_path):
-    write_interim(running, tmp_path / "figures/whole")
-    inspections = inspect(running, tmp_path / "figures/whole")
+def test_an_audit_judges_what_is_there_and_finds_no_fault_in_what_is_not(written, tmp_path):
+    shutil.copytree(written, tmp_path / "copy")
+    results, figures = tmp_path / "copy/results/whole", tmp_path / "copy/figures/whole"
+    (results / "table1.md").write_text("")
+    inspections = inspect(results, figures)
     problems = [line for each in inspections for line in each.problems if "data" not in line and TRAINED not in line]
-    assert problems == [] and "2 models are not run yet" in inspections[0].compared
-    (running / "table1.md").write_text("")
-    assert any("table1.md" in line for line in inspect(running, tmp_path / "figures/whole")[-1].problems)
+    assert len(problems) == 1 and "table1.md" in problems[0]
+    assert problems[0] in inspections[-1].problems and "2 models are not run yet" in inspections[0].compared
 
 
 def test_nothing_trained_and_no_configuration_are_said(running, tmp_path):

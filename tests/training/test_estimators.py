@@ -198,9 +198,16 @@ def test_estimators_of_models_against_a_surrogate(model, name, path):
         assert_close(gradient, expected, atol=1e-9, rtol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["l1-vae-k3-by-stl", "l2-iwae-k3-by-stl", "l2-iwae-k3-by-dreg", "l1-iwae-k3-by-wake"])
-def test_updates_of_a_stack_lower_its_loss(kind, build_stack, run_blocks):
-    names = [f"mnist/{kind}/seed{seed}" for seed in (0, 1)]
-    bounds = run_blocks(build_stack(names))
-    assert (bounds[-4:].mean(0) > bounds[:4].mean(0)).all()
+# The wake phase raises q where the weights say that the posterior is, so it needs more than a few of them.
+@pytest.mark.parametrize("kind", ["l1-vae-k3-by-stl", "l2-iwae-k3-by-stl", "l2-iwae-k3-by-dreg", "l1-iwae-k50-by-wake"])
+def test_updates_of_a_stack_lower_its_loss(kind, images, device, build_stack, run_blocks):
+    """Of images of two kinds, there being nothing to learn of random ones, with the same noise before and after."""
+    images.train[::2] = 255 * (np.arange(784) < 392)
+    images.train[1::2] = 255 - images.train[0]
+    stack = build_stack([f"mnist/{kind}/seed{seed}" for seed in (0, 1)])
+    x, units = torch.from_numpy(images.train / np.float32(255)).to(device), sum(stack.architecture.latents)
+    noise = torch.randn(2, stack.specs[0].k, len(x), units, generator=torch.Generator().manual_seed(0)).to(device)
+    before = stack.bounds_on(x, noise).mean(1)
+    bounds = run_blocks(stack)
+    assert (stack.bounds_on(x, noise).mean(1) > before + 1).all()
     assert (bounds[:, 0] != bounds[:, 1]).all()

@@ -28,7 +28,7 @@ TINY = {
     "chopped": {"images": 10, "samples": 10},
     "surgery": {"samples": 50, "sizes": [50, 100]},
     "replaced": {"components": [10], "iterations": 2, "images": 20},
-    "pictures": {"samples": 100, "reconstructions": 10},
+    "pictures": {"samples": 100, "reconstructions": 10, "posterior_images": 2, "posterior_points": 20},
     "annealed": {"images": 4, "simulated": 2, "temperatures": 3, "chains": 2, "leapfrogs": 2},
     "inference": {"images": 4, "samples": 2, "diagonal_steps": 3, "full_steps": 2, "elbo_samples": 8},
     "implicit": {"images": 4, "ks": [1, 3], "sets": 2, "groups": 2},

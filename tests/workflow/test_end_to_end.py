@@ -12,13 +12,13 @@ from iwae.reporting import contents
 from iwae.study import manifest
 from iwae.study.status import study_status
 
-# As few models as have every table and figure: each is six jobs.
+# As few models as have every table and figure: each is two jobs.
 OVERLAY = {
     "grid": {"layers": [2], "objectives": ["iwae"], "k": [2]},
     "experiments": {
         "warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]},
         "two_latents": {"run": True, "models": ["vae-k1"]},
-        "capacity": {"run": True, "models": ["vae-k1"], "latents": [5]},
+        "capacity": {"run": True, "models": ["vae-k1"], "seeds": [0], "latents": [5]},
         "other_datasets": {"run": True, "datasets": ["mnist-static"], "models": ["vae-k1"]},
         "protocols": {"run": True, "models": ["vae-k1"], "variants": ["paper-text"]},
         "estimators": {"run": True, "models": ["iwae-k2"], "seeds": [0], "estimators": ["dreg"]},
