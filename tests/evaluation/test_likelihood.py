@@ -141,7 +141,7 @@ def test_every_chunk_has_one_shape(model_of, binary, device, monkeypatch):
 def test_compiled_function_gives_the_same_log_weights(model_of, binary, device, monkeypatch):
     if not can_compile(device):
         pytest.skip("torch.compile does not work here")
-    model, seeds = model_of(2), [11, 12, 13]
+    model, seeds = model_of(1), [11, 12, 13]
     plainly = likelihood.model_log_weights(model, binary(3), seeds, 40, device, rows=80)(0, 3)
     monkeypatch.setattr(likelihood, "_WORTH_COMPILING", 0)
     compiled = likelihood.model_log_weights(model, binary(3), seeds, 40, device, rows=80)(0, 3)

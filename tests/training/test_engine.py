@@ -97,7 +97,6 @@ def test_at_k_1_the_objectives_are_one(build_stack, run_blocks, images, device):
 @pytest.mark.parametrize(
     "kind",
     [
-        "l1-{}-k2",
         "l2-{}-k2",
         *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("l1-{}-k2-mog4", "l2-{}-k2-pixelhvae-vamp4")),
     ],
