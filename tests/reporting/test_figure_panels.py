@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 
 from iwae.reporting.contents import FIGURES
-from iwae.reporting.figures import write_figure
-from iwae.reporting.study import StudyResults
 from iwae.study.specification import grid
 
 OWN = ("capacity", "protocols", "posterior", "implicit")  # figures of models that are not of the grid
@@ -32,14 +30,19 @@ def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
         assert look.segments_of(one) == look.segments_of(other)
 
 
+PARTS = [((1,), ("vae",), (1,), (0,)), ((2,), ("iwae",), (7,), (0, 1)), ((2,), ("vae", "iwae"), (1, 5, 50), (0,))]
+
+
+@pytest.fixture(scope="module", params=PARTS)
+def part(request, tmp_path_factory, synthetic):
+    """A part of the grid, and a study of it."""
+    folder = tmp_path_factory.mktemp("part") / "part"
+    return request.param, synthetic.study(folder, grid(["mnist"], *request.param), stages=4)
+
+
 @pytest.mark.parametrize("name", OF_GRID)
-@pytest.mark.parametrize(
-    "models", [((1,), ("vae",), (1,), (0,)), ((2,), ("iwae",), (7,), (0, 1)), ((2,), ("vae", "iwae"), (1, 5, 50), (0,))]
-)
-def test_figures_of_any_part_of_the_grid(tmp_path, synthetic, name, models, look):
-    (layers,), objectives, ks, _ = models
-    study = synthetic.study(tmp_path / "part", grid(["mnist"], *models), stages=4)
-    write_figure(name, StudyResults.open(study), tmp_path / "figures")
+def test_figures_of_any_part_of_the_grid(part, name, look):
+    ((layers,), objectives, ks, _), study = part
     _, figure = look.drawn(name, study)
     trained = [(o, k) for o in objectives for k in ks if k > 1 or o == "vae"]  # at k = 1 both are the VAE
     kinds = [f"{o.upper()} k={k}" for o, k in trained]

@@ -1,14 +1,12 @@
 """Faults of a study that a seal, made again afterwards, does not show: what its files say of each other does."""
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from iwae.data import mnist
 from iwae.reporting.collect import write_results
@@ -62,15 +60,16 @@ def test_a_measurement_of_other_weights_is_named(study, problems):
     assert problems("models").naming(MODEL, "'activity' measured other weights")
 
 
-@pytest.mark.parametrize("kind", ["csv", "md", "html", "tex"])
-def test_an_edited_table_cell_is_named_although_sealed_again(study, problems, kind):
-    results, _ = study
-    path = results / f"table1.{kind}"
-    text = path.read_text()
-    cell = re.search(r"8[67]\.\d\d", text).group()
-    path.write_text(text.replace(cell, "82.90", 1))
-    (problem,) = [one for one in problems("numbers").naming(path.name) if "made again" in one]
-    assert "82.90" in problem and cell[:5] in problem
+def test_an_edited_table_cell_is_named_although_sealed_again(study, problems):
+    paths, cells = [study[0] / f"table1.{kind}" for kind in ("csv", "md", "html", "tex")], []
+    for path in paths:
+        text = path.read_text()
+        cells.append(re.search(r"8[67]\.\d\d", text).group())
+        path.write_text(text.replace(cells[-1], "82.90", 1))
+    found = problems("numbers")
+    for path, cell in zip(paths, cells, strict=True):
+        (problem,) = [one for one in found.naming(path.name) if "made again" in one]
+        assert "82.90" in problem and cell[:5] in problem
 
 
 def test_an_edited_cell_of_the_results_is_named_with_row_and_column(study, problems):
@@ -129,29 +128,24 @@ def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, p
     assert problems("models").naming(MODEL, "is missing: the configuration asks for this model")
 
 
-@pytest.mark.parametrize(
-    ("name", "place"),
-    [
-        (f"{MODEL}/notes.txt", f"{MODEL}/notes.txt"),
-        ("mnist/l1-vae-k5/seed7/manifest.json", "mnist/l1-vae-k5/seed7"),
-        ("mnist/l2-vae-k5/seed0/manifest.json", "mnist/l2-vae-k5"),
-        ("extra.csv", "extra.csv"),
-        ("a/b/c.csv", "a"),
-        ("table3.md", "table3.md"),  # a table, but not one of this study
-        ("../../figures/small/capacity.png", "figures/small/capacity.png"),
-        ("../../figures/small/old/nll.png", "figures/small/old"),
-    ],
-)
-def test_an_unknown_file_or_the_folder_of_several_is_named_once_although_sealed(study, problems, name, place):
+def test_unknown_files_or_the_folder_of_several_are_named_once_although_sealed(study, problems):
     results, figures = study
-    path = Path(os.path.normpath(results / name))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("{}")
-    (path.parent / f"{path.name}.lock").write_text("")
+    # table3 is a table and capacity a figure, but not of this study
+    alone = [results / MODEL / "notes.txt", results / "extra.csv", results / "table3.md", figures / "capacity.png"]
+    folders = {
+        results / "mnist/l1-vae-k5/seed7": "manifest.json",
+        results / "mnist/l2-vae-k5": "seed0/manifest.json",
+        results / "a": "b/c.csv",
+        figures / "old": "nll.png",
+    }
+    for path in (*alone, *(folder / name for folder, name in folders.items())):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        (path.parent / f"{path.name}.lock").write_text("")
     seal(results, figures)
-    in_folder = not place.endswith(path.suffix)
-    (problem, *others) = problems().naming("is unknown")
-    assert place in problem and "delete it" in problem and bool(others) != in_folder
+    found = problems().naming("is unknown", "delete it")
+    named = sorted(Path(problem.split(" is unknown")[0]) for problem in found)
+    assert named == sorted([*alone, *(path.parent / f"{path.name}.lock" for path in alone), *folders])
 
 
 def test_changed_per_image_values_disagree_with_their_mean(study, problems):
