@@ -64,14 +64,15 @@ def test_killed_twice(mnist, device, tmp_path, compiled):
         command += ["--results", str(folder / "results"), "--checkpoints", str(folder / "checkpoints")]
         command += ["--train-images", "400", "--set", "shuffle=true", "--checkpoint-minutes", "0"]
         environment = os.environ | {"TORCHDYNAMO_DISABLE": str(int(not compiled))}
-        return subprocess.Popen([*command, "--device", device.type], env=environment, stderr=subprocess.DEVNULL)
+        with (tmp_path / "log").open("a") as log:  # which says where compilation failed: that sums in another order
+            return subprocess.Popen([*command, "--device", device.type], env=environment, stderr=log)
 
     checkpoint = tmp_path / "killed/checkpoints" / f"{MODEL}.safetensors"
     kills = [kill_after_checkpoints(start(tmp_path / "killed"), checkpoint, writes) for writes in (1, 4)]
     assert kills == [True, True]
     assert not (tmp_path / "killed/results").exists()
     assert [start(tmp_path / folder).wait() for folder in ("killed", "uninterrupted")] == [0, 0]
-    assert outcome(tmp_path / "killed") == outcome(tmp_path / "uninterrupted")
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "uninterrupted"), (tmp_path / "log").read_text()
 
 
 def test_a_schedule_is_extended_not_restarted(train, tmp_path):

@@ -65,9 +65,15 @@ def problems():
 
 
 @pytest.fixture
-def tiny_study(configuration):
-    """The study `TINY` with some groups of keys changed."""
-    return lambda **overlay: read_study(_merged(configuration(**TINY), overlay))
+def tiny(configuration):
+    """The configuration `TINY` with some groups of keys changed."""
+    return lambda **overlay: _merged(configuration(**TINY), overlay)
+
+
+@pytest.fixture
+def tiny_study(tiny):
+    """The study that it describes."""
+    return lambda **overlay: read_study(tiny(**overlay))
 
 
 def _finish(study, results, sections=manifest.SECTIONS, models=None):

@@ -12,18 +12,10 @@ from iwae.reporting import contents
 from iwae.study import manifest
 from iwae.study.status import study_status
 
-# As few models as have every table and figure: each is two jobs.
+# A model of the grid and one that is continued: each is two jobs. Tables and figures of all kinds are test_measured's.
 OVERLAY = {
     "grid": {"layers": [2], "objectives": ["iwae"], "k": [2]},
-    "experiments": {
-        "warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]},
-        "two_latents": {"run": True, "models": ["vae-k1"]},
-        "capacity": {"run": True, "models": ["vae-k1"], "seeds": [0], "latents": [5]},
-        "other_datasets": {"run": True, "datasets": ["mnist-static"], "models": ["vae-k1"]},
-        "protocols": {"run": True, "models": ["vae-k1"], "variants": ["paper-text"]},
-        "estimators": {"run": True, "models": ["iwae-k2"], "seeds": [0], "estimators": ["dreg"]},
-        "priors": {"run": True, "models": ["vae-k1-z2"], "seeds": [0], "priors": ["vamp2"]},
-    },
+    "experiments": {"warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}},
 }
 
 
@@ -39,7 +31,7 @@ def workplace(tmp_path, mnist, monkeypatch):
 def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_study):
     study = tiny_study(**OVERLAY)
     tables, figures_there = (function(study.models, study.sections) for function in (contents.tables, contents.figures))
-    assert set(tables) == set(contents.TABLES) and set(figures_there) == set(contents.FIGURES)
+    assert {"table1", "table2"} < set(tables) and {"nll", "learning"} < set(figures_there)
     _check_two_commands(workplace / "results/tiny", start, snakemake)
     status, output = snakemake("--logger", "iwae", overlay=OVERLAY)  # the same command goes on
     assert status == 0, output
