@@ -32,8 +32,13 @@ def asking_for(models: list[ModelSpec]) -> dict:
         if not chosen:
             continue
         group |= {key: sorted({getattr(spec, FIELDS[key]) for spec in chosen}) for key in ("datasets", "seeds")}
-        continued = name == "warm_starts"
-        group["models"] = sorted({f"{s.objective}-k{s.k}{f'-{s.variation}' * continued}" for s in chosen})
+        group["models"] = sorted({"-".join(filter(None, (f"{s.objective}-k{s.k}", _named(name, s)))) for s in chosen})
         if listed:
             group[listed] = sorted({value(spec) for spec in chosen})
     return config
+
+
+def _named(experiment: str, spec: ModelSpec) -> str:
+    """What the models that an experiment lists are named with, beside objective and k."""
+    prior = "" if spec.prior == "standard" else spec.prior
+    return {"warm_starts": spec.variation, "protocols": prior}.get(experiment, "")

@@ -61,6 +61,8 @@ def test_a_grid_has_no_tables_of_experiments():
         ("by-dreg", {"estimators"}, set()),
         ("mog9", {"priors", "replaced"}, {"prior_samples"}),
         ("z2-vamp9", {"priors", "replaced"}, set(PRIOR_FIGURES)),
+        ("mog9-with-shuffle", {"priors", "protocols"}, {"protocols"}),
+        ("z2-vamp9-p13", set(), set()),
         ("with-shuffle", {"protocols"}, {"protocols"}),
     ],
 )

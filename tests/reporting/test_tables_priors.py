@@ -5,11 +5,15 @@ import pandas as pd
 import pytest
 
 from iwae.reporting.collect import write_results
+from iwae.reporting.contents import TABLES
 from iwae.reporting.figures import plotted, write_figure
+from iwae.reporting.figures.protocols import draw
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import build
-from iwae.reporting.tables.priors import label, without_prior
+from iwae.reporting.tables.priors import without_prior
 from iwae.reporting.tables.replaced import shown
+from iwae.reporting.tables.variations import base_of
+from iwae.study.registry import prior_label
 from iwae.study.specification import ModelSpec
 
 
@@ -45,6 +49,60 @@ def test_priors_are_compared_with_the_standard_one_over_the_same_images(study):
         assert row.difference == pytest.approx(each.mean())
         assert row.difference_se_images == pytest.approx(each.std(ddof=1) / len(each) ** 0.5)
     assert cells_of(terms, "marginal_kl") == [f"{value:.2f}" for value in frame.marginal_kl]
+
+
+@pytest.fixture(scope="module")
+def warmed(synthetic, tmp_path_factory):
+    """Models with and without a prior, under the study's own protocol and another."""
+    kinds = [f"l1-vae-k1{prior}{variant}" for prior in ("", "-mog9", "-vamp9") for variant in ("", "-with-shuffle")]
+    models = [ModelSpec.parse(f"mnist/{kind}/seed0") for kind in kinds]
+    return StudyResults.open(synthetic.study(tmp_path_factory.mktemp("results") / "warmed", models))
+
+
+def test_a_prior_under_another_protocol_is_compared_with_the_standard_one_under_the_same(warmed):
+    frame, (table, _) = build("priors", warmed)
+    assert cells_of(table, "prior") == ["N(0, I)", "MoG 9", "VampPrior 9"] * 2
+    assert cells_of(table, "protocol") == ["own"] * 3 + ["shuffle"] * 3
+    nll = frame.set_index(["variant", "prior"]).nll
+    for row in frame[frame.prior != "N(0, I)"].itertuples():
+        assert row.difference == pytest.approx(nll[row.variant, row.prior] - nll[row.variant, "N(0, I)"])
+    assert any("with N(0, I), of the same protocol, in nats" in note for note in table.notes)
+    assert "own: the study's own protocol, authors-code." in table.notes
+
+
+def test_a_protocol_is_compared_with_the_own_one_of_the_same_prior(warmed):
+    frame, (table,) = build("protocols", warmed)
+    assert cells_of(table, "prior") == ["N(0, I)"] * 2 + ["MoG 9"] * 2 + ["VampPrior 9"] * 2
+    assert cells_of(table, "protocol") == ["own", "shuffle"] * 3
+    nll = frame.nll.tolist()
+    differences = [later - own for own, later in zip(nll[::2], nll[1::2], strict=True)]
+    assert frame.difference[1::2].tolist() == pytest.approx(differences) and frame.difference[::2].isna().all()
+    drawn = plotted("protocols", warmed)
+    assert drawn.prior.tolist() == ["N(0, I)", "MoG 9", "VampPrior 9"]
+    assert drawn.difference.tolist() == pytest.approx(differences)
+    figure = draw(drawn)
+    names = [text.get_text() for text in figure.legends[0].get_texts()][:3]
+    assert names == [f"1 layer, VAE, k=1, {prior}" for prior in drawn.prior]
+    assert len({line.get_marker() for line in figure.legends[0].get_lines()[:3]}) == 3
+
+
+@pytest.mark.parametrize(
+    ("variation", "base"),
+    [
+        ("with-loss", ""),
+        ("mog9-with-kl_warm_up-10", "mog9"),
+        ("vamp9-by-dreg", "vamp9"),
+        ("z10-mog100", "mog100"),
+        ("mog9", "mog9"),
+    ],
+)
+def test_a_variation_has_the_base_that_it_differs_from_in_one_thing(variation, base):
+    assert base_of(Kind("mnist", 1, "iwae", 5, variation)).variation == base
+
+
+def test_other_priors_take_the_place_of_models_under_the_own_protocol_alone(warmed):
+    models = [spec.variation for spec in warmed.specs if TABLES["replaced"].about(spec)]
+    assert models == ["", "mog9", "vamp9"]
 
 
 def test_gains_of_replaced_priors_and_what_is_memory(study):
@@ -85,5 +143,5 @@ def test_the_same_model_with_the_standard_prior(variation, base):
 
 
 def test_names_for_people():
-    assert [label(name) for name in ("standard", "mog10", "vamp500")] == ["N(0, I)", "MoG 10", "VampPrior 500"]
+    assert [prior_label(name) for name in ("standard", "mog10", "vamp500")] == ["N(0, I)", "MoG 10", "VampPrior 500"]
     assert shown("posteriors500") == "500 posteriors"

@@ -68,7 +68,7 @@ def _planar(spec: ModelSpec) -> bool:
 
 
 def _posterior(spec: ModelSpec) -> bool:
-    return _planar(spec) and spec.prior == "standard"
+    return _planar(spec) and spec.prior == "standard" and _whole(spec)
 
 
 def _variant(spec: ModelSpec) -> bool:
@@ -79,12 +79,29 @@ def _estimated(spec: ModelSpec) -> bool:
     return spec.estimator != "standard"
 
 
+def _whole(spec: ModelSpec) -> bool:
+    """Whether it had all passes, under the study's own protocol."""
+    return spec.passes is None and spec.variant is None
+
+
 def _with_prior(spec: ModelSpec) -> bool:
     return spec.prior != "standard" and spec.passes is None
 
 
+def _whole_with_prior(spec: ModelSpec) -> bool:
+    return spec.prior != "standard" and _whole(spec)
+
+
+def _pseudo_inputs(spec: ModelSpec) -> bool:
+    return spec.prior.startswith("vamp") and _whole(spec)
+
+
 def _plane_with_prior(spec: ModelSpec) -> bool:
-    return _planar(spec) and _with_prior(spec)
+    return _planar(spec) and _whole_with_prior(spec)
+
+
+def _replaced(spec: ModelSpec) -> bool:
+    return _in_grid(spec) or _whole_with_prior(spec) or (spec.architecture is not None and _whole(spec))
 
 
 _GRID = "the `grid`"
@@ -111,7 +128,7 @@ TABLES = {
     "priors": Item("Priors", _with_prior, _PRIORS),
     "replaced": Item(
         "Replaced priors",
-        lambda spec: _in_grid(spec) or _with_prior(spec) or spec.architecture is not None,
+        _replaced,
         "the `grid` and `replaced`",
         "replaced",
     ),
@@ -253,17 +270,18 @@ FIGURES |= {
     ),
     "prior_samples": Item(
         "Images drawn from models that differ in their prior (Bernoulli means)",
-        _with_prior,
+        _whole_with_prior,
         _PRIORS,
         *_PICTURES,
         "The model of the first seed of each kind.",
     ),
     "pseudo_inputs": Item(
         "Pseudo-inputs of VampPriors and images generated from each",
-        lambda spec: spec.prior.startswith("vamp") and spec.passes is None,
+        _pseudo_inputs,
         _PRIORS,
         *_PICTURES,
-        "In each row a trained pseudo-input u, then Bernoulli means of nine images drawn with z ~ q(z|u). Where the "
+        "In each row a trained pseudo-input u, then Bernoulli means of nine images drawn with z ~ q(z|u). u need not "
+        "look like these: it starts as a training image, and what matters is where q(z|u) comes to lie. Where the "
         "decoder draws pixel after pixel, each mean is given the pixels drawn before it.",
     ),
     "plane": Item(

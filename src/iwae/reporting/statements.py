@@ -54,12 +54,19 @@ def departures(model: Model, section: str = "likelihood") -> list[str]:
     return [*_training_departures(model), *_other_departures(model, section)]
 
 
-def is_complete(model: Model, section: str = "likelihood") -> bool:
+def is_complete(model: Model, section: str = "likelihood", sizes: bool = True) -> bool:
     """Whether a model ran a whole schedule under a preset, be it not the paper's, and departs in nothing else.
 
     Such models can be compared with each other, as the paper compares its own.
+
+    Args:
+        model: The model.
+        section: What is measured of it.
+        sizes: Whether its minibatches and the numbers of samples must be the paper's too; those of another paper are
+            others.
     """
-    found = [*_training_departures(model), *_other_departures(model, section)]
+    allowed = [] if sizes else [*_batch_departures(model), *_measurement_departures(model, section)]
+    found = [reason for reason in departures(model, section) if reason not in allowed]
     return not found or (is_foreign(model) and len(found) == 1)
 
 
@@ -129,11 +136,15 @@ def _training_departures(model: Model) -> list[str]:
         found.append(f"schedule {schedule(settings)}")
     if settings["train_images"] is not None:
         found.append(f"trained on the first {settings['train_images']} training images only")
-    if settings["batch_size"] != PAPER.batch_size:
-        found.append(f"minibatches of {settings['batch_size']} images instead of {PAPER.batch_size}")
+    found += _batch_departures(model)
     if preset not in PAPER_PRESETS and not is_cosine(settings):
         found.append("protocol other than the authors' code and the paper's text")
     return found
+
+
+def _batch_departures(model: Model) -> list[str]:
+    size = model.settings("training")["batch_size"]
+    return [] if size == PAPER.batch_size else [f"minibatches of {size} images instead of {PAPER.batch_size}"]
 
 
 def _measurement_departures(model: Model, section: str) -> list[str]:
@@ -210,6 +221,16 @@ def protocol_lines(models: Sequence[Model]) -> list[str]:
     """A sentence that names the protocols, unless they are all that of the paper's numbers."""
     named = protocols(models)
     return [] if named in ([], [AUTHORS]) else [f"Protocol: {'; '.join(named)}. The paper's numbers are of {AUTHORS}."]
+
+
+def own_way_line(models: Sequence[Model], source: str) -> str:
+    """How models were trained and measured that a paper other than the one replicated makes claims about."""
+    batches = listed(model.settings("training")["batch_size"] for model in models)
+    samples = listed(model.settings("likelihood")["samples"] for model in models)
+    return (
+        f"Protocol: {'; '.join(protocols(models))}, minibatches of {batches} images, nll by L_{samples}. The networks "
+        f"and the training are not those of {source}."
+    )
 
 
 def protocols(models: Sequence[Model]) -> list[str]:

@@ -178,3 +178,9 @@ def split_prior(name: str) -> tuple[Prior, int]:
     """The entry of a prior's name in a model's and its number of components: of ``mog500`` that of ``mog``, and 500."""
     kind = name.rstrip("0123456789")
     return PRIORS[kind], int(name.removeprefix(kind) or 0)
+
+
+def prior_label(name: str) -> str:
+    """A prior's name for people, with its number of components: ``VampPrior 100``."""
+    entry, components = split_prior(name)
+    return f"{entry.label} {components}" if components else entry.label

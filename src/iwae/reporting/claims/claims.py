@@ -1,4 +1,4 @@
-"""What a claim of the paper is: its place, its quantity, and the rule of its verdict."""
+"""What a claim of a paper is: its place, its quantity, and the rule of its verdict."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ class Claim:
 
     Attributes:
         id: Its name, such as ``two-layers-mnist``.
-        text: What the paper claims, in our words, and what else must be said of this data set.
-        place: Where the paper claims it.
+        text: What its paper claims, in our words, and what else must be said of this data set.
+        place: Where it does.
         quantity: What is compared.
         rule: The name of the function that says which effects it is about.
         parameters: The rule's parameters.
         test: When the claim is reproduced, in words.
         dataset: The data set.
         kind: The kind of model that it is about, where it is about one.
+        source: The paper that makes it; empty for the one that is replicated, Burda et al.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Claim:
     test: str
     dataset: str
     kind: Kind | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)

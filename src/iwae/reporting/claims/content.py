@@ -43,6 +43,9 @@ _METHOD = (
     "Where that preset is not the paper's, each effect must also lie on the same side of what is claimed in models of "
     "the same study that had a third of the passes (one seed is enough there): what changes with longer training is "
     "undecided. The verdict names the protocol and the seeds.",
+    "Claims of another paper than the one that is replicated are named with it. They are on effects, and of our models "
+    "is asked only that they were trained on all images to the end of a whole schedule under a preset: minibatches and "
+    "numbers of importance samples are other ones there.",
     "The spread over seeds needs two seeds of some model of the data set, not of each: it is taken to be one for all "
     "models of a kind of quantity, so the error of an effect of one seed is pooled too, which its notes say. If some "
     "models spread more than others, the intervals of these are too narrow and of those too wide; over all they hold "
@@ -115,6 +118,7 @@ def _head(verdict: Verdict) -> dict[str, Any]:
         "claim": claim.text,
         "dataset": claim.dataset,
         "model": None if claim.kind is None else claim.kind.name,
+        "source": claim.source,
         "place": claim.place,
         "quantity": claim.quantity,
         "rule": claim.rule,

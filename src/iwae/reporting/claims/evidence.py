@@ -96,8 +96,8 @@ class Evidence:
     binarization: Mapping[str, float] = field(default_factory=dict)
     taken_over: Mapping[str, str] = field(default_factory=dict)
 
-    def find(self, contrast: Contrast) -> Finding:
-        """What the study says of `contrast`."""
+    def find(self, contrast: Contrast, sizes: bool = True) -> Finding:
+        """What the study says of `contrast`; `sizes` is that of `is_complete`."""
         found = weighted_sum(self.study, contrast.quantity, contrast.weights)
         if not found.seeds:
             return Finding(contrast, missing=found.missing)
@@ -107,7 +107,7 @@ class Evidence:
             found.seeds,
             flat,
             comparable=all(self._comparable(contrast.quantity, model) for model in flat),
-            complete=all(is_complete(model, QUANTITIES[contrast.quantity].section) for model in flat),
+            complete=all(is_complete(model, QUANTITIES[contrast.quantity].section, sizes) for model in flat),
             value=found.value,
             se_images=found.se_images,
             sd_seeds=found.sd_seeds,

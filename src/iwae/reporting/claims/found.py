@@ -28,16 +28,25 @@ VERDICTS = (REPRODUCED, REFUTED, UNDECIDED)
 def found(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """For each family of claims how many have which verdict, and the claims in groups of one verdict and reason.
 
-    Claims of which nothing was run are counted, and stand in no group.
+    Claims of which nothing was run are counted, and stand in no group. Those of another paper stand apart, under a name
+    such as ``effects, by Tomczak & Welling (2018)``, where something of them was run.
     """
+    parts = {}
+    for name in reversed(FAMILIES):  # effects first: they can be decided without the paper's schedule
+        members = [each for each in verdicts if family(each.claim) == name]
+        parts[name] = _part([each for each in members if not each.claim.source])
+        for source in dict.fromkeys(each.claim.source for each in members if each.claim.source):
+            part = _part([each for each in members if each.claim.source == source])
+            if part["groups"]:
+                parts[f"{name}, by {source}"] = part
+    return parts
+
+
+def _part(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     return {
-        name: {
-            "counts": {verdict: sum(each.verdict == verdict for each in members) for verdict in VERDICTS},
-            "not_run": sum(each.why == (NOT_RUN,) for each in members),
-            "groups": _groups([each for each in members if each.why != (NOT_RUN,)]),
-        }
-        for name in reversed(FAMILIES)  # effects first: they can be decided without the paper's schedule
-        for members in [[each for each in verdicts if family(each.claim) == name]]
+        "counts": {verdict: sum(each.verdict == verdict for each in verdicts) for verdict in VERDICTS},
+        "not_run": sum(each.why == (NOT_RUN,) for each in verdicts),
+        "groups": _groups([each for each in verdicts if each.why != (NOT_RUN,)]),
     }
 
 

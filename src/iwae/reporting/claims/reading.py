@@ -15,7 +15,7 @@ from iwae.reporting.claims.rules import RULES
 from iwae.reporting.quantities import QUANTITIES
 from iwae.study.registry import DATASETS
 
-_KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks"}
+_KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source"}
 _MEASURED = ("bound", "deviation")  # columns of likelihood.csv, which identities are about
 _RULES = {"claims": RULES, "identities": CHECKS}
 
@@ -45,7 +45,7 @@ def claims_of(content: Mapping[str, Any]) -> Claims:
 def _check(entry: Mapping[str, Any], part: str, rules: Mapping[str, Any]) -> None:
     where = f"claims.yaml, {entry.get('id', entry)!r}"
     _require(where, "key", entry, _KEYS)
-    for key in sorted(_KEYS - {"with", "remarks", "place"} - set(entry)):
+    for key in sorted(_KEYS - {"with", "remarks", "place", "source"} - set(entry)):
         raise InputError(f"{where}: the key {key!r} is missing.")
     _require(where, "rule", [entry["rule"]], rules)
     _require(where, "quantity", entry["quantity"].split(" and "), QUANTITIES if part == "claims" else _MEASURED)
@@ -84,4 +84,5 @@ def _expanded(entry: dict[str, Any]) -> Iterator[Claim]:
                 test=entry["test"].format_map(parameters),
                 dataset=dataset,
                 kind=kind,
+                source=entry.get("source", ""),
             )

@@ -13,8 +13,8 @@ from iwae.reporting.reference import paper, paper_row
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
-from iwae.study.registry import OBJECTIVES, objectives_of
-from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS
+from iwae.study.registry import ARCHITECTURES, OBJECTIVES, objectives_of, prior_label
+from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS, STANDARD
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
 
@@ -127,6 +127,32 @@ def above_dataset(evidence: Evidence, claim: Claim, base: str) -> Iterator[Contr
         yield _contrast(claim, label, {kind: 1.0, other: -1.0}, _ABOVE)
 
 
+def prior_gains(
+    evidence: Evidence,
+    claim: Claim,
+    prior: str,
+    over: str = STANDARD,
+    objective: str = "vae",
+    k: int = 1,
+    least: float = 0.0,
+) -> Iterator[Contrast]:
+    """The quantity with the prior `over` minus that with `prior`, above `least`, in models with one layer."""
+    worse, better = (_with_prior(claim.dataset, objective, k, name) for name in (over, prior))
+    label = f"{prior_label(over)} minus {prior_label(prior)}, {OBJECTIVES[objective].label} k = {k}"
+    yield _contrast(claim, label, {worse: 1.0, better: -1.0}, Region(low=least))
+
+
+def prior_gains_less(
+    evidence: Evidence, claim: Claim, prior: str, networks: str, objective: str = "vae", k: int = 1
+) -> Iterator[Contrast]:
+    """What `prior` gains over N(0, I) with one layer minus what it gains in other `networks`, above zero."""
+    plain, other = (
+        [_with_prior(claim.dataset, objective, k, name, part) for name in (STANDARD, prior)] for part in ("", networks)
+    )
+    label = f"gain of {prior_label(prior)} with one layer minus that in {ARCHITECTURES[networks].label}"
+    yield _contrast(claim, label, {plain[0]: 1.0, plain[1]: -1.0, other[0]: -1.0, other[1]: 1.0}, _ABOVE)
+
+
 RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
     rule.__name__: rule
     for rule in (
@@ -141,6 +167,8 @@ RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
         capacity,
         continued,
         above_dataset,
+        prior_gains,
+        prior_gains_less,
     )
 }
 
@@ -153,6 +181,13 @@ def _contrast(claim: Claim, label: str, weights: Mapping[Kind, float], region: R
 
 def _kind(dataset: str, layers: int, objective: str, k: int) -> Kind:
     return Kind(dataset, layers, "vae" if k == 1 else objective, k)
+
+
+def _with_prior(dataset: str, objective: str, k: int, prior: str = STANDARD, networks: str = "") -> Kind:
+    """The kind of models with a prior, with one layer or in other networks."""
+    layers = ARCHITECTURES[networks].layers if networks else 1
+    variation = "-".join(filter(None, (networks, "" if prior == STANDARD else prior)))
+    return _kind(dataset, layers, objective, k)._replace(variation=variation)
 
 
 def _grid(dataset: str) -> list[Kind]:

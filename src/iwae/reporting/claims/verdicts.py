@@ -11,7 +11,7 @@ from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.rules import RULES, VALUES
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statements import comparison_lines, counted, is_foreign, protocol_lines, protocols
+from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.study import Model
 from iwae.reporting.unreadable import UNREADABLE, reason
@@ -99,7 +99,7 @@ def _assess(claim: Claim, evidence: Evidence) -> Verdict:
     """What the study says of one claim, its p-values before any correction."""
     try:
         contrasts = list(RULES[claim.rule](evidence, claim, **claim.parameters))
-        verdict = _tested(claim, tuple(evidence.find(contrast) for contrast in contrasts))
+        verdict = _tested(claim, tuple(evidence.find(contrast, sizes=not claim.source) for contrast in contrasts))
     except UNREADABLE as error:
         return Verdict(claim, why=(UNREAD,), notes=(reason(error),))
     assumptions = dict.fromkeys(note for contrast in contrasts for note in evidence.assumptions(contrast))
@@ -128,7 +128,7 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     models = list({model.spec: model for finding in findings for model in finding.models}.values())
     missing = sorted({kind.name for finding in findings for kind in finding.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
-    notes += protocol_lines(models)
+    notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
     why = [NOT_RUN] if missing or not findings else []
     departing = _departing(claim, findings)
     if departing:

@@ -33,7 +33,8 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """A column for each model: p(z) above, q(z) below, one scale of colours for both."""
     panels = list(dict.fromkeys(frame.panel))
-    figure = Figure(figsize=(max(WIDTH * 0.6, WIDTH / 3 * len(panels)), 5.0))
+    width = max(WIDTH * 0.6, WIDTH / 3 * len(panels))
+    figure = Figure(figsize=(width, 2 * min(width / len(panels), 2.5) - 0.2))
     figure.set_layout_engine("constrained")
     grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", sharey="col")
     for column, panel in zip(grid.T, panels, strict=True):

@@ -1,31 +1,51 @@
 """Images drawn from models that differ in their prior alone."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.pictures import image_rows, squares
-from iwae.reporting.figures.style import model_name
+from iwae.reporting.figures.pictures import image_rows, pixels_of, show
+from iwae.reporting.figures.style import WIDTH, model_name
 from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.priors import label, without_prior
-from iwae.study.registry import ARCHITECTURES
+from iwae.reporting.tables.priors import without_prior
+from iwae.study.registry import ARCHITECTURES, prior_label
 
 _IMAGES = 36
+_LABEL = 1.1  # inches, for the models' names
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Bernoulli means, 0 to 255, of images drawn from the first model of each kind, N(0, I) among the priors."""
-    parts = [
-        image_rows(title, model.arrays("pictures", "pictures.npz", ["samples"])["samples"][:_IMAGES])
-        for title, model in firsts(study, with_standard(kinds)).items()
-    ]
+    models, parts = firsts(study, with_standard(kinds)), []
+    several = len({model.spec.dataset for model in models.values()}) > 1
+    for title, model in models.items():
+        rows = image_rows(title, model.arrays("pictures", "pictures.npz", ["samples"])["samples"][:_IMAGES])
+        rows.insert(1, "model", _model(model.kind, several))
+        rows.insert(2, "prior", prior_label(model.spec.prior))
+        parts.append(rows)
     return pd.concat(parts, ignore_index=True)
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """A square of images for each model."""
-    return squares(frame, lambda images: (0, 255))
+    """A square of images for each model: in a row those that differ in their prior alone, in a column one prior."""
+    models, priors = (list(dict.fromkeys(frame[name])) for name in ("model", "prior"))
+    side = min(3.0, (WIDTH - _LABEL) / len(priors))  # inches
+    figure = Figure(figsize=(_LABEL + side * len(priors), side * len(models) + 0.25))
+    figure.set_layout_engine("constrained")
+    grid = figure.subplots(len(models), len(priors), squeeze=False)
+    for axes, prior in zip(grid[0], priors, strict=True):
+        axes.set_title(prior)
+    for line, model in zip(grid, models, strict=True):
+        line[0].set_ylabel(model, rotation=0, ha="right", va="center")
+        for axes, prior in zip(line, priors, strict=True):
+            panel = frame[(frame.model == model) & (frame.prior == prior)]
+            if panel.empty:
+                axes.set_axis_off()
+            else:
+                show(axes, pixels_of(panel, panel.panel.iloc[0]), math.isqrt(len(panel) - 1) + 1)
+    return figure
 
 
 def with_standard(kinds: Sequence[Kind]) -> list[Kind]:
@@ -46,7 +66,12 @@ def firsts(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, Model]:
 
 
 def _title(kind: Kind, several: bool) -> str:
+    return f"{_model(kind, several)}, {prior_label(kind.spec.prior)}"
+
+
+def _model(kind: Kind, several: bool) -> str:
+    """What models have in common that differ in their prior alone, after the data set where there are several."""
     spec = kind.spec
     networks = ARCHITECTURES[spec.architecture].label if spec.architecture else model_name(kind.objective, kind.k)
     units = f", {spec.latents} units" if spec.latents else ""
-    return f"{kind.dataset}\n" * several + f"{networks}{units}, {label(spec.prior)}"
+    return f"{kind.dataset}\n" * several + f"{networks}{units}"

@@ -1,6 +1,7 @@
 """What each choice of the protocol is worth: nll under another protocol minus nll under the study's own."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iwae.reporting.contrasts import weighted_sum
-from iwae.reporting.figures.style import GREY, MODEL, WIDTH, error_entry, k_markers, legend_below, names
+from iwae.reporting.figures.style import (
+    GREY,
+    MARKERS,
+    MODEL,
+    WIDTH,
+    error_entry,
+    k_markers,
+    legend_below,
+    names,
+)
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.protocols import rows as table_rows
 from iwae.reporting.tables.variations import base_of
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import OBJECTIVES
 
+_WITHIN = ["layers", "objective", "k", "networks", "prior"]  # the columns that name a model of a data set
 _ZERO = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
 _STEP = 0.16  # inches between the points of one variant, and twice that between variants
 
@@ -28,19 +39,21 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
         parts.append(pd.DataFrame({"model": kind.name, "seed": found.seeds, "of_seed": found.by_seed}))
     frame = table_rows(study, kinds).rename(columns={"difference_se_images": "difference_se"}).drop(columns="se_images")
     frame = frame.rename(columns={"difference_se": "se_images"}).merge(pd.concat(parts), on="model")
-    return frame[[*MODEL, "variant", "changed", "difference", "images", "se_images", "seed", "of_seed"]]
+    return frame[
+        [*MODEL, "networks", "prior", "variant", "changed", "difference", "images", "se_images", "seed", "of_seed"]
+    ]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each data set; a line of points for each variant, presets first."""
-    frame = frame.assign(panel=names(frame, ["dataset"]), model=names(frame, ["layers", "objective", "k"]))
+    frame = frame.assign(panel=names(frame, ["dataset"]), model=names(frame, _WITHIN))
     panels = [(title, rows, _labels(rows)) for title, rows in frame.groupby("panel", observed=True)]
-    models = frame.groupby("model", observed=True)[["layers", "objective", "k"]].first()
+    models = frame.groupby("model", observed=True)[_WITHIN].first()
     sizes = [_STEP * (len(models) + 1) * len(labels) for _, _, labels in panels]
-    figure = Figure(figsize=(WIDTH, sum(sizes) + 0.3 * len(panels) + 0.8))
+    figure = Figure(figsize=(WIDTH, sum(sizes) + 0.3 * len(panels) + 0.8 + 0.3 * (frame.prior.nunique() > 1)))
     figure.set_layout_engine("constrained")
     axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=sizes)[:, 0]
-    looks = {name: _look(*key, frame) for name, key in zip(models.index, models.itertuples(index=False), strict=True)}
+    looks = {row.Index: _look(row, frame) for row in models.itertuples()}
     for place, (title, rows, labels) in zip(axes, panels, strict=True):
         _points(place, rows, list(labels), looks)
         place.set_title(title)
@@ -51,7 +64,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     handles.append(error_entry("(paired over images)", "_"))
     if frame.seed.nunique() > 1:
         handles.append(Line2D([], [], color=GREY, marker="|", linestyle="", label="each seed"))
-    legend_below(figure, handles, 4)
+    legend_below(figure, handles, 4 if frame.prior.nunique() == 1 else 2)
     return figure
 
 
@@ -80,7 +93,12 @@ def _labels(frame: pd.DataFrame) -> dict[str, str]:
     return labels
 
 
-def _look(layers: int, objective: str, k: int, frame: pd.DataFrame) -> dict:
-    """Colour by objective, marker by k, hollow with two layers."""
-    fill = "full" if layers == 1 else "none"
-    return {"color": OBJECTIVES[objective].colour, "marker": k_markers(frame.k)[k], "fillstyle": fill, "markersize": 5}
+def _look(model: Any, frame: pd.DataFrame) -> dict[str, Any]:
+    """Colour by objective, marker by k, or both by prior where there are several; hollow with two layers."""
+    priors = list(dict.fromkeys(frame.prior))
+    colour, marker = OBJECTIVES[model.objective].colour, k_markers(frame.k)[model.k]
+    if len(priors) > 1:
+        place = priors.index(model.prior)
+        colour, marker = f"C{place}", MARKERS[place % len(MARKERS)]
+    fill = "full" if model.layers == 1 else "none"
+    return {"color": colour, "marker": marker, "fillstyle": fill, "markersize": 5}

@@ -26,6 +26,7 @@ WIDTH = 7.2  # inches: the text width of a page
 NARROW = 5.0  # inches: for a single column of panels, and wide enough for a legend
 LEGEND = 0.6  # inches, below the panels
 GREY = "0.45"
+MARKERS = "os^DvP"
 MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
 
@@ -49,7 +50,7 @@ def project_style() -> AbstractContextManager[None]:
 
 def k_markers(ks: Iterable[int]) -> dict[int, str]:
     """A marker for each k."""
-    return dict(zip(sorted(set(ks)), cycle("os^DvP"), strict=False))
+    return dict(zip(sorted(set(ks)), cycle(MARKERS), strict=False))
 
 
 def stacked(models: Iterable[Model], section: str, file: str) -> pd.DataFrame:
@@ -82,13 +83,15 @@ def looks(frame: pd.DataFrame) -> dict[str, Any]:
 def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str] | None = None) -> pd.Categorical:
     """A name for each row, in words made of its values in `columns` and ordered as these."""
     ordered = frame.assign(objective=pd.Categorical(frame.objective, list(OBJECTIVES)))
+    if "prior" in frame:
+        ordered["prior"] = pd.Categorical(frame.prior, frame.prior.unique())
     groups = ordered.groupby(list(columns), observed=True)
     plain = {
         "dataset": str if frame.dataset.nunique() > 1 else lambda _: "",
         "layers": lambda layers: counted(layers, "layer"),
         "objective": lambda name: OBJECTIVES[name].label,
         "k": "k={}".format,
-    }
+    } | {name: str if frame[name].nunique() > 1 else lambda _: "" for name in ("networks", "prior") if name in frame}
     words = words or (lambda *key: _listed(plain[name](value) for name, value in zip(columns, key, strict=True)))
     keys = groups.size().reset_index()[list(columns)].itertuples(index=False, name=None)
     return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key in keys])

@@ -7,7 +7,7 @@ import pandas as pd
 
 from iwae.reporting.contrasts import WeightedSum, columns, weighted_sum
 from iwae.reporting.quantities import activities
-from iwae.reporting.statements import activity_variant, counted, listed, schedule
+from iwae.reporting.statements import activity_variant, counted, listed, protocols, schedule
 from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
@@ -16,6 +16,7 @@ from iwae.study.settings import ACTIVE
 Cells = list[tuple[Column, Callable[[pd.Series], str]]]  # a column, and a row's cell in it
 
 NOT_RUN = "not run yet"
+OWN = "own"  # the study's own protocol, in a column of protocols
 KIND = ("layers", "objective", "k")  # what names a kind of model within a data set
 _NEAR = 3  # a factor either way of the threshold of activity
 _VARIANTS = {
@@ -95,6 +96,12 @@ def seeds_cells(rows: pd.DataFrame) -> Cells:
     return [(Column("seeds"), lambda row: str(row.seeds))] if several else []
 
 
+def several_cells(rows: pd.DataFrame, *names: str) -> Cells:
+    """Columns of words, each only where the rows differ in it."""
+    shown = [name for name in names if rows[name].nunique() > 1]
+    return [(Column(name, text=True), lambda row, name=name: row[name]) for name in shown]
+
+
 def _key(value: Any) -> str:
     return OBJECTIVES[value].label if value in OBJECTIVES else str(value)
 
@@ -165,6 +172,11 @@ def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
         f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {min(near)} to {max(near)} units of each model: another "
         "threshold would count them otherwise."
     ]
+
+
+def own_note(rows: pd.DataFrame, study: StudyResults) -> list[str]:
+    """Which protocol the study's own is, where some rows are of another."""
+    return [f"{OWN}: the study's own protocol, {'; '.join(protocols(study.grid))}."] if rows.variant.any() else []
 
 
 def extreme_note(rows: pd.DataFrame, name: str, what: str, digits: int) -> list[str]:

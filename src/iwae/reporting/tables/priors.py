@@ -9,6 +9,7 @@ from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.statements import NO_VALUES, comparison_lines, likelihood_line
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.cells import (
+    OWN,
     active_cells,
     active_note,
     active_units,
@@ -18,13 +19,15 @@ from iwae.reporting.tables.cells import (
     key_cells,
     nll,
     number,
+    own_note,
     paired_note,
     seeds_note,
+    several_cells,
     table,
     value_cells,
 )
 from iwae.reporting.tables.formats import EMPTY, Column, Table
-from iwae.study.registry import ARCHITECTURES, PRIORS, split_prior
+from iwae.study.registry import ARCHITECTURES, PRIORS, prior_label
 from iwae.study.specification import ModelSpec
 
 TERMS = ("reconstruction", "index_gap", "marginal_kl")
@@ -34,6 +37,7 @@ _NETWORKS = {"": "the paper's"} | {name: entry.label for name, entry in ARCHITEC
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """One row for each kind of model and prior, N(0, I) among them.
 
+    ``variant``: a departure from the study's protocol; N(0, I), from which the difference is, has the same.
     ``difference``: nll minus that of the same model with N(0, I), paired over images; ``shorter_difference``: the same
     of models trained for ``shorter_passes``, where the study has such. ``reconstruction``, ``index_gap`` and
     ``marginal_kl``: of the ELBO surgery, in nats per training image.
@@ -43,18 +47,13 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     frame = pd.DataFrame(_row(study, kind) for kind in every)
     order = {name: place for place, name in enumerate(dict.fromkeys(frame.prior))}
     frame["place"] = frame.prior.map(order).where(frame.prior != PRIORS["standard"].label, -1)
-    return by_objective(frame, ["dataset", "layers", "networks", "k", "objective", "place"]).drop(columns="place")
+    keys = ["dataset", "layers", "networks", "k", "objective", "variant", "place"]
+    return by_objective(frame, keys).drop(columns="place")
 
 
 def without_prior(kind: Kind) -> Kind:
     """The same kind of model with N(0, I)."""
     return kind._replace(variation="-".join(part for part in kind.variation.split("-") if part != kind.spec.prior))
-
-
-def label(name: str) -> str:
-    """A prior's name for people, with its number of components: ``VampPrior 100``."""
-    entry, components = split_prior(name)
-    return f"{entry.label} {components}" if components else entry.label
 
 
 def networks(spec: ModelSpec) -> str:
@@ -68,7 +67,8 @@ def _row(study: StudyResults, kind: Kind) -> dict[str, Any]:
     return {
         **head(study, kind),
         "networks": networks(spec),
-        "prior": label(spec.prior),
+        "prior": prior_label(spec.prior),
+        "variant": spec.variant or "",
         **nll(study, kind),
         **difference(study, kind, base if base != kind else None),
         **_shorter(study, kind, base),
@@ -95,9 +95,9 @@ def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) ->
     """Two tables: nll and its difference from N(0, I), and what the ELBO is made of."""
     dataset, lead = rows.dataset.iloc[0], comparison_lines(models, NO_VALUES)
     key = key_cells(rows)
-    if rows.networks.nunique() > 1:
-        key.append((Column("networks", text=True), lambda row: row.networks))
-    key.append((Column("prior", text=True), lambda row: row.prior))
+    key += [*several_cells(rows, "networks"), (Column("prior", text=True), lambda row: row.prior)]
+    if rows.variant.any():
+        key.append((Column("protocol", text=True), lambda row: row.variant or OWN))
     values = value_cells(rows, "nll", "nll") + value_cells(rows, "difference", "difference", 3, sign=True)
     if rows.shorter_difference.notna().any():
         passes = int(rows.shorter_passes.min())
@@ -128,8 +128,10 @@ def _notes(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> 
     return [
         likelihood_line(models),
         f"se_images of nll: standard error over test images.{seeds_note(rows)}",
-        "difference: nll minus that of the same model with N(0, I), in nats; negative where the prior is better.",
+        "difference: nll minus that of the same model with N(0, I)"
+        f"{', of the same protocol' if rows.variant.any() else ''}, in nats; negative where the prior is better.",
         paired_note(rows, "difference"),
         *shorter,
+        *own_note(rows, study),
         *active_note(study, models),
     ]

@@ -5,11 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.statements import protocol_changes, protocols
+from iwae.reporting.statements import protocol_changes
 from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import key_cells
+from iwae.reporting.tables.cells import OWN, key_cells, own_note, several_cells
 from iwae.reporting.tables.formats import EMPTY, Column, Table
+from iwae.reporting.tables.priors import networks
 from iwae.reporting.tables.variations import base_of, variation_rows, variation_table
+from iwae.study.registry import prior_label
 
 MANY = 2  # changed fields: more are listed below the table
 
@@ -18,7 +20,8 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """One row for each kind of model and protocol.
 
     ``variant``: what was varied, the name of a preset or of one field; empty for the study's own protocol.
-    ``changed``: each field of the protocol that differs from the study's own, with both values.
+    ``changed``: each field of the protocol that differs from the study's own, with both values. ``networks`` and
+    ``prior``: what the models with and without have in common.
     """
     return variation_rows(study, kinds, _changed)
 
@@ -26,19 +29,21 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 def _changed(study: StudyResults, kind: Kind) -> dict[str, Any]:
     models, bases = (study.of_kinds([one]) for one in (kind, base_of(kind)))
     changes = protocol_changes(bases[0], models[0]) if models and bases else []
-    return {"variant": kind.spec.variant or "", "changed": "; ".join(changes)}
+    words = {"networks": networks(kind.spec), "prior": prior_label(kind.spec.prior)}
+    return {**words, "variant": kind.spec.variant or "", "changed": "; ".join(changes)}
 
 
 def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
     """A table with a line for each protocol."""
     long = rows[rows.changed.str.count("; ") >= MANY].drop_duplicates(["variant", "changed"])
     notes = [
-        f"own: the study's own protocol, {'; '.join(protocols(study.grid))}.",
+        *own_note(rows, study),
         *(f"{row.variant}: {row.changed}." for _, row in long.iterrows()),
     ]
     cells = [
         *key_cells(rows),
-        (Column("protocol", text=True), lambda row: row.variant or "own"),
+        *several_cells(rows, "networks", "prior"),
+        (Column("protocol", text=True), lambda row: row.variant or OWN),
         (Column("changed", text=True), _changed_cell),
     ]
     base, remark = "under the study's own protocol", "positive where the change costs nats"

@@ -7,9 +7,10 @@ import pandas as pd
 from iwae.reporting.contrasts import WeightedMean, spread_over_images
 from iwae.reporting.statements import comparison_lines, listed
 from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import by_objective, grouped, head, key_cells, table, value_cells
+from iwae.reporting.tables.cells import by_objective, grouped, head, key_cells, several_cells, table, value_cells
 from iwae.reporting.tables.formats import Column, Table
-from iwae.reporting.tables.priors import label, networks
+from iwae.reporting.tables.priors import networks
+from iwae.study.registry import prior_label
 
 MEASURES = {"elbo": "ELBO", "bound": "L_S"}
 _NAMES = {"gaussian": "one Gaussian", "aggregate": "q(z)", "leave-one-out": "q(z), own image left out"}
@@ -32,7 +33,7 @@ def _rows(study: StudyResults, kind: Kind) -> list[dict[str, object]]:
     names = list(dict.fromkeys(name for model in models for name in model.table("replaced", "replaced.csv").prior))
     rows = []
     for name in names:
-        row = {**words, "own": label(kind.spec.prior), "seeds": len(models), "prior": name}
+        row = {**words, "own": prior_label(kind.spec.prior), "seeds": len(models), "prior": name}
         for split in ("train", "test"):
             for measure in MEASURES:
                 row |= _gain(models, split, name, measure)
@@ -55,9 +56,7 @@ def _gain(models: Sequence[Model], split: str, prior: str, measure: str) -> dict
 def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
     """A line for each prior that is put in the place of a model's own."""
     lead = comparison_lines(models, "these are not the paper's models", sections=())
-    cells = key_cells(rows)
-    if rows.networks.nunique() > 1:
-        cells.append((Column("networks", text=True), lambda row: row.networks))
+    cells = [*key_cells(rows), *several_cells(rows, "networks")]
     if "own" in rows and rows.own.nunique() > 1:
         cells.append((Column("own prior", text=True), lambda row: row.own))
     cells.append((Column("prior in its place", text=True), lambda row: shown(row.prior)))
@@ -73,7 +72,7 @@ def shown(name: str) -> str:
     """The name of a prior in ``replaced.csv`` for people."""
     if name in _NAMES or pd.isna(name):
         return _NAMES.get(name, "")
-    return f"{name.removeprefix('posteriors')} posteriors" if name.startswith("posteriors") else label(name)
+    return f"{name.removeprefix('posteriors')} posteriors" if name.startswith("posteriors") else prior_label(name)
 
 
 def _notes(models: Sequence[Model]) -> list[str]:

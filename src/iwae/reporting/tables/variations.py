@@ -1,4 +1,4 @@
-"""Models that differ from those of the grid in one thing, each minus the model of the grid over the same images."""
+"""Models that differ from others, their bases, in one thing, each minus its base over the same images."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -22,13 +22,13 @@ from iwae.reporting.tables.cells import (
     value_cells,
 )
 from iwae.reporting.tables.formats import Table
-from iwae.study.specification import ModelSpec
+from iwae.study.specification import STANDARD, ModelSpec
 
 
 def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
-    """The models of these kinds and those of the grid that they are variations of, by seed."""
+    """The models of these kinds and those that they are variations of, by seed."""
     varied = {spec for spec in study.specs if Kind.of(spec) in kinds}
-    wanted = varied | {replace(spec, variation="") for spec in varied}
+    wanted = varied | {replace(spec, variation=base_of(Kind.of(spec)).variation) for spec in varied}
     return replace(
         study,
         specs=tuple(spec for spec in study.specs if spec in wanted),
@@ -37,14 +37,22 @@ def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
 
 
 def base_of(kind: Kind) -> Kind:
-    """The kind of the grid that this one is a variation of."""
-    return kind._replace(variation="")
+    """The kind that this one is a variation of: without the last of its variant, its estimator and its units."""
+    spec = kind.spec
+    for value, part in (
+        (spec.variant, f"with-{spec.variant}"),
+        (spec.estimator != STANDARD, f"by-{spec.estimator}"),
+        (spec.latents, f"z{spec.latents}"),
+    ):
+        if value:
+            return kind._replace(variation=f"-{kind.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
+    return kind
 
 
 def variation_rows(
     study: StudyResults, kinds: Collection[Kind], varied: Callable[[StudyResults, Kind], dict[str, Any]]
 ) -> pd.DataFrame:
-    """One row for each kind of model, those of the grid among them, over the seeds for which something was varied.
+    """One row for each kind of model over the seeds for which something was varied, each base before its variations.
 
     Args:
         study: The study.
@@ -52,19 +60,21 @@ def variation_rows(
         varied: What was varied, as columns of its own.
 
     Returns:
-        The columns of a kind, of `varied`, of its nll, ``difference``, nll minus that of the grid's model in nats,
-        paired over images, and its active units.
+        The columns of a kind, of `varied`, of its nll, ``difference``, nll minus that of its base in nats, paired
+        over images, and its active units.
     """
     study = with_bases(study, kinds)
+    bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds(lambda spec: True)}
+    places = {kind: place for place, kind in enumerate(bases)}
     return pd.DataFrame(
         {
             **head(study, kind),
             **varied(study, kind),
             **nll(study, kind),
-            **difference(study, kind, base_of(kind) if kind.variation else None),
+            **difference(study, kind, bases[kind] if bases[kind] != kind else None),
             **active_units(study, kind),
         }
-        for kind in study.kinds(lambda spec: True)
+        for kind in sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
     )
 
 
@@ -77,7 +87,7 @@ def variation_table(
     remark: str,
     notes: Sequence[str] = (),
 ) -> Table:
-    """A table of nll, its difference from the grid's and active units.
+    """A table of nll, its difference from that of the base, and active units.
 
     Args:
         rows: Those of a data set.
