@@ -79,7 +79,7 @@ def _sentences(value: Any, declared: Declaration) -> Iterator[str]:
         yield "the list is empty: give at least one value"
     twice = [entry for index, entry in enumerate(value) if entry in value[:index]]
     if twice:
-        yield f"{', '.join(dict.fromkeys(map(str, twice)))} is given more than once"
+        yield f"{', '.join(dict.fromkeys(map(shown, twice)))} is given more than once"
     for entry in value:
         yield from _faults(entry, declared)
 
