@@ -56,7 +56,7 @@ def _table3(spec: ModelSpec) -> bool:
 
 
 def _continued(spec: ModelSpec) -> bool:
-    return spec.origin is not None
+    return spec.origin is not None and spec.passes is None
 
 
 def _resized(spec: ModelSpec) -> bool:
