@@ -267,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         logging.warning("interrupted")
         return 130
-    except Exception:  # no mistake of the user's: in the log that the rule names, too
+    except Exception:  # raised again: a fault of the program keeps its traceback, in the log that the rule names too
         if options.log and "IWAE_LOG_ONLY" not in os.environ:
             with options.log.open("a", encoding="utf-8") as stream:
                 traceback.print_exc(file=stream)

@@ -90,14 +90,13 @@ def strip(folder: Path) -> None:
         InputError: There is no trained model, or its weights are not those of its manifest.
     """
     folder = Path(folder)
-    if is_stripped(read(folder)):
-        return
-    path = checked_file(folder, "training", WEIGHTS)
-    with locked(folder / f".{NAME}.lock"):
-        content = read(folder)
-        content["training"] |= {"stripped": True}
-        write_json(folder / NAME, content)
-    path.unlink()
+    if not is_stripped(read(folder)):
+        checked_file(folder, "training", WEIGHTS)
+        with locked(folder / f".{NAME}.lock"):
+            content = read(folder)
+            content["training"] |= {"stripped": True}
+            write_json(folder / NAME, content)
+    (folder / WEIGHTS).unlink(missing_ok=True)  # also where an earlier call was killed between the two
 
 
 def is_stripped(content: dict[str, Any]) -> bool:
