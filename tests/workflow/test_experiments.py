@@ -61,16 +61,25 @@ def test_models_are_trained_again_for_other_passes_wherever_they_are_from(config
     assert {model.seed for model in study.models if model.passes} == {0}
 
 
-def test_a_step_may_be_for_some_seeds_and_not_for_models_of_other_passes(configuration):
+def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configuration):
     again = {"run": True, "models": ["vae-k1"], "passes": [3]}
     config = configuration(
         training={"protocol": "efficient", "passes": 9},
         experiments={"convergence": again},
         annealed={"run": True, "seeds": [1]},
+        inference={"run": True, "of": ["grid", "convergence"], "seeds": [1]},
+        implicit={"run": True, "of": ["two_latents", "capacity"]},
     )
     study = read_study(config)
-    asked = {model for model in study.models if "annealed" in study.sections_of(model)}
-    assert asked == {model for model in study.models if model.seed == 1 and model.passes is None} != set()
+    asked = {
+        name: {model for model in study.models if name in study.sections_of(model)}
+        for name in ("annealed", "inference", "implicit")
+    }
+    assert asked["annealed"] == {model for model in study.models if model.seed == 1 and model.passes is None} != set()
+    assert asked["inference"] == {model for model in asked["annealed"] if not model.variation} != set()
+    # capacity compares its models with those of the grid
+    compared = {f"l1-{kind}" for kind in ("vae-k1", "iwae-k50", "vae-k1-z100", "iwae-k50-z100")}
+    assert {model.kind for model in asked["implicit"] if model.latents != 2} == compared
     shorter = next(model for model in study.models if model.passes)
     assert study.sections_of(shorter) == ("training", "likelihood", "activity", "chopped", "surgery")
 
@@ -107,6 +116,11 @@ def test_an_impossible_experiment_gives_a_clear_sentence(configuration, problems
     experiment, key = path
     config = configuration(experiments={experiment: {"run": True} | {key: value}})
     assert [line for line in problems(config) if line.startswith(expected)]
+
+
+def test_a_measurement_of_what_is_turned_off_is_refused(configuration, problems):
+    config = configuration(annealed={"of": ["grid", "priors"]})
+    assert problems(config) == ["annealed.of: 'priors' is turned off, so it has no models"]
 
 
 def test_a_measurement_that_is_turned_off_is_no_part_of_the_study(configuration):

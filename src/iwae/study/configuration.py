@@ -13,7 +13,7 @@ from iwae.study.crosschecks import cross_problems
 from iwae.study.declaration import Settings
 from iwae.study.keys import configuration_keys
 from iwae.study.measurements import MEASUREMENTS
-from iwae.study.parts import folder_of, measurement_of, models_of, training_of
+from iwae.study.parts import folder_of, measured_models, measurement_of, models_of, training_of
 from iwae.study.problems import problems
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -30,7 +30,7 @@ class StudyConfig:
         models: The models of the grid and of the experiments, each once, in order.
         training: How they are trained; `settings` gives it as one model has it.
         measurements: The settings of each step that measures a model, by the step's name, without those turned off.
-        measured_seeds: The seeds of the models that a step is for, by the step's name; all where it is left out.
+        measured: The models that each of these steps is for.
         protocol: The preset's name; `training` holds its fields, overrides included.
         overrides: Fields of the protocol that differ from the preset.
         checkpoint_minutes: Minutes between two saved states of training.
@@ -46,7 +46,7 @@ class StudyConfig:
     models: tuple[ModelSpec, ...]
     training: TrainingSettings
     measurements: dict[str, Settings]
-    measured_seeds: dict[str, tuple[int, ...]]
+    measured: dict[str, frozenset[ModelSpec]]
     protocol: str
     overrides: dict[str, Any]
     checkpoint_minutes: float
@@ -67,12 +67,7 @@ class StudyConfig:
 
         Models of other numbers of passes are there to be compared with those of all passes by what effects are about.
         """
-        chosen = (
-            name
-            for name in self.measurements
-            if (seeds := self.measured_seeds.get(name)) is None or model.seed in seeds
-            if model.passes is None or MEASUREMENTS[name].of_convergence
-        )
+        chosen = (name for name in self.measurements if model in self.measured[name])
         return ("training", *chosen)
 
     def settings(self, section: str, model: ModelSpec) -> dict[str, Any]:
@@ -117,16 +112,13 @@ def study_of(config: dict[str, Any]) -> StudyConfig:
     job_group = config.get("job_group", config.get("cohort"))
     if job_group == "auto":  # a GPU gains from many models at once; a CPU core is busy with one
         job_group = "dataset" if device == "cuda" else "model"
+    sections = [name for name in MEASUREMENTS if config.get(name, _OFF).get("run", True)]
     return StudyConfig(
         name=config["study"],
         models=models_of(config),
         training=training_of(training),
-        measurements={
-            name: measurement_of(name, config[name]) for name in MEASUREMENTS if config.get(name, _OFF).get("run", True)
-        },
-        measured_seeds={
-            name: tuple(seeds) for name in MEASUREMENTS if (seeds := config.get(name, _OFF).get("seeds")) is not None
-        },
+        measurements={name: measurement_of(name, config[name]) for name in sections},
+        measured={name: measured_models(config, name) for name in sections},
         protocol=training["protocol"],
         overrides=training["overrides"],
         checkpoint_minutes=training["checkpoint_minutes"],

@@ -35,7 +35,10 @@ def _overlap(key: str, place: str) -> bool:
 
 
 def _measurement_check(name: str) -> Callable[[dict[str, Any]], list[str]]:
-    return lambda config: _refusal(name, measurement_of, name, config[name])
+    return lambda config: [
+        *_refusal(name, measurement_of, name, config[name]),
+        *_sources_turned_off(config, name, config[name]),
+    ]
 
 
 def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
@@ -52,14 +55,19 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _refusal("grid", models_of, {**config, "experiments": {}})
     for name, experiment in config["experiments"].items():
         if name == "convergence":  # of models that are checked already
-            for place in experiment["of"] if experiment["run"] else ():
-                if place != "grid" and not config["experiments"][place]["run"]:
-                    yield f"experiments.convergence.of: {place!r} is turned off, so it has no models"
+            yield from _sources_turned_off(config, f"experiments.{name}", experiment)
             continue
         yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():
         yield from _refusal("experiments.protocols.variants", _variant_of, config, variant)
+
+
+def _sources_turned_off(config: dict[str, Any], place: str, group: dict[str, Any]) -> Iterator[str]:
+    """What a group takes models of that has none."""
+    for source in (group.get("of") or ()) if group.get("run", True) else ():
+        if source != "grid" and not config["experiments"][source]["run"]:
+            yield f"{place}.of: {source!r} is turned off, so it has no models"
 
 
 def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -157,5 +165,5 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
     _schedule_problems: ("grid", "experiments", "training"),
     _data_problems: ("data",),
-    **{_measurement_check(name): (name,) for name in MEASUREMENTS},
+    **{_measurement_check(name): (name, "experiments") for name in MEASUREMENTS},
 }

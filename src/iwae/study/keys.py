@@ -52,6 +52,10 @@ class ProtocolKeys:
 class Optional(Run):
     """Whether models are measured by a step, and which."""
 
+    of: tuple[str, ...] | None = key(
+        "Where the models that are measured are from, the grid or an experiment that is run; null for all",
+        choices=("grid", *EXPERIMENTS),
+    )
     seeds: tuple[int, ...] | None = key("Seeds of the models that are measured; null for all", least=0)
 
 

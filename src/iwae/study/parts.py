@@ -12,10 +12,10 @@ from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec, grid
 
 
-def models_of(config: dict[str, Any]) -> tuple[ModelSpec, ...]:
-    """The models of the grid and of the experiments that are run, each once, in order."""
+def model_groups(config: dict[str, Any]) -> dict[str, list[ModelSpec]]:
+    """The models of the grid and of each experiment that is run, by its name."""
     group, experiments = config["grid"], config["experiments"]
-    models = {"grid": grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"])}
+    models = {"grid": list(grid(group["datasets"], group["layers"], group["objectives"], group["k"], group["seeds"]))}
     for name, experiment in experiments.items():
         if experiment["run"] and name != "convergence":
             models[name] = list(experiment_models(name, experiment))
@@ -23,7 +23,25 @@ def models_of(config: dict[str, Any]) -> tuple[ModelSpec, ...]:
     if again["run"]:
         repeated = (model for name in again["of"] for model in models.get(name, ()))
         models["convergence"] = list(repeated_models(again, repeated))
-    return tuple(sorted({model for found in models.values() for model in found}))
+    return models
+
+
+def models_of(config: dict[str, Any]) -> tuple[ModelSpec, ...]:
+    """The models of the grid and of the experiments that are run, each once, in order."""
+    return tuple(sorted({model for found in model_groups(config).values() for model in found}))
+
+
+def measured_models(config: dict[str, Any], name: str) -> frozenset[ModelSpec]:
+    """The models that one section is measured of, by the keys ``of`` and ``seeds`` of the group of its name."""
+    entry, groups = MEASUREMENTS[name], model_groups(config)
+    of, seeds = (config[name].get(key) for key in ("of", "seeds")) if entry.optional else (None, None)
+    return frozenset(
+        model
+        for group in (groups if of is None else of)
+        for model in groups.get(group, ())
+        if seeds is None or model.seed in seeds
+        if model.passes is None or entry.of_convergence
+    )
 
 
 def training_of(group: dict[str, Any]) -> TrainingSettings:
