@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from iwae.bounds import (
+    combined_bound,
     effective_sample_size,
     elbo,
+    grouped_bound,
     importance_bound,
     mean_absolute_deviation,
     nested_bounds,
@@ -37,6 +39,16 @@ def test_bounds_of_known_weights(device):
     assert_close(elbo(log_w), expected)
     sizes = torch.tensor([36 / 14, 3.0], dtype=torch.float64, device=device)
     assert_close(effective_sample_size(log_w), sizes)
+
+
+@given(log_weights(st.tuples(st.sampled_from([8, 24]), st.integers(1, 5))))
+def test_bounds_between_the_elbo_and_the_importance_bound(log_w):
+    """CIWAE half way; MIWAE the ELBO with as many groups as samples, and never above L_k of all (Jensen)."""
+    low, high, grouped = elbo(log_w), importance_bound(log_w), grouped_bound(log_w)
+    assert_close(combined_bound(log_w) - low, high - combined_bound(log_w), atol=ROUNDING, rtol=0)
+    assert (low <= grouped + ROUNDING).all() and (grouped <= high + ROUNDING).all()
+    assert_close(grouped_bound(log_w[:8]), elbo(log_w[:8]), atol=ROUNDING, rtol=0)
+    assert_close(grouped, nested_bounds(log_w, len(log_w) // 8).mean(0), atol=ROUNDING, rtol=0)
 
 
 @given(log_weights())

@@ -24,6 +24,16 @@ def importance_bound(log_w: Tensor) -> Tensor:
     return torch.logsumexp(log_w, 0) - math.log(log_w.shape[0])
 
 
+def combined_bound(log_w: Tensor) -> Tensor:
+    """CIWAE's bound, half the VAE's and half L_k (Rainforth et al. 2018): (k, B) -> (B,)."""
+    return (elbo(log_w) + importance_bound(log_w)) / 2
+
+
+def grouped_bound(log_w: Tensor) -> Tensor:
+    """MIWAE's bound, L_{k/8} averaged over eight groups of the samples (Rainforth et al. 2018): (k, B) -> (B,)."""
+    return nested_bounds(log_w, log_w.shape[0] // 8).mean(0)
+
+
 def selected_bound(bounds: Sequence[Bound], log_w: Tensor, index: Tensor) -> Tensor:
     """The bound that one model of a stack maximises: (k, B) -> (B,).
 

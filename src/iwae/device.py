@@ -3,6 +3,7 @@
 import importlib
 import logging
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -133,6 +134,13 @@ def _seconds(function: Callable[[], object]) -> float:
 def use_matmul(name: str) -> None:
     """Multiply float32 matrices on the CPU from now on as `fastest_matmul` calls it."""
     torch.backends.mkldnn.matmul.fp32_precision = "bf16" if name == "onednn" else "none"
+
+
+def memory(device: torch.device) -> int:
+    """Bytes of memory that the device has, used or not."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def describe(device: torch.device, threads: int) -> dict[str, Any]:

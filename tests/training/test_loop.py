@@ -241,3 +241,13 @@ def test_a_gpu_without_memory_is_one_sentence(monkeypatch, tmp_path):
     paths = job_module.Paths(tmp_path, tmp_path, tmp_path)
     with pytest.raises(InputError, match=r"too little free memory to train 2 models at once: .*allocate 2 GiB\.\)$"):
         job_module.train(SPECS, paths, settings(), "cpu")
+
+
+def test_an_update_that_no_memory_holds_is_refused_before_the_data_are_read(monkeypatch, tmp_path):
+    monkeypatch.setattr(job_module, "memory", lambda device: 10**9)
+    paths = job_module.Paths(tmp_path, tmp_path, tmp_path)
+    small, large = (ModelSpec.parse(f"mnist/l2-iwae-k{k}-pixelhvae64/seed0") for k in (5, 500))
+    with pytest.raises(InputError, match="seed0 is impossible here: an update of 5 images takes some 16 GB of memory"):
+        job_module.train([large], paths, settings(), "cpu")
+    with pytest.raises(InputError, match="fetch the data first"):
+        job_module.train([small], paths, settings(), "cpu")

@@ -83,7 +83,7 @@ def without(architecture: Architecture, parameters: Parameters, removed: Sequenc
     """
     chopped = dict(parameters)
     units = {name: some for name, some in zip(architecture.variables, removed, strict=True) if len(some)}
-    for network in (*architecture.recognition, *architecture.generation, architecture.decoder):
+    for network in architecture.networks:
         # Zero heads predict mean 0 and log-deviation 0, whichever scale the second head has.
         for head in network.heads if network.drawn in units else ():
             _clear(chopped, f"{head}.weight", -1, units[network.drawn])

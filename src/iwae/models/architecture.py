@@ -62,6 +62,11 @@ class Conditional:
         kinds = ("logits",) if self.drawn == "x" else ("mean", "scale")
         return tuple(f"{self.name}.{kind}" for kind in kinds)
 
+    @property
+    def units(self) -> int:
+        """Hidden values of one sample."""
+        return sum(self.widths)
+
     def layer_shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
         """(in, out) of every layer by its name, for variables of these sizes."""
         hidden = {layer: (sizes[variable], self.widths[0]) for variable, layer in self.first_layers.items()}
@@ -132,11 +137,16 @@ class Architecture:
         return tuple(f"h{level}" for level in range(1, self.layers + 1))
 
     @property
+    def networks(self) -> tuple[Conditional, ...]:
+        """All networks, those of q(h | x) first."""
+        return (*self.recognition, *self.generation, self.decoder)
+
+    @property
     def layer_shapes(self) -> dict[str, tuple[int, int]]:
         """(in, out) of every layer by its name, recognition networks first."""
         sizes = {"x": PIXELS, **dict(zip(self.variables, self.latents, strict=True))}
         shapes: dict[str, tuple[int, int]] = {}
-        for network in (*self.recognition, *self.generation, self.decoder):
+        for network in self.networks:
             shapes |= network.layer_shapes(sizes)
         return shapes
 

@@ -33,6 +33,11 @@ class MaskedDecoder(Conditional):
         """The layer that each variable given enters."""
         return {variable: f"{self.name}.map.{variable}" for variable in self.given}
 
+    @property
+    def units(self) -> int:
+        """Hidden values of one sample."""
+        return PIXELS * sum(self.widths)
+
     def layer_shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
         """(in, out) of every layer by its name, for variables of these sizes."""
         maps = {layer: (sizes[variable], PIXELS) for variable in self.given for layer in self.readers(variable)}

@@ -47,6 +47,7 @@ class Objective:
         marker: Its marker in figures.
         dashes: Its lines in figures: empty for solid ones, else lengths of dash and gap.
         vae_at_one: Whether it is the VAE's at k = 1, so that one model stands for both.
+        groups: What k is a multiple of.
     """
 
     label: str
@@ -55,6 +56,7 @@ class Objective:
     marker: str
     dashes: str | tuple[int, ...]
     vae_at_one: bool
+    groups: int = 1
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ DATASETS = {
 OBJECTIVES = {
     "vae": Objective("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
     "iwae": Objective("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),
+    "ciwae": Objective("CIWAE", "iwae.bounds:combined_bound", "C2", "^", (1, 1), vae_at_one=False),
+    "miwae": Objective("MIWAE", "iwae.bounds:grouped_bound", "C3", "D", (5, 1, 1, 1), vae_at_one=False, groups=8),
 }
 ARCHITECTURES = {
     "hvae": ArchitectureEntry("HVAE", "iwae.models.hierarchical:hvae", layers=2),

@@ -69,6 +69,9 @@ class ModelSpec:
                 raise InputError(f"{field} {value!r} is unknown: use one of {', '.join(map(str, allowed))}.")
         if self.k < 1:
             raise InputError(f"k = {self.k} is impossible: at least one importance sample is needed.")
+        entry = OBJECTIVES[self.objective]
+        if self.k % entry.groups:
+            raise InputError(f"k = {self.k} is impossible: that of {entry.label} is a multiple of {entry.groups}.")
         if not 0 <= self.seed < MOST_SEEDS:
             raise InputError(f"seed = {self.seed} is impossible: seeds are from 0 to {MOST_SEEDS - 1}.")
         if self.variation:

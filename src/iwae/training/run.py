@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 from iwae.data.splits import Images, load
-from iwae.device import can_compile, choose_device, configure, describe, require_exact
+from iwae.device import can_compile, choose_device, configure, describe, memory, require_exact
 from iwae.errors import DivergenceError, InputError
 from iwae.files import atomic_path, locked, write_rows
+from iwae.models.architecture import Architecture
 from iwae.study import manifest
 from iwae.study.settings import TrainingSettings, differences
 from iwae.study.specification import ModelSpec
@@ -25,6 +26,7 @@ from iwae.training.state import ModelState
 from iwae.training.task import Task
 
 _log = logging.getLogger(__name__)
+_BYTES_PER_VALUE = 16  # of memory for one update and hidden value: measured 18 to 30, with convolutions
 _LOCK_SECONDS = 15  # a process that was told to end saves its state first, which takes some seconds
 
 
@@ -70,14 +72,16 @@ def train(
         checkpoint_minutes: Longest time between two writings of the training states.
 
     Raises:
-        InputError: Data or checkpoints do not fit, another process is training one of the models, or the GPU's memory
-            is too small for all of them.
+        InputError: Data or checkpoints do not fit, another process is training one of the models, or the memory is too
+            small for one of them or, on a GPU, for all.
         DivergenceError: A model's bound or weights were not finite; the other models are trained nevertheless.
         InterruptedTraining: SIGINT or SIGTERM came; the states have been saved.
     """
     device = choose_device(device_name)
     configure(device, threads)
     wanted = _unfinished(specs, paths, settings)
+    for spec in wanted:
+        _require_memory(spec, settings, device)
     job = _Job(paths, settings, device, threads)
     diverged = []
     for continued in (False, True):
@@ -210,6 +214,18 @@ def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSett
             checkpoint = paths.checkpoint(spec.origin or spec, settings)
             _check_continuation(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
     return wanted
+
+
+def _require_memory(spec: ModelSpec, settings: TrainingSettings, device: torch.device) -> None:
+    """Refuse a model of which one update surely takes more memory than there is."""
+    networks = Architecture.of(spec, settings.for_model(spec).protocol).networks
+    needed = _BYTES_PER_VALUE * sum(network.units for network in networks) * spec.k * settings.batch_size
+    if needed > (there := memory(device)):
+        raise InputError(
+            f"{spec.name} is impossible here: an update of {settings.batch_size} images takes some "
+            f"{needed / 1e9:.0f} GB of memory and there are {there / 1e9:.0f}: take a smaller k, smaller networks or a "
+            "smaller batch_size."
+        )
 
 
 def _check_continuation(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
