@@ -48,6 +48,14 @@ def _measure(options: argparse.Namespace) -> None:
     measure(options.model, options.data, wanted, options.device, options.threads)
 
 
+def _signal_to_noise(options: argparse.Namespace) -> None:
+    from iwae.device import choose_device, configure
+    from iwae.evaluation.linear_gaussian import write
+
+    configure(choose_device("cpu"), options.threads)
+    write(options.output, options.replicates, options.seed)
+
+
 def _strip(options: argparse.Namespace) -> None:
     from iwae.study.manifest import strip
 
@@ -181,6 +189,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_compute(sub)
     for name, entry in MEASUREMENTS.items():
         add_flags(sub.add_argument_group(name, entry.about), entry.settings, name)
+
+    sub = verb("signal-to-noise", _signal_to_noise, "measure the noise of gradients in a linear Gaussian problem")
+    sub.add_argument("--output", type=Path, required=True, help="the CSV file to write")
+    sub.add_argument("--replicates", type=int, default=100, help="draws, more or less of them by k (default: 100)")
+    sub.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
+    sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
 
     sub = verb("strip", _strip, "delete the weights of measured models, to make a study small; their manifests say so")
     sub.add_argument("folders", type=Path, nargs="+", help="models, such as results/paper/mnist/l1-vae-k1/seed1")

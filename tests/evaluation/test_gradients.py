@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from iwae.evaluation.gradients import noise_of, slope, toy
+from iwae.evaluation.gradients import noise_of
+from iwae.evaluation.linear_gaussian import signal_to_noise, slope
 
 
 def test_noise_of_known_draws():
@@ -32,7 +33,7 @@ def test_parameters_that_never_vary_do_not_count():
 
 def test_exponents_of_k():
     """-1/2 for q and 1/2 for p by the standard estimator; STL and DReG rise with k for q. Small, so only roughly."""
-    rows = toy({1: 400, 4: 400, 16: 400}, images=64, units=4)
+    rows = signal_to_noise({1: 300, 4: 300, 16: 300}, images=256, units=8)
     standard, error = slope(rows, "standard", "encoder")
     assert standard == pytest.approx(-0.5, abs=0.25)
     assert 0 < error < 0.25
