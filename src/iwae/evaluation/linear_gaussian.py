@@ -21,7 +21,7 @@ from iwae.models.densities import Gaussian
 from iwae.models.networks import Parameters
 from iwae.progress import progress_bar
 
-_SHARES = {1: 10.0, 10: 4.0, 100: 0.8, 1000: 0.1}  # draws for each k by what they cost, relative to a model's replicates
+_SHARES = {1: 10.0, 10: 4.0, 100: 0.8, 1000: 0.1}  # draws for each k, by what they cost, per replicate of a model's
 _FEWEST = 4  # draws that say anything
 
 
@@ -111,8 +111,8 @@ def write(path: Path, replicates: int, seed: int) -> None:
 
     Args:
         path: The file.
-        replicates: Draws for each k of a model's gradients, here more for small k and fewer for large ones; with the 100
-            of the configuration k = 1000 is the largest, and it takes two minutes of a core.
+        replicates: Draws for each k of a model's gradients, here more for small k and fewer for large ones. With the
+            configuration's 100, k = 1000 is the largest, and it takes two minutes of a core.
         seed: Of all draws.
     """
     draws = {k: count for k, share in _SHARES.items() if (count := round(share * replicates)) >= _FEWEST}
