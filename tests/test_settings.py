@@ -148,6 +148,8 @@ def test_a_model_has_the_study_s_settings_but_for_its_data_set_and_variant():
     assert varied.protocol == replace(study.protocol, held_out=400, adam_beta1=0.9)
     other = study.for_model(ModelSpec.parse("mnist/l1-vae-k1-with-paper-text/seed0"))
     assert other.protocol == preset("paper-text")
+    cosine = study.for_model(ModelSpec.parse("mnist/l1-vae-k1-with-efficient/seed0"))
+    assert (cosine.protocol.schedule, cosine.passes) == ("cosine", 1 + 3 + 9)
 
 
 def test_a_continued_model_has_a_state_for_each_length_of_the_schedule():

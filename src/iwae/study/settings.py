@@ -78,7 +78,8 @@ class TrainingSettings(Settings):
     def for_model(self, spec: ModelSpec) -> "TrainingSettings":
         """These settings of a study as one of its models has them.
 
-        The images held out are those of its data set, the protocol and the passes its own where its name has them.
+        The images held out are those of its data set, the protocol and the passes its own where its name has them. Under
+        another protocol whose schedule is a cosine it has as many passes as the study's stages.
         """
         protocol = self.protocol.with_variant(spec.variant).for_dataset(spec.dataset)
         if protocol.kl_warm_up and spec.estimator != STANDARD:
@@ -86,7 +87,10 @@ class TrainingSettings(Settings):
         images = self.train_images or DATASETS[spec.dataset].images - (protocol.held_out or 0)
         if split_prior(spec.prior)[1] > images:
             raise InputError(f"{spec.kind} is impossible: its prior has more components than the {images} images.")
-        return replace(self, protocol=protocol, passes=spec.passes or self.passes)
+        passes = spec.passes or self.passes
+        if spec.variant and passes is None and protocol.schedule == "cosine":
+            passes = sum(3**stage for stage in range(self.stages))
+        return replace(self, protocol=protocol, passes=passes)
 
 
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
