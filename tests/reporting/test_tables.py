@@ -245,7 +245,7 @@ def test_units():
 
 
 def test_formats_escape_what_they_must():
-    table = Table("A & B", ["1 < 2"], [Column("a_u", "G"), Column("b", text=True)], [["-1.5", "<x>"]], ["50%"])
+    table = Table("A & B", ["1 < 2"], [Column("a_u", group="G"), Column("b", text=True)], [["-1.5", "<x>"]], ["50%"])
     texts = formatted([table], "t")
     assert "A &amp; B" in texts["html"] and "&lt;x&gt;" in texts["html"]
     text = texts["tex"]

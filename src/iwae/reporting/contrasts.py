@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from iwae.reporting.quantities import measured
 from iwae.reporting.study import Kind, Model, StudyResults
@@ -63,6 +64,11 @@ class WeightedSum:
     def sd_seeds(self) -> float:
         """Its standard deviation over seeds; NaN for fewer than two."""
         return float(self.by_seed.std(ddof=1)) if len(self.seeds) > 1 else np.nan
+
+    @property
+    def images(self) -> int:
+        """Over how many images it is; NA for what is no mean over images."""
+        return max((variance.dof + 1 for variance in self.over_images.values()), default=pd.NA)
 
     def columns(self, name: str) -> dict[str, float]:
         """Its columns in a table: value, standard error over images, standard deviation over seeds."""

@@ -43,6 +43,14 @@ class Kind(NamedTuple):
         """The specification of its model of seed 0."""
         return ModelSpec(*self[:4], 0, self.variation)
 
+    def without(self, part: str) -> "Kind":
+        """The kind whose variation lacks a part, such as ``z2`` or ``with-shuffle``."""
+        return self._replace(variation=f"-{self.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
+
+    def extended(self, part: str) -> "Kind":
+        """The kind whose variation ends with one more part."""
+        return self._replace(variation="-".join(filter(None, (self.variation, part))))
+
 
 @dataclass(frozen=True)
 class Model:

@@ -1,9 +1,9 @@
 """The tables of a study, each written as CSV (complete, for machines) and as Markdown, HTML and LaTeX (for people).
 
 A table is a module with two functions: ``rows``, from a study and the kinds of models that the table is about to a
-frame, and ``lay_out``, from one data set's rows, the study and the models they are of to tables for people. What the
-columns hold is said by the notes below each table, and of the CSV alone by ``rows``. In a CSV ``x_se_images`` is the
-standard error of ``x`` over images and ``x_sd_seeds`` its standard deviation over seeds (of nll without a prefix).
+frame, and ``lay_out``, from one data set's `Part` of it to tables for people. What the columns hold is said by the
+notes below each table, and of the CSV alone by ``rows``. In a CSV ``x_se_images`` is the standard error of ``x`` over
+images and ``x_sd_seeds`` its standard deviation over seeds (of nll without a prefix).
 """
 
 from dataclasses import replace
@@ -15,6 +15,7 @@ from iwae.reporting import contents
 from iwae.reporting.results import write_frame
 from iwae.reporting.statements import interim_lines
 from iwae.reporting.study import StudyResults
+from iwae.reporting.tables.cells import Part
 from iwae.reporting.tables.formats import Table, written
 
 
@@ -31,13 +32,12 @@ def build(name: str, study: StudyResults) -> tuple[pd.DataFrame, list[Table]]:
             as its manifest describes it.
     """
     item, module = contents.recipe("table", name, study.specs, study.sections)
-    frame = module.rows(study, study.kinds(item.about))
-    tables = []
+    frame, tables = module.rows(study, study.kinds(item.about)), []
     for dataset, rows in frame.groupby("dataset", sort=False):
         models = [model for model in study.models if item.about(model.spec) and model.spec.dataset == dataset]
-        tables += module.lay_out(rows, study, models)
-    tables = [replace(table, lead=[*interim_lines(study), *table.lead]) for table in tables]
-    return frame, tables
+        measured = [model for model in models if item.section in model.manifest]
+        tables += module.lay_out(Part(study, rows, models, measured))
+    return frame, [replace(table, lead=[*interim_lines(study), *table.lead]) for table in tables]
 
 
 def write_table(name: str, study: StudyResults) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import by_objective, key_cells
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import Part
 from iwae.reporting.tables.formats import Column, Table
 from iwae.reporting.tables.variations import variation_rows, variation_table
 from iwae.study.specification import PAPER_LATENTS
@@ -14,17 +15,16 @@ from iwae.study.specification import PAPER_LATENTS
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """One row for each objective, k and number of latent units, the grid's number among them."""
-    frame = variation_rows(study, kinds, _latents)
-    return by_objective(frame, ["dataset", "k", "objective", "latents"])
+    return cells.by_objective(variation_rows(study, kinds, _latents), ["dataset", "k", "objective", "latents"])
 
 
 def _latents(study: StudyResults, kind: Kind) -> dict[str, Any]:
     return {"latents": kind.spec.latents or PAPER_LATENTS}
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A table with a line for each number of latent units."""
-    cells = [*key_cells(rows, ("objective", "k")), (Column("latent units"), lambda row: str(row.latents))]
+    named = [*cells.keys(part.rows, ("objective", "k")), Column("latent units", lambda row: str(row.latents))]
     title = "active units and nll against the number of latent units, one layer"
     base = "of the model with the grid's number of latent units"
-    return [variation_table(rows, study, title, cells, base, "negative where it is better")]
+    return [variation_table(part, title, named, base, "negative where it is better")]

@@ -1,23 +1,25 @@
-"""What the tables share: columns of frames, columns with their cells, and notes on errors and units."""
+"""What the tables share: sums as columns, columns that name rows, and notes on errors and units."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from iwae.reporting.contrasts import WeightedSum, columns, weighted_sum
-from iwae.reporting.quantities import activities
-from iwae.reporting.statements import activity_variant, counted, listed, protocols, schedule
+from iwae.reporting.quantities import QUANTITIES, activities
+from iwae.reporting.statements import activity_variant, comparison_lines, counted, listed, protocols, schedule
 from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import ACTIVE
 
-Cells = list[tuple[Column, Callable[[pd.Series], str]]]  # a column, and a row's cell in it
+Columns = Callable[[StudyResults, Kind], dict[str, Any]]  # of a kind's row
 
 NOT_RUN = "not run yet"
 OWN = "own"  # the study's own protocol, in a column of protocols
 KIND = ("layers", "objective", "k")  # what names a kind of model within a data set
+ORDER = ["layers", "k", "objective"]  # of rows of a data set
 _NEAR = 3  # a factor either way of the threshold of activity
 _VARIANTS = {
     "one-sample": "the authors' variant (the first {images} training images, or all of fewer; "
@@ -26,30 +28,132 @@ _VARIANTS = {
 }
 
 
+@dataclass(frozen=True)
+class Part:
+    """One data set's part of a table.
+
+    Attributes:
+        study: The study.
+        rows: The rows of the data set.
+        models: The models that they are of.
+        measured: Those of them that were measured; notes are on these.
+    """
+
+    study: StudyResults
+    rows: pd.DataFrame
+    models: Sequence[Model]
+    measured: Sequence[Model]
+
+    @property
+    def dataset(self) -> str:
+        """The data set."""
+        return self.rows.dataset.iloc[0]
+
+    def known(self, name: str) -> bool:
+        """Whether some row has a value in this column."""
+        return bool(self.rows[name].notna().any())
+
+    def ordered(self) -> "Part":
+        """The same in the order of layers, k and objectives."""
+        return replace(self, rows=by_objective(self.rows))
+
+    def table(
+        self,
+        title: str,
+        shown: Sequence[Column],
+        notes: Callable[["Part"], list[str]],
+        consequence: str,
+        **departing: Any,
+    ) -> Table:
+        """A table with a line for each row.
+
+        Args:
+            title: Its title, in which ``{}`` is the data set.
+            shown: Its columns.
+            notes: What its notes are, once something was measured.
+            consequence: What a departure of models from the paper means for the reader.
+            departing: Other arguments of `comparison_lines`, which says how they depart.
+        """
+        lead = comparison_lines(departing.pop("models", self.models), consequence, **departing)
+        body = [line(row, shown) for _, row in self.rows.iterrows()]
+        return Table(title.format(self.dataset), lead, shown, body, notes(self) if self.measured else [])
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A weighted sum of a quantity over kinds of models: three columns of a frame, and one of a table.
+
+    Attributes:
+        name: The column of its value; those of its errors are named after it (`contrasts.columns`).
+        label: The heading of its column.
+        quantity: What is summed; empty for what has the name of the column.
+        minus: The kind that is subtracted; nothing is known where that is no other one.
+        digits: Decimals.
+        sign: Whether the value is shown with its sign.
+        error: What its first error is.
+    """
+
+    name: str
+    label: str = ""
+    quantity: str = ""
+    minus: Callable[[Kind], Kind | None] | None = None
+    digits: int = 2
+    sign: bool = False
+    error: str = "se_images"
+
+    def of(self, study: StudyResults, kind: Kind) -> WeightedSum:
+        """The sum, for a row on this kind of model."""
+        weights, base = {kind: 1.0}, self.minus(kind) if self.minus else None
+        if self.minus and base in (None, kind):
+            return WeightedSum()
+        return weighted_sum(study, self.quantity or self.name, weights | ({base: -1.0} if base else {}))
+
+    def __call__(self, study: StudyResults, kind: Kind) -> dict[str, float]:
+        """Its columns in the row on a kind of model."""
+        return self.of(study, kind).columns(self.name)
+
+    def counts(self, study: StudyResults, kind: Kind) -> dict[str, Any]:
+        """The number of seeds, and over how many images it is."""
+        found = self.of(study, kind)
+        return {"seeds": len(found.seeds), "images": found.images}
+
+    def sampled(self, study: StudyResults, kind: Kind) -> dict[str, Any]:
+        """Its counts, from how many importance samples it is, and its columns."""
+        models = next(iter(self.of(study, kind).models.values()), ())
+        section = QUANTITIES[self.quantity or self.name].section
+        samples = models[0].settings(section)["samples"] if models else pd.NA
+        return {**self.counts(study, kind), "samples": samples, **self(study, kind)}
+
+    def shown(self, rows: pd.DataFrame) -> Column:
+        """Its column, with the errors in parentheses, the deviation over seeds only where it is known."""
+        _, first, sd_seeds = columns(self.name)
+        errors = {first.replace("se_images", self.error): self.error}
+        errors |= {sd_seeds: "sd_seeds"} if rows[sd_seeds].notna().any() else {}
+
+        def cell(row: pd.Series) -> str:
+            if pd.isna(row[self.name]):
+                return NOT_RUN if row.seeds == 0 else EMPTY
+            known = [number(row[column], self.digits) for column in errors]
+            return f"{number(row[self.name], self.digits, self.sign)} ({', '.join(known)})"
+
+        return Column(f"{self.label} ({', '.join(errors.values())})", cell)
+
+
+NLL = Sum("nll", "nll")
+
+
+def frame(study: StudyResults, kinds: Sequence[Kind], *parts: Columns) -> pd.DataFrame:
+    """A row for each kind of model, with the columns of `head` and of each part."""
+    return pd.DataFrame(
+        {name: value for part in (head, *parts) for name, value in part(study, kind).items()} for kind in kinds
+    )
+
+
 def head(study: StudyResults, kind: Kind) -> dict[str, Any]:
-    """The columns with which a row on one kind of model begins; `measured` adds how many seeds it has."""
+    """The columns with which a row on one kind of model begins."""
     settings = study.training(kind)
     words = {"passes": passes(settings, kind.spec), "schedule": schedule(settings), "model": kind.name}
     return {**kind._asdict(), **words}
-
-
-def nll(study: StudyResults, kind: Kind) -> dict[str, Any]:
-    """Columns seeds, images, samples, nll, se_images and sd_seeds of one kind of model."""
-    return measured(weighted_sum(study, "nll", {kind: 1.0}), "nll")
-
-
-def measured(found: WeightedSum, name: str, section: str = "likelihood") -> dict[str, Any]:
-    """A weighted sum's columns, with the number of seeds and over how many images and importance samples it is."""
-    models = [model for group in found.models.values() for model in group]
-    images = max((variance.dof + 1 for variance in found.over_images.values()), default=pd.NA)
-    samples = models[0].settings(section)["samples"] if models else pd.NA
-    return {"seeds": len(found.seeds), "images": images, "samples": samples, **found.columns(name)}
-
-
-def difference(study: StudyResults, kind: Kind, base: Kind | None, name: str = "difference") -> dict[str, float]:
-    """The columns of the nll of one kind minus that of another, unknown where there is none to subtract."""
-    found = weighted_sum(study, "nll", {kind: 1.0, base: -1.0}) if base else WeightedSum()
-    return found.columns(name)
 
 
 def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str, float]:
@@ -61,7 +165,7 @@ def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str,
     } | ({} if prefix else {"activity_variant": activity_variant(study)})
 
 
-def by_objective(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+def by_objective(rows: pd.DataFrame, keys: Sequence[str] = ORDER) -> pd.DataFrame:
     """The rows in the order of these columns, objectives in that of their registry."""
     order = list(OBJECTIVES).index
     return rows.sort_values(
@@ -72,75 +176,53 @@ def by_objective(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def table(
-    title: str, lead: Sequence[str], rows: pd.DataFrame, cells: Cells, notes: Sequence[str], value: str = "nll"
-) -> Table:
-    """A table with a line for each row of a frame, which says of a row without `value` that it was not run yet."""
-    return Table(title, lead, [column for column, _ in cells], [line(row, cells) for _, row in rows.iterrows()], notes)
-
-
-def line(row: pd.Series, cells: Cells) -> list[str]:
+def line(row: pd.Series, shown: Sequence[Column]) -> list[str]:
     """A row's cells."""
-    return [cell(row) for _, cell in cells]
+    return [column.cell(row) for column in shown]
 
 
-def key_cells(rows: pd.DataFrame, names: Sequence[str] = KIND) -> Cells:
+def keys(rows: pd.DataFrame, names: Sequence[str] = KIND) -> list[Column]:
     """Columns that name a row, and of how many seeds it is."""
-    cells: Cells = [(Column(name, text=name == "objective"), lambda row, name=name: _key(row[name])) for name in names]
-    return cells + seeds_cells(rows)
+    return [_named(name, name == "objective") for name in names] + seeds(rows)
 
 
-def seeds_cells(rows: pd.DataFrame) -> Cells:
-    """The number of seeds, only where it is not the same for all rows that have one."""
-    several = rows.seeds[rows.seeds > 0].nunique() > 1
-    return [(Column("seeds"), lambda row: str(row.seeds))] if several else []
+def words(*names: str) -> list[Column]:
+    """Columns of words."""
+    return [_named(name, text=True) for name in names]
 
 
-def several_cells(rows: pd.DataFrame, *names: str) -> Cells:
+def several(rows: pd.DataFrame, *names: str) -> list[Column]:
     """Columns of words, each only where the rows differ in it."""
-    shown = [name for name in names if rows[name].nunique() > 1]
-    return [(Column(name, text=True), lambda row, name=name: row[name]) for name in shown]
+    return words(*(name for name in names if rows[name].nunique() > 1))
+
+
+def _named(name: str, text: bool) -> Column:
+    return Column(name, lambda row: _key(row[name]), text=text)
+
+
+def seeds(rows: pd.DataFrame) -> list[Column]:
+    """The number of seeds, only where it is not the same for all rows that have one."""
+    return [_named("seeds", text=False)] if rows.seeds[rows.seeds > 0].nunique() > 1 else []
 
 
 def _key(value: Any) -> str:
     return OBJECTIVES[value].label if value in OBJECTIVES else str(value)
 
 
-def value_cells(
-    rows: pd.DataFrame, name: str, label: str, digits: int = 2, sign: bool = False, error: str = "se_images"
-) -> Cells:
-    """A column of a value with its errors in parentheses, the deviation over seeds only where it is known.
-
-    Args:
-        rows: The rows of the table.
-        name: The value's column in them; its errors are named after it (`contrasts.columns`).
-        label: The heading of its column.
-        digits: Decimals.
-        sign: Whether the value is shown with its sign.
-        error: What the first error is.
-    """
-    _, first, sd_seeds = columns(name)
-    first = first.replace("se_images", error)
-    errors = {first: error} | ({sd_seeds: "sd_seeds"} if rows[sd_seeds].notna().any() else {})
-
-    def cell(row: pd.Series) -> str:
-        if pd.isna(row[name]):
-            return NOT_RUN if row.seeds == 0 else EMPTY
-        known = [number(row[column], digits) for column in errors]
-        return f"{number(row[name], digits, sign)} ({', '.join(known)})"
-
-    return [(Column(f"{label} ({', '.join(errors.values())})"), cell)]
-
-
-def grouped(cells: Cells, group: str) -> Cells:
+def grouped(shown: Sequence[Column], group: str) -> list[Column]:
     """These columns under one heading."""
-    return [(Column(column.label, group, column.paper, column.text), cell) for column, cell in cells]
+    return [replace(column, group=group) for column in shown]
 
 
-def active_cells(rows: pd.DataFrame, prefix: str = "", layers: int = 2) -> Cells:
+def papers(label: str, cell: Callable[[pd.Series], str]) -> Column:
+    """A column of the paper's numbers."""
+    return Column(f"paper's {label}".strip(), cell, paper=True)
+
+
+def active(rows: pd.DataFrame, prefix: str = "", layers: int = 2) -> Column:
     """The column of active units, by the variant of A_u that stands beside the paper's."""
     name = f"{prefix}active_units{'_authors' * (rows.activity_variant.iloc[0] == 'one-sample')}"
-    return [(Column("active"), lambda row: units(*(row[f"{name}_{layer}"] for layer in range(1, layers + 1))))]
+    return Column("active", lambda row: units(*(row[f"{name}_{layer}"] for layer in range(1, layers + 1))))
 
 
 def seeds_note(rows: pd.DataFrame, name: str = "nll") -> str:
@@ -151,7 +233,7 @@ def seeds_note(rows: pd.DataFrame, name: str = "nll") -> str:
     return f" sd_seeds: standard deviation over {counts} seeds; the values are means over seeds."
 
 
-def paired_note(rows: pd.DataFrame, name: str) -> str:
+def paired_note(rows: pd.DataFrame, name: str = "difference") -> str:
     """What the errors of paired differences are."""
     return (
         "se_images: standard error of the differences paired over test images, which the models share; it is far "
@@ -174,9 +256,10 @@ def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
     ]
 
 
-def own_note(rows: pd.DataFrame, study: StudyResults) -> list[str]:
+def own_note(part: Part) -> list[str]:
     """Which protocol the study's own is, where some rows are of another."""
-    return [f"{OWN}: the study's own protocol, {'; '.join(protocols(study.grid))}."] if rows.variant.any() else []
+    named = f"{OWN}: the study's own protocol, {'; '.join(protocols(part.study.grid))}."
+    return [named] if part.rows.variant.any() else []
 
 
 def extreme_note(rows: pd.DataFrame, name: str, what: str, digits: int) -> list[str]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import key_cells
-from iwae.reporting.tables.formats import Column, Table
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import Part
+from iwae.reporting.tables.formats import Table
 from iwae.reporting.tables.variations import variation_rows, variation_table
 from iwae.study.registry import ESTIMATORS
 
@@ -21,8 +22,8 @@ def _estimator(study: StudyResults, kind: Kind) -> dict[str, Any]:
     return {"estimator": ESTIMATORS[kind.spec.estimator].label}
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A table with a line for each estimator."""
-    cells = [*key_cells(rows), (Column("estimator", text=True), lambda row: row.estimator)]
+    named = [*cells.keys(part.rows), *cells.words("estimator")]
     base, remark = "by the standard estimator", "negative where the other estimator is better"
-    return [variation_table(rows, study, "nll by estimator of the gradient", cells, base, remark)]
+    return [variation_table(part, "nll by estimator of the gradient", named, base, remark)]

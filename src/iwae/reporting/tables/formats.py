@@ -1,10 +1,11 @@
 """Tables for people: one description, written as Markdown, HTML or LaTeX by the templates of these names."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import pandas as pd
 from markupsafe import Markup
 
 from iwae.reporting.templates import render
@@ -14,16 +15,18 @@ EMPTY = "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Column:
-    """A column's heading.
+    """A column of a table.
 
     Attributes:
         label: Its own heading.
+        cell: What it shows of a row of a frame; None where a table's rows are given as text.
         group: Heading over neighbouring columns of one group; empty for none.
         paper: Whether it holds the paper's numbers, which are set apart from ours.
         text: Whether it holds words, which stand to the left.
     """
 
     label: str
+    cell: Callable[[pd.Series], str] | None = None
     group: str = ""
     paper: bool = False
     text: bool = False

@@ -1,16 +1,23 @@
 """The ELBO of q_EW, the distribution of a sample picked from k by its weight: between two bounds, beside L_k."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from iwae.reporting.statements import NO_VALUES, comparison_lines, listed
-from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import by_objective, head, key_cells, number, table, value_cells
+from iwae.reporting.contrasts import columns
+from iwae.reporting.statements import NO_VALUES, listed
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import Part, Sum, number
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 
-_BOUNDS = ("importance", "lower", "upper")
-_ERRORS = ("{}_se_images", "{}_sd_seeds")
+BOUNDS = (
+    Sum("importance", "L_k"),
+    Sum("lower", "B - L_k", digits=3, sign=True),
+    Sum("upper", "U - L_k", digits=3, sign=True),
+)
+_NAMES = [bound.name for bound in BOUNDS]
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -22,47 +29,43 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _rows(study: StudyResults, kind: Kind) -> pd.DataFrame:
-    models = study.of_kinds([kind], "implicit")
+    models, head = study.of_kinds([kind], "implicit"), cells.head(study, kind)
     if not models:
-        return pd.DataFrame([head(study, kind) | {"seeds": 0}])
+        return pd.DataFrame([head | {"seeds": 0}])
     frames = [model.table("implicit", "implicit.csv").assign(seed=model.spec.seed) for model in models]
     whole = pd.concat(frames).rename(columns={"k": "samples"})
     whole[["lower", "upper"]] = whole[["lower", "upper"]].sub(whole.importance, axis=0)
-    by_seed = whole.groupby(["samples", "seed"])[list(_BOUNDS)].mean()
-    by_image = whole.groupby(["samples", "image"])[list(_BOUNDS)].mean()  # the seeds share their images
-    found = by_seed.groupby("samples").mean()
-    for name in _BOUNDS:
-        groups = by_image.groupby("samples")[name]
-        found[f"{name}_se_images"] = groups.std() / groups.size() ** 0.5
-        found[f"{name}_sd_seeds"] = by_seed.groupby("samples")[name].std()
-    found = found.reset_index().assign(images=by_image.groupby("samples").size().to_numpy(), seeds=len(models))
-    return found.assign(**head(study, kind))[[*head(study, kind), "seeds", "samples", "images", *found.columns[1:-2]]]
+    by_seed = whole.groupby(["samples", "seed"])[_NAMES].mean().groupby("samples")
+    by_image = whole.groupby(["samples", "image"])[_NAMES].mean().groupby("samples")  # the seeds share their images
+    found, images = by_seed.mean(), by_image.size()
+    for name in _NAMES:
+        _, se_images, sd_seeds = columns(name)
+        found[se_images], found[sd_seeds] = by_image[name].std() / images**0.5, by_seed[name].std()
+    found.insert(0, "images", images)
+    found = found.reset_index()
+    found.insert(0, "seeds", len(models))
+    return pd.DataFrame([head] * len(found)).join(found)
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A table with a line for each model and number of samples."""
-    rows = by_objective(rows, ["layers", "k", "objective"])
-    if "samples" not in rows:
-        rows = rows.assign(samples=float("nan"), images=pd.NA, **{name: float("nan") for name in _columns()})
-    cells = [*key_cells(rows), (Column("samples"), lambda row: EMPTY if pd.isna(row.samples) else f"{row.samples:.0f}")]
-    cells += value_cells(rows, "importance", "L_k")
-    cells += value_cells(rows, "lower", "B - L_k", 3, sign=True) + value_cells(rows, "upper", "U - L_k", 3, sign=True)
-    lead, title = comparison_lines(models, NO_VALUES), f"{rows.dataset.iloc[0]}: the ELBO of q_EW, which is not L_k"
-    return [table(title, lead, rows, cells, _notes(rows))]
+    part = part.ordered()
+    if "samples" not in part.rows:
+        unknown = dict.fromkeys([name for bound in _NAMES for name in columns(bound)], float("nan"))
+        part = replace(part, rows=part.rows.assign(samples=float("nan"), images=pd.NA, **unknown))
+    samples = Column("samples", lambda row: EMPTY if pd.isna(row.samples) else f"{row.samples:.0f}")
+    shown = [*cells.keys(part.rows), samples, *(bound.shown(part.rows) for bound in BOUNDS)]
+    return [part.table("{}: the ELBO of q_EW, which is not L_k", shown, _notes, NO_VALUES)]
 
 
-def _columns() -> list[str]:
-    return [column for name in _BOUNDS for column in (name, *(error.format(name) for error in _ERRORS))]
-
-
-def _notes(rows: pd.DataFrame) -> list[str]:
-    several = rows[(rows.seeds > 0) & (rows.samples > 1)]
+def _notes(part: Part) -> list[str]:
+    several = part.rows[(part.rows.seeds > 0) & (part.rows.samples > 1)]
     if several.empty:
         return []
     return [
         "q_EW: the distribution of a sample that is picked from k draws of q by its weight (Cremer, Morris & Duvenaud "
         "2017). In expectation L_k <= B <= ELBO[q_EW] <= U, over "
-        f"{listed(rows.images.dropna().astype(int))} test images.",
+        f"{listed(part.rows.images.dropna().astype(int))} test images.",
         f"For k > 1 the lower bound lies {number(several.lower.min(), 3)} to {number(several.lower.max(), 3)} nats "
         "above L_k: that the two are equal, as is often said, is false.",
         "se_images: standard error over test images, of differences paired over them.",

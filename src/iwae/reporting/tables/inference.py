@@ -1,17 +1,20 @@
 """Where the ELBO is lost: by the form of q, and by the encoder that must serve all images."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.contrasts import weighted_sum
-from iwae.reporting.statements import NO_VALUES, comparison_lines, listed
-from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import by_objective, head, key_cells, seeds_note, table, value_cells
+from iwae.reporting.statements import NO_VALUES, listed
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import Part, Sum
 from iwae.reporting.tables.formats import Table
 
-GAPS = ("approximation_gap", "correlated_gap", "amortisation_gap")
+GAPS = (
+    Sum("approximation_gap", "log p - diagonal"),
+    Sum("correlated_gap", "log p - full"),
+    Sum("amortisation_gap", "diagonal - encoder"),
+)
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -21,36 +24,23 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``correlated_gap``: the same of the best Gaussian of full covariance; ``amortisation_gap``: the ELBO of the best
     diagonal one minus that of the encoder's q.
     """
-    return pd.DataFrame(_row(study, kind) for kind in kinds)
+    counts = GAPS[-1].counts  # of the gap that needs no annealing
+    return cells.frame(study, kinds, counts, *GAPS)
 
 
-def _row(study: StudyResults, kind: Kind) -> dict[str, Any]:
-    found = {name: weighted_sum(study, name, {kind: 1.0}) for name in GAPS}
-    own = found["amortisation_gap"]
-    return {
-        **head(study, kind),
-        "seeds": len(own.seeds),
-        "images": max((variance.dof + 1 for variance in own.over_images.values()), default=pd.NA),
-        **{column: value for name, one in found.items() for column, value in one.columns(name).items()},
-    }
-
-
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A table of the gaps."""
-    rows, cells = by_objective(rows, ["layers", "k", "objective"]), key_cells(rows)
-    for name, label in zip(GAPS, ("log p - diagonal", "log p - full", "diagonal - encoder"), strict=True):
-        cells += value_cells(rows, name, label)
-    lead, title = comparison_lines(models, NO_VALUES), f"{rows.dataset.iloc[0]}: where the ELBO is lost"
-    return [table(title, lead, rows, cells, _notes(rows))]
+    part = part.ordered()
+    shown = [*cells.keys(part.rows), *(gap.shown(part.rows) for gap in GAPS)]
+    return [part.table("{}: where the ELBO is lost", shown, _notes, NO_VALUES)]
 
 
-def _notes(rows: pd.DataFrame) -> list[str]:
-    if rows.amortisation_gap.isna().all():
-        return []
+def _notes(part: Part) -> list[str]:
     return [
-        f"ELBO, in nats per image, over {listed(rows.images.dropna())} test images: of the encoder's q, of the best "
-        "diagonal Gaussian of each image, and of its best Gaussian of full covariance. log p: the bound by annealing.",
+        f"ELBO, in nats per image, over {listed(part.rows.images.dropna())} test images: of the encoder's q, of the "
+        "best diagonal Gaussian of each image, and of its best Gaussian of full covariance. log p: the bound by "
+        "annealing.",
         "log p - diagonal is the approximation gap, diagonal - encoder the amortisation gap. With two layers the "
         "Gaussians are those of the noise of q, which have the encoder's q among them.",
-        f"se_images: standard error over test images.{seeds_note(rows, 'amortisation_gap')}",
+        f"se_images: standard error over test images.{cells.seeds_note(part.rows, 'amortisation_gap')}",
     ]

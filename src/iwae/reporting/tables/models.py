@@ -8,8 +8,10 @@ import pandas as pd
 
 from iwae.reporting.quantities import measured
 from iwae.reporting.study import Kind, Model, StudyResults, passes
-from iwae.reporting.tables.cells import NOT_RUN, Cells, table
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import NOT_RUN, Part
 from iwae.reporting.tables.formats import EMPTY, Column, Table
+from iwae.study.configuration import StudyConfig
 from iwae.study.specification import ModelSpec
 
 _FROM_MANIFEST = ("started", "wall_seconds", "device", "threads", "compiled", "git_commit", "source_sha256", "torch")
@@ -39,34 +41,33 @@ def _row(study: StudyResults, spec: ModelSpec, model: Model | None) -> dict[str,
     }
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A table with a line for each model."""
-    cells: Cells = [
-        (Column("model", text=True), lambda row: row.model),
-        (Column("passes"), lambda row: str(row.passes)),
-        (Column("updates"), _shown("updates", "{:.0f}")),
-        (Column("wall time"), lambda row: duration(row.wall_seconds) if row.trained else NOT_RUN),
-        (Column("updates/s"), _shown("updates_per_second", "{:.0f}")),
-        (Column("in the job"), _shown("together", "{:.0f}")),
-        (Column("device", text=True), _shown("device", "{}")),
-        (Column("commit", text=True), lambda row: EMPTY if pd.isna(row.git_commit) else f"{row.git_commit:.8}"),
+    shown = [
+        *cells.words("model"),
+        Column("passes", lambda row: str(row.passes)),
+        _column("updates", "updates", "{:.0f}"),
+        Column("wall time", lambda row: duration(row.wall_seconds) if row.trained else NOT_RUN),
+        _column("updates/s", "updates_per_second", "{:.0f}"),
+        _column("in the job", "together", "{:.0f}"),
+        _column("device", "device", "{}", text=True),
+        _column("commit", "git_commit", "{:.8}", text=True),
     ]
-    if "wall_seconds" not in rows:
-        cells = cells[:2]
+    if "wall_seconds" not in part.rows:
+        shown = shown[:2]
+    asked = part.study.configured
     notes = [
-        "in the job: models that were trained together, which share its wall time, set-up and compilation included."
+        "in the job: models that were trained together, which share its wall time, set-up and compilation included.",
+        *([f"Each was trained as by `{_command(asked)}`."] if asked else []),
     ]
-    if study.configured:
-        notes.append(f"Each was trained as by `{_command(study)}`.")
-    return [table(f"{rows.dataset.iloc[0]}: training of each model", [], rows, cells, notes)]
+    return [part.table("{}: training of each model", shown, lambda part: notes, "", models=())]
 
 
-def _shown(name: str, form: str) -> Any:
-    return lambda row: EMPTY if pd.isna(row[name]) else form.format(row[name])
+def _column(label: str, name: str, form: str, text: bool = False) -> Column:
+    return Column(label, lambda row: EMPTY if pd.isna(row[name]) else form.format(row[name]), text=text)
 
 
-def _command(study: StudyResults) -> str:
-    asked = study.configured
+def _command(asked: StudyConfig) -> str:
     folders = " ".join(f"--{name} {name}/{asked.name}" for name in ("results", "checkpoints"))
     words = [f"python -m iwae train --models MODEL --data {asked.data} {folders} --protocol {asked.protocol}"]
     if asked.overrides:

@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from iwae.reporting.statements import protocol_changes
-from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import OWN, key_cells, own_note, several_cells
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import OWN, Part
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.reporting.tables.priors import networks
 from iwae.reporting.tables.variations import base_of, variation_rows, variation_table
@@ -33,21 +34,19 @@ def _changed(study: StudyResults, kind: Kind) -> dict[str, Any]:
     return {**words, "variant": kind.spec.variant or "", "changed": "; ".join(changes)}
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A table with a line for each protocol."""
+    rows = part.rows
     long = rows[rows.changed.str.count("; ") >= MANY].drop_duplicates(["variant", "changed"])
-    notes = [
-        *own_note(rows, study),
-        *(f"{row.variant}: {row.changed}." for _, row in long.iterrows()),
-    ]
-    cells = [
-        *key_cells(rows),
-        *several_cells(rows, "networks", "prior"),
-        (Column("protocol", text=True), lambda row: row.variant or OWN),
-        (Column("changed", text=True), _changed_cell),
+    notes = [*cells.own_note(part), *(f"{row.variant}: {row.changed}." for _, row in long.iterrows())]
+    named = [
+        *cells.keys(rows),
+        *cells.several(rows, "networks", "prior"),
+        Column("protocol", lambda row: row.variant or OWN, text=True),
+        Column("changed", _changed_cell, text=True),
     ]
     base, remark = "under the study's own protocol", "positive where the change costs nats"
-    return [variation_table(rows, study, "nll under other protocols", cells, base, remark, notes)]
+    return [variation_table(part, "nll under other protocols", named, base, remark, notes)]
 
 
 def _changed_cell(row: pd.Series) -> str:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from iwae.reporting.contrasts import WeightedSum, weighted_sum
-from iwae.reporting.statements import NO_VALUES, comparison_lines
-from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import table
-from iwae.reporting.tables.formats import Column, Table
+from iwae.reporting.statements import NO_VALUES
+from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import Part
+from iwae.reporting.tables.formats import Table
 
 COVERED, ELSEWHERE = 0.2, -100.0  # share of the posterior where q is, and log w / p(x) of draws of q outside it
 
@@ -43,12 +44,11 @@ def _pair(dataset: str, kinds: Sequence[Kind]) -> Pair | None:
     return Pair(vae[0], iwae[-1]) if vae and iwae else None
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A line for each question."""
-    cells = [(Column(name, text=True), lambda row, name=name: row[name]) for name in ("question", "answer", "source")]
     notes = ["In nats per image, over the test images that both sides share; ±: one standard error over them."]
-    title = f"{rows.dataset.iloc[0]}: questions, and what the models say"
-    return [table(title, comparison_lines(models, NO_VALUES), rows, cells, notes)]
+    shown = cells.words("question", "answer", "source")
+    return [part.table("{}: questions, and what the models say", shown, lambda part: notes, NO_VALUES)]
 
 
 def _one_sample(study: StudyResults, pair: Pair | None) -> str | None:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from iwae.reporting.contrasts import WeightedMean, spread_over_images
-from iwae.reporting.statements import comparison_lines, listed
+from iwae.reporting.contrasts import WeightedMean, columns, spread_over_images
+from iwae.reporting.statements import listed
 from iwae.reporting.study import Kind, Model, StudyResults
-from iwae.reporting.tables.cells import by_objective, grouped, head, key_cells, several_cells, table, value_cells
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import Part, Sum
 from iwae.reporting.tables.formats import Column, Table
 from iwae.reporting.tables.priors import networks
 from iwae.study.registry import prior_label
@@ -23,49 +24,47 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     split, in nats per image.
     """
     frame = pd.DataFrame(row for kind in kinds for row in _rows(study, kind))
-    return by_objective(frame, ["dataset", "layers", "networks", "k", "objective", "variation"])
+    return cells.by_objective(frame, ["dataset", "layers", "networks", "k", "objective", "variation"])
 
 
 def _rows(study: StudyResults, kind: Kind) -> list[dict[str, object]]:
-    models, words = study.of_kinds([kind], "replaced"), {**head(study, kind), "networks": networks(kind.spec)}
+    models, words = study.of_kinds([kind], "replaced"), {**cells.head(study, kind), "networks": networks(kind.spec)}
     if not models:
         return [words | {"seeds": 0}]
-    names = list(dict.fromkeys(name for model in models for name in model.table("replaced", "replaced.csv").prior))
+    words |= {"own": prior_label(kind.spec.prior), "seeds": len(models)}
+    names = dict.fromkeys(name for model in models for name in model.table("replaced", "replaced.csv").prior)
     rows = []
     for name in names:
-        row = {**words, "own": prior_label(kind.spec.prior), "seeds": len(models), "prior": name}
+        rows.append({**words, "prior": name})
         for split in ("train", "test"):
             for measure in MEASURES:
-                row |= _gain(models, split, name, measure)
-        rows.append(row)
+                rows[-1] |= _gain(models, split, name, measure)
     return rows
 
 
 def _gain(models: Sequence[Model], split: str, prior: str, measure: str) -> dict[str, float]:
     """The gain's columns: its mean, standard error over images and standard deviation over seeds."""
-    column, names = f"{measure}_{split}", (f"{split}_images", f"{split}_{prior}_{measure}")
+    named, images, gains = columns(f"{measure}_{split}"), f"{split}_images", f"{split}_{prior}_{measure}"
     if split == "test" and prior == "leave-one-out":
-        return dict.fromkeys((column, f"{column}_se_images", f"{column}_sd_seeds"), float("nan"))
-    arrays = [model.arrays("replaced", "replaced.npz", names) for model in models]
-    means = pd.Series([array[names[1]].mean(dtype=float) for array in arrays])
-    shares = [WeightedMean(1 / len(models), array[names[0]], array[names[1]].astype(float)) for array in arrays]
-    error = spread_over_images(shares).value ** 0.5
-    return {column: means.mean(), f"{column}_se_images": error, f"{column}_sd_seeds": means.std()}
+        return dict.fromkeys(named, float("nan"))
+    arrays = [model.arrays("replaced", "replaced.npz", (images, gains)) for model in models]
+    means = pd.Series([array[gains].mean(dtype=float) for array in arrays])
+    shares = [WeightedMean(1 / len(models), array[images], array[gains].astype(float)) for array in arrays]
+    return dict(zip(named, (means.mean(), spread_over_images(shares).value ** 0.5, means.std()), strict=True))
 
 
-def lay_out(rows: pd.DataFrame, study: StudyResults, models: Sequence[Model]) -> list[Table]:
+def lay_out(part: Part) -> list[Table]:
     """A line for each prior that is put in the place of a model's own."""
-    lead = comparison_lines(models, "these are not the paper's models", sections=())
-    cells = [*key_cells(rows), *several_cells(rows, "networks")]
+    rows = part.rows
+    named = [*cells.keys(rows), *cells.several(rows, "networks")]
     if "own" in rows and rows.own.nunique() > 1:
-        cells.append((Column("own prior", text=True), lambda row: row.own))
-    cells.append((Column("prior in its place", text=True), lambda row: shown(row.prior)))
+        named.append(Column("own prior", lambda row: row.own, text=True))
+    named.append(Column("prior in its place", lambda row: shown(row.prior), text=True))
     for measure, words in MEASURES.items():
-        for split in ("train", "test"):
-            column = f"{measure}_{split}"
-            if column in rows:
-                cells += grouped(value_cells(rows, column, split, 2, sign=True), f"gain in {words}")
-    return [table(f"{rows.dataset.iloc[0]}: replaced priors", lead, rows, cells, _notes(models))]
+        sums = [Sum(f"{measure}_{split}", split, sign=True) for split in ("train", "test")]
+        named += cells.grouped([one.shown(rows) for one in sums if one.name in rows], f"gain in {words}")
+    consequence = "these are not the paper's models"
+    return [part.table("{}: replaced priors", named, _notes, consequence, sections=())]
 
 
 def shown(name: str) -> str:
@@ -75,11 +74,8 @@ def shown(name: str) -> str:
     return f"{name.removeprefix('posteriors')} posteriors" if name.startswith("posteriors") else prior_label(name)
 
 
-def _notes(models: Sequence[Model]) -> list[str]:
-    models = [model for model in models if "replaced" in model.manifest]
-    if not models:
-        return []
-    samples = listed(model.settings("replaced")["samples"] for model in models)
+def _notes(part: Part) -> list[str]:
+    samples = listed(model.settings("replaced")["samples"] for model in part.measured)
     return [
         "In nats per image, over the model's own prior; nothing is trained again. "
         f"ELBO and L_S are from the same S = {samples} draws.",

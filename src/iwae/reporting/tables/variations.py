@@ -1,28 +1,18 @@
 """Models that differ from others, their bases, in one thing, each minus its base over the same images."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.statements import NO_VALUES, comparison_lines, likelihood_line
+from iwae.reporting.statements import NO_VALUES, likelihood_line
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables.cells import (
-    Cells,
-    active_cells,
-    active_note,
-    active_units,
-    difference,
-    head,
-    nll,
-    paired_note,
-    seeds_note,
-    table,
-    value_cells,
-)
-from iwae.reporting.tables.formats import Table
+from iwae.reporting.tables import cells
+from iwae.reporting.tables.cells import NLL, Columns, Part, Sum
+from iwae.reporting.tables.formats import Column, Table
 from iwae.study.specification import STANDARD, ModelSpec
+
+DIFFERENCE = Sum("difference", "difference", "nll", digits=3, sign=True)
 
 
 def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
@@ -45,13 +35,11 @@ def base_of(kind: Kind) -> Kind:
         (spec.latents, f"z{spec.latents}"),
     ):
         if value:
-            return kind._replace(variation=f"-{kind.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
+            return kind.without(part)
     return kind
 
 
-def variation_rows(
-    study: StudyResults, kinds: Collection[Kind], varied: Callable[[StudyResults, Kind], dict[str, Any]]
-) -> pd.DataFrame:
+def variation_rows(study: StudyResults, kinds: Collection[Kind], varied: Columns) -> pd.DataFrame:
     """One row for each kind of model over the seeds for which something was varied, each base before its variations.
 
     Args:
@@ -66,50 +54,37 @@ def variation_rows(
     study = with_bases(study, kinds)
     bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds(lambda spec: True)}
     places = {kind: place for place, kind in enumerate(bases)}
-    return pd.DataFrame(
-        {
-            **head(study, kind),
-            **varied(study, kind),
-            **nll(study, kind),
-            **difference(study, kind, bases[kind] if bases[kind] != kind else None),
-            **active_units(study, kind),
-        }
-        for kind in sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
-    )
+    order = sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
+    return cells.frame(study, order, varied, NLL.sampled, replace(DIFFERENCE, minus=bases.get), cells.active_units)
 
 
 def variation_table(
-    rows: pd.DataFrame,
-    study: StudyResults,
-    title: str,
-    cells: Cells,
-    base: str,
-    remark: str,
-    notes: Sequence[str] = (),
+    part: Part, title: str, named: Sequence[Column], base: str, remark: str, notes: Sequence[str] = ()
 ) -> Table:
     """A table of nll, its difference from that of the base, and active units.
 
     Args:
-        rows: Those of a data set.
-        study: The study.
+        part: The rows of a data set.
         title: Its title, without the data set.
-        cells: The columns that name a row.
+        named: The columns that name a row.
         base: What the difference is from, in words.
         remark: What its sign means.
         notes: Further notes, the first ones.
     """
-    shown = with_bases(study, {Kind.of(ModelSpec.parse(f"{name}/seed0")) for name in rows.model})
-    models = [model for model in shown.models if "likelihood" in model.manifest]
-    cells = cells + value_cells(rows, "nll", "nll") + value_cells(rows, "difference", "difference", 3, sign=True)
-    if models:
-        notes = [
+    study = with_bases(part.study, {Kind.of(ModelSpec.parse(f"{name}/seed0")) for name in part.rows.model})
+    part = replace(part, measured=[model for model in study.models if "likelihood" in model.manifest])
+
+    def all_notes(part: Part) -> list[str]:
+        return [
             *notes,
-            likelihood_line(models),
-            f"se_images of nll: standard error over test images.{seeds_note(rows)}",
+            likelihood_line(part.measured),
+            f"se_images of nll: standard error over test images.{cells.seeds_note(part.rows)}",
             f"difference: nll minus that {base}, in nats; {remark}.",
-            paired_note(rows, "difference"),
-            *active_note(shown, models),
+            cells.paired_note(part.rows),
+            *cells.active_note(study, part.measured),
         ]
+
+    shown = [*named, NLL.shown(part.rows), DIFFERENCE.shown(part.rows), cells.active(part.rows)]
     # That a variant's protocol is another is what such a table is about.
-    lead = comparison_lines([model for model in shown.models if model.spec.variant is None], NO_VALUES)
-    return table(f"{rows.dataset.iloc[0]}: {title}", lead, rows, [*cells, *active_cells(rows)], notes)
+    plain = [model for model in study.models if model.spec.variant is None]
+    return part.table(f"{{}}: {title}", shown, all_notes, NO_VALUES, models=plain)
