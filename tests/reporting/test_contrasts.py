@@ -18,15 +18,15 @@ def test_images_that_models_share_are_paired(make):
     contrast = Contrast("", "nll", {IWAE_5: 1.0, BEST: -1.0}, Region(low=0.0))
     evidence = Evidence(made.study, {})
     paired = evidence.find(contrast)
-    assert paired.se_images == pytest.approx((2 * 0.5**2 / 3 / made.images) ** 0.5, rel=0.2)
+    assert paired.sum.se_images == pytest.approx((2 * 0.5**2 / 3 / made.images) ** 0.5, rel=0.2)
     for seed in range(3):
         name = "nll", made.spec(BEST, seed).name
         value, (sample,), *_ = made.values[name]
         made.values[name] = Measured(value, (sample._replace(indices=sample.indices + made.images),))
     made.study.known.clear()
     apart = Evidence(made.study, {}).find(contrast)
-    assert apart.value == paired.value
-    assert apart.se_images == pytest.approx((2 * 24**2 / made.images) ** 0.5, rel=0.2)
+    assert apart.value == paired.sum.value
+    assert apart.sum.se_images == pytest.approx((2 * 24**2 / made.images) ** 0.5, rel=0.2)
 
 
 def test_the_images_add_no_error_where_the_paper_has_the_same(make):
@@ -36,9 +36,9 @@ def test_the_images_add_no_error_where_the_paper_has_the_same(make):
         whole: Evidence(made.study, {"mnist": {"test": whole}}).find(contrast)
         for whole in (made.images, 2 * made.images)
     }
-    assert {finding.se_images for finding in found.values()} == {found[made.images].se_images}
+    assert {finding.sum.se_images for finding in found.values()} == {found[made.images].sum.se_images}
     assert found[made.images].estimate.se < 0.05
-    assert found[2 * made.images].estimate.se == pytest.approx(found[made.images].se_images / 2**0.5, rel=0.01)
+    assert found[2 * made.images].estimate.se == pytest.approx(found[made.images].sum.se_images / 2**0.5, rel=0.01)
 
 
 def test_the_binarization_adds_its_error_where_the_paper_has_other_bits(make):
@@ -49,7 +49,7 @@ def test_the_binarization_adds_its_error_where_the_paper_has_other_bits(make):
         for spread in (0.0, 6.0)
     )
     assert drawn.estimate.se**2 - given.estimate.se**2 == pytest.approx(6**2 / made.images)
-    assert drawn.se_images == given.se_images  # that of the images alone
+    assert drawn.sum.se_images == given.sum.se_images  # that of the images alone
     # Between models, measured on the same bits, there is none.
     paired = Contrast("", "nll", {IWAE_5: 1.0, BEST: -1.0}, Region(low=0.0))
     found = [Evidence(made.study, {}, {"mnist": spread}).find(paired).estimate.se for spread in (0.0, 6.0)]
@@ -89,7 +89,7 @@ def test_a_mean_over_models_of_gaps_is_paired_within_a_split(make):
     mean = Contrast("", "generalization_gap", dict.fromkeys(kinds, 0.1), Region(0.5, 0.9))
     found = Evidence(made.study, {}).find(mean)
     rest = 3**2 / 30  # ten kinds, three seeds
-    assert found.se_images**2 == pytest.approx((5**2 + rest) / 200 + (5**2 + rest) / 400, rel=0.15)
+    assert found.sum.se_images**2 == pytest.approx((5**2 + rest) / 200 + (5**2 + rest) / 400, rel=0.15)
     # All are binarized at once, so a mean over models has the whole error of it, and a difference none.
     drawn = Evidence(made.study, {}, {"mnist": 6.0}).find(mean._replace(realised=True))
     given = Evidence(made.study, {}, {}).find(mean._replace(realised=True))
@@ -103,7 +103,7 @@ def test_gaps_on_two_data_sets_are_independent(make):
     for model in made.study.models:
         made.values["generalization_gap", model.spec.name] = Measured(0.7, values[model.spec.dataset])
     contrast = Contrast("", "generalization_gap", {fixed: 1.0, IWAE_5: -1.0}, Region(low=0.0))
-    assert Evidence(made.study, {}).find(contrast).se_images ** 2 == pytest.approx(0.1 + 0.2 + 0.4)
+    assert Evidence(made.study, {}).find(contrast).sum.se_images ** 2 == pytest.approx(0.1 + 0.2 + 0.4)
 
 
 def test_the_papers_seed_counts_where_its_numbers_are_realised(make):
@@ -120,7 +120,7 @@ def test_of_other_quantities_the_error_over_images_is_whole(make):
         made.values["chopped_change", model.spec.name] = Measured(0.01, (sample("test", made.images, 0.04),))
     contrast = Contrast("", "chopped_change", {IWAE_5: 1.0}, Region(-0.1, 0.1), realised=True)
     found = made.evidence(binarization={"mnist": 7.2}).find(contrast)
-    assert found.se_images == pytest.approx(0.2) and 0.2 < found.estimate.se < 0.21
+    assert found.sum.se_images == pytest.approx(0.2) and 0.2 < found.estimate.se < 0.21
 
 
 def test_counts_that_agree_in_all_seeds_keep_the_error_of_rounding(make):

@@ -39,7 +39,7 @@ def test_priors_are_compared_with_the_standard_one_over_the_same_images(study):
         pairs = [
             [
                 study.by_kind[Kind.of(ModelSpec.parse(f"{name}/seed0"))][seed]
-                .arrays("likelihood", "likelihood.npz", ["test"])["test"]
+                .arrays("likelihood", ["test"])["test"]
                 .astype(float)
                 for name in (frame.model[0], row.model)
             ]

@@ -17,8 +17,7 @@ from iwae.reporting.claims.verdicts import Verdict, unreadable
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.unreadable import UNREADABLE, reason
-from iwae.reporting.verify.inspection import inspect
-from iwae.reporting.verify.options import Recomputation
+from iwae.reporting.verify.inspection import Recomputation, inspect, opened
 
 __all__ = ["Recomputation", "audit"]
 _log = logging.getLogger(__name__)
@@ -41,12 +40,13 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     results, figures = Path(results), Path(figures)
     if not results.is_dir():
         raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
-    inspections = inspect(results, figures)
+    study = opened(results)
+    inspections = inspect(results, figures, study)
     if recomputation:
         from iwae.reporting.verify.recompute import recompute
 
         inspections.append(recompute(results, recomputation))
-    found = content(results.name, *_judged(results), inspections)
+    found = content(results.name, *_judged(study), inspections)
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
@@ -54,11 +54,13 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     return [problem for inspection in inspections for problem in inspection.problems]
 
 
-def _judged(results: Path) -> tuple[list[str], list[Verdict], list[Verdict]]:
+def _judged(study: StudyResults | str) -> tuple[list[str], list[Verdict], list[Verdict]]:
     """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
     try:
-        study = StudyResults.open(results)
-        return protocols(study.grid or study.models), *verdicts_of(study)
+        if isinstance(study, StudyResults):
+            return protocols(study.grid or study.models), *verdicts_of(study)
+        why = study
     except UNREADABLE as error:
-        read, sentence = read_claims(), f"The study cannot be read: {reason(error)}"
-        return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
+        why = reason(error)
+    read, sentence = read_claims(), f"The study cannot be read: {why}"
+    return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)

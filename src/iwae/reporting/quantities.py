@@ -1,6 +1,6 @@
 """What is measured of one model: one reader for each quantity, whoever reports it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -70,42 +70,70 @@ class Quantity(NamedTuple):
     collected: bool = True
 
 
+def _array(section: str, values: str, images: str) -> Callable[[Model], Sample]:
+    """Reads values of images from an npz file, which has their indices under the name `images`."""
+
+    def read(model: Model) -> Sample:
+        arrays = model.arrays(section, (values, images))
+        split = "train" if images.startswith("train") else "test"
+        return Sample(split, arrays[images], arrays[values].astype(np.float64))
+
+    return read
+
+
+def _inference(column: str, model: Model) -> Sample:
+    """The ELBO of each image by a q, as ``inference.csv`` names it."""
+    table = model.table("inference")
+    return Sample("test", table.image.to_numpy(), table[column].to_numpy(np.float64))
+
+
+def _annealed(split: str, model: Model) -> Sample:
+    """Lower bounds on log p(x) by annealing; of images that the model drew, how far the upper ones are above."""
+    table = model.table("annealed")
+    rows = table[table.split == split]
+    values = rows.lower if split == "test" else rows.upper - rows.lower
+    return Sample(split, rows.image.to_numpy(), values.to_numpy(np.float64))
+
+
+# What is known image by image: the section of the manifest, and the reader. Log-likelihoods and bounds, in nats.
+_SAMPLES: dict[str, tuple[str, Callable[[Model], Sample]]] = {
+    "test": ("likelihood", _array("likelihood", "test", "test_images")),
+    "train": ("likelihood", _array("likelihood", "train", "train_images")),
+    "ess": ("likelihood", _array("likelihood", "test_ess", "test_images")),
+    "whole": ("chopped", _array("chopped", "whole", "images")),
+    "chopped": ("chopped", _array("chopped", "chopped", "images")),
+    "annealed": ("annealed", partial(_annealed, "test")),
+    "simulated": ("annealed", partial(_annealed, "simulated")),
+    **{name: ("inference", partial(_inference, name)) for name in ("encoder", "diagonal", "full")},
+}
+
+
+def _mean(signs: Mapping[str, int], study: StudyResults, model: Model) -> Measured:
+    """The sum of the means of samples, each with its sign, over different images."""
+    found = [(sign, _SAMPLES[name][1](model)) for name, sign in signs.items()]
+    return _sum_of_means(*(sample._replace(values=sign * sample.values) for sign, sample in found))
+
+
+def _minus(above: str, below: str, study: StudyResults, model: Model) -> Measured | None:
+    """The mean difference of two samples over the images that they share; None where these are fewer than two."""
+    sections, readers = zip(*(_SAMPLES[name] for name in (above, below)), strict=True)
+    if not set(sections) <= set(model.manifest):
+        return None
+    first, second = (read(model) for read in readers)
+    images, one, other = np.intersect1d(first.indices, second.indices, return_indices=True)
+    if len(images) < 2:
+        return None
+    return _sum_of_means(Sample(first.split, images, first.values[one] - second.values[other]))
+
+
 def _sum_of_means(*samples: Sample) -> Measured:
     value = sum(float(sample.values.mean()) for sample in samples)
     variance = sum(float(sample.values.var(ddof=1)) / len(sample.values) for sample in samples)
     return Measured(value, samples, len(samples[0].values), variance**0.5)
 
 
-def _per_image(model: Model, split: str, quantity: str = "", sign: int = -1) -> Sample:
-    """The nll, or else the effective sample size, of each image of a split."""
-    arrays = model.arrays("likelihood", "likelihood.npz", (split + quantity, f"{split}_images"))
-    return Sample(split, arrays[f"{split}_images"], sign * arrays[split + quantity].astype(np.float64))
-
-
-def _nll(split: str, study: StudyResults, model: Model) -> Measured:
-    return _sum_of_means(_per_image(model, split))
-
-
-def _ess(study: StudyResults, model: Model) -> Measured:
-    return _sum_of_means(_per_image(model, "test", "_ess", sign=1))
-
-
-def _generalization_gap(study: StudyResults, model: Model) -> Measured:
-    return _sum_of_means(_per_image(model, "test"), _per_image(model, "train", sign=1))
-
-
-def _chopped_change(study: StudyResults, model: Model) -> Measured:
-    arrays = model.arrays("chopped", "chopped.npz", ("images", "whole", "chopped"))
-    return _sum_of_means(Sample("test", arrays["images"], arrays["whole"].astype(np.float64) - arrays["chopped"]))
-
-
-def _whole_nll(study: StudyResults, model: Model) -> Measured:
-    arrays = model.arrays("chopped", "chopped.npz", ("images", "whole"))
-    return _sum_of_means(Sample("test", arrays["images"], -arrays["whole"].astype(np.float64)))
-
-
 def _chopped_units(column: str, layer: int, study: StudyResults, model: Model) -> Measured | None:
-    table = model.table("chopped", "chopped.csv")
+    table = model.table("chopped")
     rows = table[table.layer == layer]
     return None if rows.empty else Measured(float(rows[column].iloc[0]))
 
@@ -119,7 +147,7 @@ def activities(study: StudyResults, model: Model, column: str = "shown") -> pd.D
         column: ``activity``, by the text's definition; ``activity_authors``; or ``shown``, the one that stands beside
             the paper's.
     """
-    table = model.table("activity", "activity.csv")
+    table = model.table("activity")
     if column == "shown":
         column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
     return table.assign(activity=table[column])[["layer", "activity"]]
@@ -146,60 +174,14 @@ def _share_between_modes(study: StudyResults, model: Model) -> Measured:
 
 def _surgery(term: str, study: StudyResults, model: Model) -> Measured:
     """A term over all training images; each draw is from another image."""
-    table = model.table("surgery", "surgery.csv")
+    table = model.table("surgery")
     row = table[(table.images == table.images.max()) & (table.term == term)].iloc[0]
     draws = min(model.settings("surgery")["samples"], int(row.images))
     return Measured(float(row["value"]), n=draws, se=float(row.se))
 
 
-def _annealed(split: str, study: StudyResults, model: Model) -> Sample:
-    """Lower bounds on log p(x) by annealing; of images that the model drew, how far the upper ones are above."""
-    table = model.table("annealed", "annealed.csv")
-    rows = table[table.split == split]
-    values = rows.lower if split == "test" else rows.upper - rows.lower
-    return Sample(split, rows.image.to_numpy(), values.to_numpy(np.float64))
-
-
-def _annealed_nll(study: StudyResults, model: Model) -> Measured:
-    found = _annealed("test", study, model)
-    return _sum_of_means(found._replace(values=-found.values))
-
-
-def _annealed_gap(study: StudyResults, model: Model) -> Measured:
-    return _sum_of_means(_annealed("simulated", study, model))
-
-
-def _slack(study: StudyResults, model: Model) -> Measured | None:
-    """Log p(x) by annealing minus L_samples, of the images that have both."""
-    if "likelihood" not in model.manifest:
-        return None
-    return _minus(_annealed("test", study, model), _per_image(model, "test", sign=1))
-
-
-def _inference(study: StudyResults, model: Model, column: str) -> Sample:
-    """The ELBO of each image by a q, as ``inference.csv`` names it."""
-    table = model.table("inference", "inference.csv")
-    return Sample("test", table.image.to_numpy(), table[column].to_numpy(np.float64))
-
-
-def _elbo_gap(above: str, below: str, study: StudyResults, model: Model) -> Measured | None:
-    """One bound minus a lower one, image by image; ``annealed`` is log p(x) by annealing."""
-    if above == "annealed" and "annealed" not in model.manifest:
-        return None
-    first = _annealed("test", study, model) if above == "annealed" else _inference(study, model, above)
-    return _minus(first, _inference(study, model, below))
-
-
-def _minus(first: Sample, second: Sample) -> Measured | None:
-    """The difference of two samples over the images that they share; None where these are fewer than two."""
-    images, one, other = np.intersect1d(first.indices, second.indices, return_indices=True)
-    if len(images) < 2:
-        return None
-    return _sum_of_means(Sample(first.split, images, first.values[one] - second.values[other]))
-
-
 def _updates(study: StudyResults, model: Model) -> Measured:
-    return Measured(float(model.table("training", "training.csv").updates.iloc[-1]))
+    return Measured(float(model.table("training").updates.iloc[-1]))
 
 
 def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
@@ -216,10 +198,10 @@ _annealing = partial(Quantity, unit="nats", step=0.01, files=("annealed.csv",), 
 _gap = partial(Quantity, unit="nats", step=0.01, files=("inference.csv",), section="inference", collected=False)
 _share = partial(Quantity, unit="of all units", step=0.02, collected=False, **_ACTIVITY)
 QUANTITIES = {
-    "nll": _nats(partial(_nll, "test"), of_bits=True),
-    "nll_train": _nats(partial(_nll, "train"), of_bits=True),
-    "ess": Quantity(_ess, "samples", 1.0, _NLL, "likelihood"),
-    "generalization_gap": _nats(_generalization_gap, of_bits=True, collected=False),
+    "nll": _nats(partial(_mean, {"test": -1}), of_bits=True),
+    "nll_train": _nats(partial(_mean, {"train": -1}), of_bits=True),
+    "ess": Quantity(partial(_mean, {"ess": 1}), "samples", 1.0, _NLL, "likelihood"),
+    "generalization_gap": _nats(partial(_mean, {"test": -1, "train": 1}), of_bits=True, collected=False),
     **{
         f"active_units{suffix}_{layer}": _count(partial(_active, f"activity{suffix}", layer))
         for suffix in ("", "_authors")
@@ -229,8 +211,8 @@ QUANTITIES = {
     **{f"active_{layer}": _count(partial(_active, "shown", layer), collected=False) for layer in (1, 2)},
     "active_share": _share(_active_share),
     "share_between_modes": _share(_share_between_modes),
-    "chopped_change": _nats(_chopped_change, files=_CHOPPED, section="chopped"),
-    "whole_nll": _nats(_whole_nll, files=_CHOPPED, section="chopped", collected=False),
+    "chopped_change": _nats(partial(_minus, "whole", "chopped"), files=_CHOPPED, section="chopped"),
+    "whole_nll": _nats(partial(_mean, {"whole": -1}), files=_CHOPPED, section="chopped", collected=False),
     **{
         f"{column}_{layer}": Quantity(
             partial(_chopped_units, column, layer), "units", 1.0, _CHOPPED, "chopped", collected=False
@@ -239,13 +221,13 @@ QUANTITIES = {
         for layer in (1, 2)
     },
     **{term: Quantity(partial(_surgery, term), "nats", 0.001, ("surgery.csv",), "surgery") for term in SURGERY_TERMS},
-    "annealed_nll": _annealing(_annealed_nll, of_bits=True),
-    "annealed_gap": _annealing(_annealed_gap),
-    "slack": _annealing(_slack, files=("annealed.csv", "likelihood.npz")),
-    "approximation_gap": _gap(partial(_elbo_gap, "annealed", "diagonal"), files=("inference.csv", "annealed.csv")),
-    "correlated_gap": _gap(partial(_elbo_gap, "annealed", "full"), files=("inference.csv", "annealed.csv")),
-    "posterior_kl": _gap(partial(_elbo_gap, "annealed", "encoder"), files=("inference.csv", "annealed.csv")),
-    "amortisation_gap": _gap(partial(_elbo_gap, "diagonal", "encoder")),
+    "annealed_nll": _annealing(partial(_mean, {"annealed": -1}), of_bits=True),
+    "annealed_gap": _annealing(partial(_mean, {"simulated": 1})),
+    "slack": _annealing(partial(_minus, "annealed", "test"), files=("annealed.csv", "likelihood.npz")),
+    "approximation_gap": _gap(partial(_minus, "annealed", "diagonal"), files=("inference.csv", "annealed.csv")),
+    "correlated_gap": _gap(partial(_minus, "annealed", "full"), files=("inference.csv", "annealed.csv")),
+    "posterior_kl": _gap(partial(_minus, "annealed", "encoder"), files=("inference.csv", "annealed.csv")),
+    "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder")),
     "updates": Quantity(_updates, "updates", 1.0, ("training.csv",), "training"),
     "wall_seconds": Quantity(_wall_seconds, "s", 1.0, (), "training"),
 }

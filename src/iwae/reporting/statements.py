@@ -196,14 +196,14 @@ def likelihood_line(models: Sequence[Model]) -> str:
 
 
 def _test_images(model: Model) -> int:
-    return len(model.arrays("likelihood", "likelihood.npz", ["test_images"])["test_images"])
+    return len(model.arrays("likelihood", ["test_images"])["test_images"])
 
 
 def tightness_lines(models: Sequence[Model]) -> list[str]:
     """How far L_k still rose between the two largest k that were measured; nothing where it was one k only."""
     rises = []
     for model in models:
-        curve = model.table("likelihood", "likelihood.csv")
+        curve = model.table("likelihood")
         last = curve[curve.split == "test"].sort_values("k").iloc[-2:]
         if len(last) == 2:
             rises.append((last.k.iloc[0], last.k.iloc[1], last.bound.iloc[1] - last.bound.iloc[0]))

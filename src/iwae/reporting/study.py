@@ -1,9 +1,9 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
 import io
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -92,28 +92,27 @@ class Model:
         """When, where and by which code it was trained."""
         return self.manifest["training"]["provenance"]
 
-    def table(self, section: str, file: str) -> pd.DataFrame:
-        """A CSV file of one step."""
-        if (section, file) not in self._tables:
-            self._tables[section, file] = pd.read_csv(manifest.checked_file(self.folder, section, file))
-        return self._tables[section, file].copy()
+    def table(self, section: str) -> pd.DataFrame:
+        """The CSV file of one step."""
+        return self._once(section, lambda: pd.read_csv(self._file(section, "csv"))).copy()
+
+    def arrays(self, section: str, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Arrays of the npz file of one step, not to be changed."""
+        file = self._once((section,), lambda: np.load(io.BytesIO(self._file(section, "npz").read_bytes())))
+        return {name: self._once((section, name), partial(file.__getitem__, name)) for name in names}
+
+    def _file(self, section: str, kind: str) -> Path:
+        return manifest.checked_file(self.folder, section, f"{section}.{kind}")
+
+    def _once(self, name: Hashable, read: Callable[[], Any]) -> Any:
+        if name not in self._known:
+            self._known[name] = read()
+        return self._known[name]
 
     @cached_property
-    def _files(self) -> dict[tuple[str, str], Mapping[str, np.ndarray]]:
-        return {}
-
-    @cached_property
-    def _tables(self) -> dict[tuple[str, str], pd.DataFrame]:
+    def _known(self) -> dict[Hashable, Any]:
         """What was read: a study is not expected to change while it is reported."""
         return {}
-
-    def arrays(self, section: str, file: str, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Arrays of an npz file of one step."""
-        if (section, file) not in self._files:
-            self._files[section, file] = np.load(
-                io.BytesIO(manifest.checked_file(self.folder, section, file).read_bytes())
-            )
-        return {name: self._files[section, file][name] for name in names}
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class StudyResults:
         specs: All models that the study asks for.
         sections: The steps that are run on some of them.
         configured: What the configuration asks for; None where it is not known.
-        known: What was read of the models so far.
+        known: What was found out so far.
     """
 
     folder: Path
@@ -134,7 +133,7 @@ class StudyResults:
     specs: tuple[ModelSpec, ...]
     sections: tuple[str, ...]
     configured: StudyConfig | None = None
-    known: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False)
+    known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, folder: Path, names: Iterable[str], configured: StudyConfig | None = None) -> "StudyResults":

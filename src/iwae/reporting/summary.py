@@ -39,10 +39,10 @@ def write_summary(study: StudyResults, figures: Path) -> None:
         seal(study.folder, figures)
 
 
-def summary_text(study: StudyResults, figures: Path) -> str:
+def summary_text(study: StudyResults, figures: Path, tables: Path | None = None) -> str:
     """A study's README: what was done, the tables, and those of the figures that are in `figures`.
 
-    Args and errors are those of `write_summary`.
+    The tables are those in the folder `tables`, or in the study's own. Args and errors are those of `write_summary`.
     """
     results, figures = study.folder, Path(figures)
     text = render(
@@ -51,7 +51,7 @@ def summary_text(study: StudyResults, figures: Path) -> str:
         study=results.name,
         statements=_statements(study),
         found=found_section(found(verdicts_of(study)[0]), "audit.md"),
-        tables={name: _table(results, name) for name in tables_of(study)},
+        tables={name: _table(tables or results, name) for name in tables_of(study)},
         figures={name: item for name, item in figures_of(study).items() if (figures / f"{name}.png").is_file()},
         folder=Path(os.path.relpath(figures, results)).as_posix(),
         provenance=_provenance(study),

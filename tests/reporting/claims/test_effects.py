@@ -90,8 +90,8 @@ def test_one_seed_of_some_models_borrows_the_spread_of_the_others_and_says_so(ma
     assert any(
         note.startswith("2 effects of 4 of one seed: the spread over seeds is that of") for note in verdict.notes
     )
-    lone = [finding for finding in verdict.findings if len(finding.seeds) == 1]
-    paired = [finding for finding in verdict.findings if len(finding.seeds) == 3]
+    lone = [finding for finding in verdict.findings if len(finding.sum.seeds) == 1]
+    paired = [finding for finding in verdict.findings if len(finding.sum.seeds) == 3]
     assert lone[0].estimate.se == pytest.approx(3**0.5 * paired[0].estimate.se, rel=0.2)
     assert {finding.estimate.dof > 2 for finding in lone} == {True}
 

@@ -63,7 +63,7 @@ def test_what_others_claim_is_about_effects_and_says_who():
 def test_gains_are_decided_with_other_minibatches_and_samples_than_the_papers(study):
     gains, mixture, ours = study().judged(GAINS, MIXTURE, "two-layers-mnist")
     assert (gains.verdict, mixture.verdict, gains.under) == (REPRODUCED, REPRODUCED, "efficient, 3 seeds")
-    assert gains.findings[0].value == pytest.approx(3.0, abs=0.1)
+    assert gains.findings[0].sum.value == pytest.approx(3.0, abs=0.1)
     assert ours.why == (FOREIGN,)  # Burda et al.'s claims are held to their minibatches and samples
     (note,) = gains.notes
     assert note.startswith("Protocol: efficient, minibatches of 100 images, nll by L_1000. The networks and the tr")
@@ -84,7 +84,7 @@ def test_a_gain_below_what_is_claimed_is_refuted(study):
 def test_networks_without_models_of_a_third_of_the_passes_decide_nothing(study):
     (unchecked,) = study().judged(LESS)
     assert (unchecked.verdict, unchecked.why) == (UNDECIDED, (UNCHECKED,))
-    assert unchecked.findings[0].value == pytest.approx(1.5, abs=0.1)
+    assert unchecked.findings[0].sum.value == pytest.approx(1.5, abs=0.1)
     (checked,) = study(more=(*PRIORS, *SHORTER, *HVAE, *(of("p13", kind) for kind in HVAE))).judged(LESS)
     assert (checked.verdict, checked.under) == (REPRODUCED, "efficient, 3 seeds")
 

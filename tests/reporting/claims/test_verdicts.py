@@ -58,7 +58,7 @@ def test_a_value_off_by_a_nat_is_not_reproduced_and_spoils_no_other(make):
     off, right = made.judged("nll-mnist-l2-iwae-k50", "nll-mnist-l2-iwae-k5")
     assert (off.verdict, right.verdict) == (REFUTED, REPRODUCED)
     (finding,) = off.findings
-    assert finding.value == pytest.approx(paper_row("mnist", 2, 50, "iwae").nll + 1, abs=0.1)
+    assert finding.sum.value == pytest.approx(paper_row("mnist", 2, 50, "iwae").nll + 1, abs=0.1)
     assert finding.contrast.paper == 82.90 and finding.points is False
 
 
@@ -73,7 +73,7 @@ def test_a_cut_schedule_leaves_a_claim_undecided_but_shows_the_values(make):
     (verdict,) = make(stages=5).judged("two-layers-mnist")
     assert (verdict.verdict, verdict.why, verdict.p) == (UNDECIDED, (CUT,), None)
     assert any("cut after 5 of 8 stages" in note for note in verdict.notes)
-    assert all(finding.points and finding.se_images > 0 and finding.sd_seeds > 0 for finding in verdict.findings)
+    assert all(finding.points and min(finding.sum.se_images, finding.sum.sd_seeds) > 0 for finding in verdict.findings)
     assert "chance of 80%" in verdict.power
 
 
@@ -83,7 +83,7 @@ def test_one_seed_leaves_a_claim_undecided_with_the_paired_effect(make):
     (verdict,) = make(seeds=1).judged("two-layers-mnist")
     assert verdict.why == (FEW_SEEDS,)
     for finding in verdict.findings:
-        assert finding.value / finding.se_images > 5 and np.isnan(finding.sd_seeds)
+        assert finding.sum.value / finding.sum.se_images > 5 and np.isnan(finding.sum.sd_seeds)
 
 
 def test_what_was_not_run_is_named(make):
@@ -153,7 +153,7 @@ def test_the_gap_is_judged_by_its_mean_over_models(make):
         (found,) = make(changes={("generalization_gap", BEST): change}).judged("generalization-gap-mnist")
         assert found.verdict == verdict
         (finding,) = found.findings
-        assert finding.value == pytest.approx(0.7 + change / 10, abs=0.02)
+        assert finding.sum.value == pytest.approx(0.7 + change / 10, abs=0.02)
 
 
 def test_a_spread_that_is_taken_over_is_noted(make):
@@ -186,7 +186,7 @@ def test_fixed_binarization_is_held_against_the_other_data_set(make):
     assert gap.verdict == UNDECIDED  # no difference was made
     assert {finding.contrast.paper is None for finding in nll.findings} == {False}
     # The two test sets are not the same images, so nothing is paired.
-    assert min(finding.se_images for finding in nll.findings) == pytest.approx(
+    assert min(finding.sum.se_images for finding in nll.findings) == pytest.approx(
         (2 * 24**2 / made.images) ** 0.5, rel=0.1
     )
 

@@ -68,5 +68,5 @@ def _models(evidence: Evidence, claim: Claim) -> list[Model]:
 
 
 def _curve(model: Model) -> pd.DataFrame:
-    table = model.table("likelihood", "likelihood.csv")
+    table = model.table("likelihood")
     return table[table.split == "test"].sort_values("k").reset_index(drop=True)

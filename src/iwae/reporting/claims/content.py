@@ -154,9 +154,9 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "label": contrast.label,
         "quantity": contrast.quantity,
         "unit": QUANTITIES[contrast.quantity].unit,
-        "ours": _number(finding.value),
-        "se_images": _number(finding.se_images),
-        "sd_seeds": _number(finding.sd_seeds),
+        "ours": _number(finding.sum.value),
+        "se_images": _number(finding.sum.se_images),
+        "sd_seeds": _number(finding.sum.sd_seeds),
         "se": None if estimate is None else _number(estimate.se),
         "dof": None if estimate is None else _number(estimate.dof),
         "interval": list(interval(estimate)) if tested and estimate else None,
@@ -165,8 +165,8 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "high": _number(contrast.region.high),
         "at_a_third": _number(finding.earlier),
         "points_the_same_way": finding.points,
-        "seeds": list(finding.seeds),
-        "missing": [kind.name for kind in finding.missing],
+        "seeds": list(finding.sum.seeds),
+        "missing": [kind.name for kind in finding.sum.missing],
         "evidence": [f"{model.spec.name}/{file}" for model in finding.models for file in (*files, manifest.NAME)],
     }
 

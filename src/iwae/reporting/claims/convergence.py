@@ -1,7 +1,5 @@
 """Whether effects depend on how far training went: a study's models, and those of a third of the passes."""
 
-import re
-
 from iwae.reporting.study import Kind, StudyResults
 
 _RANGE = (1 / 4, 1 / 2)  # of all passes: what still counts as a third
@@ -14,13 +12,8 @@ def third_of_the_passes(study: StudyResults, kind: Kind) -> Kind | None:
         return None
     least, most = (share * whole for share in _RANGE)
     shorter = {
-        other: other.spec.passes
+        other: passes
         for other in study.by_kind
-        if other.spec.passes and _of_all_passes(other) == kind and least <= other.spec.passes <= most
+        if (passes := other.spec.passes) and least <= passes <= most and other.without(f"p{passes}") == kind
     }
     return min(shorter, key=lambda other: abs(3 * shorter[other] - whole), default=None)
-
-
-def _of_all_passes(kind: Kind) -> Kind:
-    parts = [part for part in kind.variation.split("-") if not re.fullmatch(r"p[0-9]+", part)]
-    return kind._replace(variation="-".join(parts))

@@ -1,7 +1,7 @@
 """What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,34 +43,29 @@ class Finding:
 
     Attributes:
         contrast: The contrast.
-        seeds: The seeds that all its kinds have; perhaps none.
-        models: The models of those seeds.
-        missing: Kinds that the study has no model of, or not this quantity.
+        sum: Its sum over the seeds that all its kinds have; perhaps none.
         comparable: Whether all models may be compared with the paper's.
         complete: Whether all models may be compared with each other, each trained to its end under a named protocol.
-        value: Mean over seeds; NaN where there is none.
-        se_images: Its standard error over images, nats; NaN for quantities that are not means over images.
-        sd_seeds: Standard deviation over the seeds of the sum; NaN for fewer than two.
         estimate: The value with its whole error; None where the spread over seeds is not known.
         earlier: The value in models of a third of the passes; NaN where there are none, or the protocol is the paper's.
     """
 
     contrast: Contrast
-    seeds: tuple[int, ...] = ()
-    models: tuple[Model, ...] = ()
-    missing: tuple[Kind, ...] = ()
+    sum: WeightedSum
     comparable: bool = False
     complete: bool = False
-    value: float = np.nan
-    se_images: float = np.nan
-    sd_seeds: float = np.nan
     estimate: Estimate | None = None
     earlier: float = np.nan
 
     @property
+    def models(self) -> list[Model]:
+        """The models of its seeds."""
+        return [model for group in self.sum.models.values() for model in group]
+
+    @property
     def points(self) -> bool | None:
         """Whether the value lies where the claim says; None without a value."""
-        return self.contrast.region.holds(self.value)
+        return self.contrast.region.holds(self.sum.value)
 
     @property
     def converged(self) -> bool | None:
@@ -98,21 +93,16 @@ class Evidence:
 
     def find(self, contrast: Contrast, sizes: bool = True) -> Finding:
         """What the study says of `contrast`; `sizes` is that of `is_complete`."""
-        found = weighted_sum(self.study, contrast.quantity, contrast.weights)
-        if not found.seeds:
-            return Finding(contrast, missing=found.missing)
-        flat = tuple(model for group in found.models.values() for model in group)
-        return Finding(
-            contrast,
-            found.seeds,
-            flat,
-            comparable=all(self._comparable(contrast.quantity, model) for model in flat),
-            complete=all(is_complete(model, QUANTITIES[contrast.quantity].section, sizes) for model in flat),
-            value=found.value,
-            se_images=found.se_images,
-            sd_seeds=found.sd_seeds,
-            estimate=self._estimate(contrast, found),
-            earlier=self._earlier(contrast) if any(map(is_foreign, flat)) else np.nan,
+        finding = Finding(contrast, weighted_sum(self.study, contrast.quantity, contrast.weights))
+        models, section = finding.models, QUANTITIES[contrast.quantity].section
+        if not models:
+            return finding
+        return replace(
+            finding,
+            comparable=not any(departures(model, section) for model in models),
+            complete=all(is_complete(model, section, sizes) for model in models),
+            estimate=self._estimate(contrast, finding.sum),
+            earlier=self._earlier(contrast) if any(map(is_foreign, models)) else np.nan,
         )
 
     def _earlier(self, contrast: Contrast) -> float:
@@ -132,9 +122,6 @@ class Evidence:
             f"{self.binarization[dataset]:g} nats, is taken over."
             for dataset in sorted({kind.dataset for kind in contrast.weights} & set(self.taken_over))
         ]
-
-    def _comparable(self, quantity: str, model: Model) -> bool:
-        return not departures(model, QUANTITIES[quantity].section)
 
     def _against_paper(self, contrast: Contrast, dataset: str, split: str, part: Variance) -> Variance:
         """The variance of a mean over some images of a split, as an estimate of one over all, binarized anew.
@@ -170,7 +157,8 @@ class Evidence:
             for seed, model in self.study.by_kind.get(kind, {}).items()
             if (entry := measured(self.study, contrast.quantity, model))
         }
-        comparable = {name: self._comparable(contrast.quantity, model) for name, (model, _) in found.items()}
+        section = QUANTITIES[contrast.quantity].section
+        comparable = {name: not departures(model, section) for name, (model, _) in found.items()}
         alike = {all(comparable[name] for name in found if name[0] == kind) for kind in contrast.weights}
         values = {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
         blocks = abs(sum(contrast.weights.values())) < 1e-9

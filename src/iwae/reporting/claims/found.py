@@ -103,9 +103,11 @@ def evidence(verdict: Verdict) -> str:
 
 def verdicts_of(study: StudyResults) -> tuple[list[Verdict], list[Verdict]]:
     """The verdicts on all claims, and on all identities."""
-    read = read_claims()
-    evidence = Evidence(study, read.images, read.binarization, read.taken_over)
-    return judge(read.claims, evidence), examine(read.identities, evidence)
+    if "verdicts" not in study.known:
+        read = read_claims()
+        evidence = Evidence(study, read.images, read.binarization, read.taken_over)
+        study.known["verdicts"] = judge(read.claims, evidence), examine(read.identities, evidence)
+    return study.known["verdicts"]
 
 
 def _number(findings: Sequence[Finding]) -> str:
@@ -119,4 +121,4 @@ def _shown(finding: Finding) -> str:
     claimed = f"below {high:.4g}" if low == float("-inf") else f"above {low:.4g}" if high == float("inf") else ""
     claimed = claimed or f"{low:.4g} to {high:.4g}"
     ends = "" if finding.estimate is None else " ({:.3g} to {:.3g})".format(*interval(finding.estimate))
-    return f"{contrast.label}: {finding.value:.3g} {unit}{ends}, claimed {claimed}"
+    return f"{contrast.label}: {finding.sum.value:.3g} {unit}{ends}, claimed {claimed}"

@@ -37,8 +37,7 @@ def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[C
     for layers in _layers(claim.dataset):
         kinds = [_kind(claim.dataset, layers, objective, k) for k in _ks(claim.dataset)]
         for smaller, larger in itertools.pairwise(kinds):
-            label = f"{_words(smaller)} minus {_words(larger)}"
-            yield _contrast(claim, label, {smaller: 1.0, larger: -1.0}, _ABOVE)
+            yield _minus(claim, smaller, larger)
 
 
 def gains_less(evidence: Evidence, claim: Claim, share: float, least: float, harm: float) -> Iterator[Contrast]:
@@ -55,16 +54,13 @@ def falls_with_layers(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
     """The quantity with one layer minus that with two, above zero."""
     for kind in _grid(claim.dataset):
         if kind.layers == 1:
-            deeper = kind._replace(layers=2)
-            label = f"{_words(kind)} minus {_words(deeper)}"
-            yield _contrast(claim, label, {kind: 1.0, deeper: -1.0}, _ABOVE)
+            yield _minus(claim, kind, kind._replace(layers=2))
 
 
 def iwae_above_vae(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
     """The quantity of the IWAE minus that of the VAE of the same k > 1, above zero."""
     for layers, k in itertools.product(_layers(claim.dataset), _ks(claim.dataset)[1:]):
-        iwae, vae = (_kind(claim.dataset, layers, objective, k) for objective in ("iwae", "vae"))
-        yield _contrast(claim, f"{_words(iwae)} minus {_words(vae)}", {iwae: 1.0, vae: -1.0}, _ABOVE)
+        yield _minus(claim, *(_kind(claim.dataset, layers, objective, k) for objective in ("iwae", "vae")))
 
 
 def every_model(
@@ -102,7 +98,7 @@ def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contra
         base = kind._replace(variation="")
         if kind.dataset == claim.dataset and units > PAPER_LATENTS and kind == base._replace(variation=f"z{units}"):
             label = f"{_words(kind)}: {units} units minus {PAPER_LATENTS}"
-            yield _contrast(claim, label, {kind: 1.0, base: -1.0}, Region(high=margin))
+            yield _minus(claim, kind, base, label, Region(high=margin))
 
 
 def continued(
@@ -122,9 +118,7 @@ def above_dataset(evidence: Evidence, claim: Claim, base: str) -> Iterator[Contr
     """The quantity on the claim's data set minus that of the same kind on `base`, above zero."""
     in_paper = any(paper().dataset == claim.dataset)  # a data set of our own: the models that the study has
     for kind in (kind for kind in _grid(claim.dataset) if in_paper or kind in evidence.study.by_kind):
-        other = kind._replace(dataset=base)
-        label = f"{_words(kind)}, {claim.dataset} minus {base}"
-        yield _contrast(claim, label, {kind: 1.0, other: -1.0}, _ABOVE)
+        yield _minus(claim, kind, kind._replace(dataset=base), f"{_words(kind)}, {claim.dataset} minus {base}")
 
 
 def prior_gains(
@@ -139,7 +133,7 @@ def prior_gains(
     """The quantity with the prior `over` minus that with `prior`, above `least`, in models with one layer."""
     worse, better = (_with_prior(claim.dataset, objective, k, name) for name in (over, prior))
     label = f"{prior_label(over)} minus {prior_label(prior)}, {OBJECTIVES[objective].label} k = {k}"
-    yield _contrast(claim, label, {worse: 1.0, better: -1.0}, Region(low=least))
+    yield _minus(claim, worse, better, label, Region(low=least))
 
 
 def prior_gains_less(
@@ -173,6 +167,10 @@ RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
 }
 
 VALUES = tuple(rule.__name__ for rule in (value, paper_range))  # the others are about effects
+
+
+def _minus(claim: Claim, first: Kind, second: Kind, label: str = "", region: Region = _ABOVE) -> Contrast:
+    return _contrast(claim, label or f"{_words(first)} minus {_words(second)}", {first: 1.0, second: -1.0}, region)
 
 
 def _contrast(claim: Claim, label: str, weights: Mapping[Kind, float], region: Region) -> Contrast:

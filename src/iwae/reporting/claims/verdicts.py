@@ -126,7 +126,7 @@ def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     models = list({model.spec: model for finding in findings for model in finding.models}.values())
-    missing = sorted({kind.name for finding in findings for kind in finding.missing})
+    missing = sorted({kind.name for finding in findings for kind in finding.sum.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
     why = [NOT_RUN] if missing or not findings else []
@@ -135,7 +135,7 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
         why.append(_departure(departing))
         sections = dict.fromkeys(QUANTITIES[finding.contrast.quantity].section for finding in findings)
         notes += comparison_lines(models, sections=sections)
-    measured = [finding for finding in findings if finding.seeds]
+    measured = [finding for finding in findings if finding.sum.seeds]
     if any(finding.estimate is None for finding in measured):
         why.append(FEW_SEEDS)
     if not departing and family(claim) == FAMILIES[1] and any(map(is_foreign, models)):
@@ -173,7 +173,7 @@ def _convergence(findings: Sequence[Finding]) -> list[str]:
 
 def _pooled(findings: Sequence[Finding]) -> list[str]:
     """A sentence if effects of one seed have their error from models of more."""
-    single = [finding for finding in findings if len(finding.seeds) == 1 and finding.estimate]
+    single = [finding for finding in findings if len(finding.sum.seeds) == 1 and finding.estimate]
     if not single:
         return []
     return [
@@ -185,7 +185,7 @@ def _pooled(findings: Sequence[Finding]) -> list[str]:
 def _basis(models: Sequence[Model], findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
-    least, most = (extreme(len(finding.seeds) for finding in findings) for extreme in (min, max))
+    least, most = (extreme(len(finding.sum.seeds) for finding in findings) for extreme in (min, max))
     seeds = counted(most, "seed")
     return f"{'; '.join(protocols(models))}, {seeds if least == most else f'{least} to {seeds}'}"
 
@@ -200,7 +200,7 @@ def _power(verdict: Verdict, level: float) -> str:
     """What the claim's least certain effect would have had to be, to be shown with a chance of 80%."""
     if verdict.verdict != UNDECIDED:
         return ""
-    if not verdict.findings or all(not finding.seeds for finding in verdict.findings):
+    if not verdict.findings or all(not finding.sum.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
     known = [finding for finding in verdict.findings if finding.estimate]
     if not known:
@@ -211,7 +211,7 @@ def _power(verdict: Verdict, level: float) -> str:
     least = detectable(estimate.se, estimate.dof, level, two_sided)
     unit = QUANTITIES[worst.contrast.quantity].unit
     what, where = ("distance", "from the bound") if not two_sided else ("half-width", "of a range around the effect")
-    seeds = counted(len(worst.seeds), "seed")
+    seeds = counted(len(worst.sum.seeds), "seed")
     return (
         f"Power: for {worst.contrast.label!r} (standard error {estimate.se:.3g} {unit}, {seeds}, "
         f"{estimate.dof:.0f} degrees of freedom), the smallest {what} {where} that would be shown with a chance of "

@@ -25,7 +25,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.
     """
     column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
-    frame = stacked(study.of_kinds(kinds, "activity"), "activity", "activity.csv")
+    frame = stacked(study.of_kinds(kinds, "activity"), "activity")
     frame.columns = [*frame.columns[:5], "unit_layer", *frame.columns[6:]]  # the layer of the unit
     frame = frame.assign(variant=column, value=frame[column].clip(lower=LEAST))
     frame["weight"] = 1 / frame.groupby(MODEL).seed.transform("nunique")
@@ -41,7 +41,6 @@ def draw(frame: pd.DataFrame) -> Figure:
         rows=["dataset", "layers"],
         columns=["objective", "k"],
         height=1.75,
-        facet_kws={"sharey": "row"},
         x="value",
         weights="weight",
         log_scale=True,

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.figures.pictures import titled
-from iwae.reporting.figures.posterior import LEAST, cells_of, lines_of, normalised
-from iwae.reporting.figures.style import WIDTH
+from iwae.reporting.figures.pictures import firsts
+from iwae.reporting.figures.posterior import DENSITY, LEAST, cells_of, few_ticks, lines_of, normalised
+from iwae.reporting.figures.style import WIDTH, canvas
 from iwae.reporting.study import Kind, StudyResults
 
 IMAGE = 0  # the image that is shown
@@ -24,16 +23,14 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``part`` is ``posterior`` or ``k = ...``, with the line's second coordinate ``y``; or ``h1_1``, a line with the
     first coordinates of all cells.
     """
-    found = study.of_kinds(kinds, "implicit")
-    models = {model.kind: model for model in reversed(found) if "pictures" in model.manifest}  # of each its first seed
-    parts = []
-    for title, model in titled(list(reversed(models.values()))).items():
-        pictures = model.arrays("pictures", "pictures.npz", [f"posterior_{name}" for name in _ARRAYS])
+    found, parts = study.of_kinds(kinds, "implicit"), []
+    for title, model in firsts([model for model in found if "pictures" in model.manifest]).items():
+        pictures = model.arrays("pictures", [f"posterior_{name}" for name in _ARRAYS])
         axes, log_joint, mean, deviation = (pictures[f"posterior_{name}"][IMAGE].astype(float) for name in _ARRAYS)
         every = -(-len(log_joint) // _CELLS)
         axes, log_joint = axes[:, ::every], log_joint[::every, ::every]
         log_q = gaussian_log_density(axes, mean, deviation)
-        sums = model.arrays("implicit", "implicit.npz", ["companions"])["companions"][:, :, IMAGE].astype(float)
+        sums = model.arrays("implicit", ["companions"])["companions"][:, :, IMAGE].astype(float)
         shown = {"posterior": log_joint}
         for k, log_t in zip(model.settings("implicit")["ks"], sums, strict=True):
             shown[f"k = {k}"] = implicit_log_density(log_joint, log_q, log_t, k)
@@ -64,9 +61,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     """A row for each model, a column for the posterior and for each k."""
     panels = list(dict.fromkeys(frame.panel))
     parts = [part for part in dict.fromkeys(frame.part) if part != "h1_1"]
-    figure = Figure(figsize=(WIDTH, (WIDTH / len(parts) + 0.15) * len(panels)))
-    figure.set_layout_engine("constrained")
-    axes = figure.subplots(len(panels), len(parts), squeeze=False)
+    height = (WIDTH / len(parts) + 0.15) * len(panels)
+    figure, axes = canvas(WIDTH, height, len(panels), len(parts))
     for row, panel in enumerate(panels):
         lines = frame[frame.panel == panel]
         across = cells_of(lines[lines.part == "h1_1"].dropna(axis=1, how="all"))[0]
@@ -74,13 +70,8 @@ def draw(frame: pd.DataFrame) -> Figure:
             shown = lines[lines.part == part].dropna(axis=1, how="all")
             axis = axes[row, column]
             ends = (across[0], across[-1], shown.y.iloc[0], shown.y.iloc[-1])
-            axis.imshow(
-                cells_of(shown), extent=ends, origin="lower", aspect="auto", cmap="Blues", norm=PowerNorm(0.5, vmin=0)
-            )
+            axis.imshow(cells_of(shown), extent=ends, aspect="auto", norm=PowerNorm(0.5, vmin=0), **DENSITY)
             axis.set_title(part if row == 0 else "")
-            axis.tick_params(labelsize="x-small", pad=1.5, length=2)
-            axis.grid(visible=False)
-            for each in (axis.xaxis, axis.yaxis):
-                each.set_major_locator(MaxNLocator(2))
+            few_ticks(axis)
         axes[row, 0].set_ylabel(panel)
     return figure

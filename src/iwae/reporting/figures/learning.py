@@ -7,17 +7,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.style import (
-    MODEL,
-    RANGE,
-    facets,
-    finished,
-    k_markers,
-    logarithmic,
-    names,
-    seeds_words,
-    stacked,
-)
+from iwae.reporting.figures import style
+from iwae.reporting.figures.style import MODEL
 from iwae.reporting.study import Kind, StudyResults
 
 KEYS = [*MODEL, "seed", "stage", "learning_rate", "pass"]
@@ -28,7 +19,7 @@ _BOUNDS = {f"{split}_bound": split for split in _DASHES}
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The bounds of each model, nats per image, after some of the passes; the folders hold every pass."""
-    curves = stacked(study.of_kinds(kinds), "training", "training.csv")
+    curves = style.stacked(study.of_kinds(kinds), "training")
     drawn = {*_ends(curves), *(int(number) for number in np.geomspace(1, curves["pass"].max(), POINTS).round())}
     return curves.loc[curves["pass"].isin(drawn), [*KEYS, *_BOUNDS]]
 
@@ -47,29 +38,19 @@ def draw(frame: pd.DataFrame) -> Figure:
     ends, ks = _ends(frame), sorted(set(frame.k))
     frame = frame.rename(columns=_BOUNDS).melt(KEYS, list(_DASHES), "split", "bound").dropna(subset="bound")
     kinds = {_name(k, split): (k, split) for k in ks for split in _DASHES}
-    grid = facets(
-        sns.relplot,
-        frame.assign(line=names(frame, ["k", "split"], _name)),
-        rows=["dataset", "layers"],
-        columns=["objective"],
-        height=2.1,
-        facet_kws={"sharey": "row"},
-        kind="line",
-        x="pass",
-        y="bound",
-        hue="line",
-        style="line",
-        palette={name: f"C{2 + ks.index(k)}" for name, (k, _) in kinds.items()},
-        dashes={name: _DASHES[split] for name, (_, split) in kinds.items()},
-        markers={name: k_markers(ks)[k] for name, (k, _) in kinds.items()},
-        **RANGE,
-    )
+    frame = frame.assign(line=style.names(frame, ["k", "split"], _name))
+    look = {
+        "palette": {name: f"C{2 + ks.index(k)}" for name, (k, _) in kinds.items()},
+        "dashes": {name: _DASHES[split] for name, (_, split) in kinds.items()},
+        "markers": {name: style.k_markers(ks)[k] for name, (k, _) in kinds.items()},
+    }
+    grid = style.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
     staged = len(ends) > 1
-    logarithmic(grid, ends if staged else [*(10**power for power in range(len(str(ends[0])))), ends[0]])
+    style.logarithmic(grid, ends if staged else [*(10**power for power in range(len(str(ends[0])))), ends[0]])
     grid.set_axis_labels("", "bound, VAE: L_1, IWAE: L_k\n(nats per image)")
     _keep_to_stages(grid, frame, ends)
     what = "; ticks and markers: ends of stages" if staged else ""
-    return finished(grid, len(ks), f"passes over the training images{what}{seeds_words(frame)}")
+    return style.finished(grid, len(ks), f"passes over the training images{what}{style.seeds_words(frame)}")
 
 
 def _name(k: int, split: str) -> str:

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures.style import RANGE, error_entries, facets, finished, logarithmic
-from iwae.reporting.quantities import measured
+from iwae.reporting.figures import style
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.comparison import rows
 from iwae.study.registry import OBJECTIVES
@@ -22,11 +21,7 @@ _HOLLOW = {"color": "k", "fillstyle": "none", "markeredgecolor": "k", "linestyle
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The nll of each model; of each kind of model, the error over images of its mean, and the paper's nll."""
-    models = [
-        (model.kind.name, model.spec.seed, measured(study, "nll", model).value)
-        for model in study.of_kinds(kinds, "likelihood")
-    ]
-    seeds = pd.DataFrame(models, columns=["model", "seed", "nll"])
+    seeds = style.by_seed(study, study.of_kinds(kinds, "likelihood"), nll="nll")
     frame = rows(study, kinds).drop(columns="nll").merge(seeds, on="model")
     columns = ["dataset", "layers", "objective", "k", "images", "comparable", "seed", "nll", "se_images", "paper_nll"]
     return frame[columns]
@@ -40,24 +35,14 @@ def draw(frame: pd.DataFrame) -> Figure:
     """
     ks, shown = sorted(set(frame.k)), [name for name in OBJECTIVES if name in set(frame.objective)]
     places = {name: _STEP ** (place - (len(shown) - 1) / 2) for place, name in enumerate(shown)}
-    grid = facets(
-        sns.relplot,
-        frame.assign(x=frame.k * frame.objective.map(places)),
-        rows=["dataset"],
-        columns=["layers"],
-        height=2.5,
-        facet_kws={"sharey": "row"},
-        kind="line",
-        x="x",
-        y="nll",
-        hue="objective",
-        style="objective",
-        palette={name: OBJECTIVES[name].colour for name in shown},
-        dashes={name: OBJECTIVES[name].dashes for name in shown},
-        markers=_MARKERS,
-        **RANGE,
-    )
-    logarithmic(grid, ks)
+    look = {
+        "palette": {name: OBJECTIVES[name].colour for name in shown},
+        "dashes": {name: OBJECTIVES[name].dashes for name in shown},
+        "markers": _MARKERS,
+    }
+    aside = frame.assign(x=frame.k * frame.objective.map(places))
+    grid = style.curves(aside, ["dataset"], ["layers"], "objective", height=2.5, x="x", y="nll", **look)
+    style.logarithmic(grid, ks)
     grid.set(xlim=(ks[0] / 1.5, ks[-1] * 1.5))
     grid.set_axis_labels("importance samples in training, k", "nll (nats per image)")
     for (row, column, _), panel in grid.facet_data():
@@ -65,7 +50,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             _errors_and_paper(grid.axes[row, column], panel)
     for text in grid.legend.get_texts():
         text.set_text(OBJECTIVES[text.get_text()].label)
-    return finished(grid, 5 if grid.axes.shape[1] > 1 else 3, _left_out(frame), _entries(frame))
+    return style.finished(grid, 5 if grid.axes.shape[1] > 1 else 3, _left_out(frame), _entries(frame))
 
 
 def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:
@@ -81,7 +66,7 @@ def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:
 def _entries(frame: pd.DataFrame) -> list[Artist]:
     """What the legend has beside the objectives."""
     paper = Line2D([], [], markersize=8, marker="o", label="paper (hollow, same shapes)", **_HOLLOW)
-    return [*([paper] if frame.comparable.any() else []), *error_entries(frame, "over test images")]
+    return [*([paper] if frame.comparable.any() else []), *style.error_entries(frame, "over test images")]
 
 
 def _left_out(frame: pd.DataFrame) -> str | None:

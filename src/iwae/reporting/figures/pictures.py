@@ -1,13 +1,15 @@
 """What figures of 28 x 28 images share: which models they show, a row for each image, and grids of images."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.style import WIDTH, model_name
+from iwae.reporting.figures.style import WIDTH, canvas, model_name
 from iwae.reporting.statements import counted
 from iwae.reporting.study import Kind, Model, StudyResults
 
@@ -33,28 +35,69 @@ def image_rows(panel: str, images: np.ndarray) -> pd.DataFrame:
 
 def titled(models: Sequence[Model]) -> dict[str, Model]:
     """The models by a title, on two lines where there are several data sets."""
-    several = len({model.spec.dataset for model in models}) > 1
     return {
-        f"{model.spec.dataset}\n" * several
-        + f"{counted(model.spec.layers, 'layer')}, {model_name(model.spec.objective, model.spec.k)}": model
+        f"{_dataset(model, models)}{counted(model.spec.layers, 'layer')}, "
+        f"{model_name(model.spec.objective, model.spec.k)}": model
         for model in models
     }
+
+
+def firsts(models: Sequence[Model]) -> dict[str, Model]:
+    """The model of the first seed of each kind, by its title."""
+    kinds = {model.kind: model for model in reversed(models)}
+    return titled(list(reversed(kinds.values())))
+
+
+def beside_inputs(models: Mapping[str, Model], section: str, rows_of: Callable) -> pd.DataFrame:
+    """The test images that models were shown, once for each data set, and what `rows_of` gives of each model.
+
+    Args:
+        models: The models by title.
+        section: The section of the manifest whose arrays ``inputs`` and ``reconstructions`` are shown.
+        rows_of: From a title, a model and its reconstructions to these by the name of their panel.
+    """
+    parts = {}
+    for title, model in models.items():
+        arrays = model.arrays(section, ["inputs", "reconstructions"])
+        parts.setdefault(f"{_dataset(model, models.values())}test image", arrays["inputs"])
+        parts |= rows_of(title, model, arrays["reconstructions"])
+    return pd.concat((image_rows(panel, images) for panel, images in parts.items()), ignore_index=True)
+
+
+def _dataset(model: Model, models: Collection[Model]) -> str:
+    """A line with the data set, where there are several."""
+    return f"{model.spec.dataset}\n" if len({each.spec.dataset for each in models}) > 1 else ""
 
 
 def squares(frame: pd.DataFrame, limits: Callable[[np.ndarray], Sequence[float]]) -> Figure:
     """A panel of images for each title, with the black and white of `limits`."""
     panels = list(dict.fromkeys(frame.panel))
     columns = min(len(panels), 2 if len(panels) <= 4 else 4)
-    rows = -(-len(panels) // columns)
     side = 3.0 if columns <= 2 else WIDTH / columns  # inches
-    figure = Figure(figsize=(side * columns, (side + 0.13 * (1 + panels[0].count("\n")) + 0.12) * rows))
-    figure.set_layout_engine("constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, panel in zip(axes, panels, strict=False):
+    height = side + 0.13 * (1 + panels[0].count("\n")) + 0.12
+    return tiled(frame, (side * columns, height), columns, limits=limits)
+
+
+def tiled(
+    frame: pd.DataFrame, size: tuple[float, float], columns: int, across: int | None = None, **options: Any
+) -> Figure:
+    """A panel of images for each title.
+
+    Args:
+        frame: The images, as `image_rows` gives them.
+        size: Width of the figure and height of a row of panels, inches.
+        columns: Panels of a row.
+        across: Images side by side in a panel; None for squares of images.
+        **options: What `show` takes.
+    """
+    panels = list(dict.fromkeys(frame.panel))
+    rows = -(-len(panels) // columns)
+    figure, grid = canvas(size[0], size[1] * rows, rows, columns)
+    for axis, panel in zip(grid.flat, panels, strict=False):
         images = pixels_of(frame, panel)
-        show(axis, images, int(np.ceil(np.sqrt(len(images)))), limits)
+        show(axis, images, across or math.isqrt(len(images) - 1) + 1, **options)
         axis.set_title(panel)
-    for axis in axes[len(panels) :]:
+    for axis in grid.flat[len(panels) :]:
         axis.set_axis_off()
     return figure
 

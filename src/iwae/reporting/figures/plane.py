@@ -8,7 +8,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from iwae.reporting.figures.prior_samples import firsts, with_standard
-from iwae.reporting.figures.style import WIDTH
+from iwae.reporting.figures.style import WIDTH, canvas
 from iwae.reporting.study import Kind, StudyResults
 
 _DENSITIES = {"log_prior": "p(z)", "log_aggregate": "q(z)"}
@@ -19,7 +19,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Densities on a grid: a line for each second coordinate, a column ``at_n`` for the n-th point along the first."""
     parts = []
     for title, model in firsts(study, with_standard(kinds)).items():
-        arrays = model.arrays("pictures", "pictures.npz", ["plane_axis", *(f"plane_{name}" for name in _DENSITIES)])
+        arrays = model.arrays("pictures", ["plane_axis", *(f"plane_{name}" for name in _DENSITIES)])
         axis = arrays["plane_axis"]
         step = -(-len(axis) // _CELLS)
         for name, words in _DENSITIES.items():
@@ -34,9 +34,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     """A column for each model: p(z) above, q(z) below, one scale of colours for both."""
     panels = list(dict.fromkeys(frame.panel))
     width = max(WIDTH * 0.6, WIDTH / 3 * len(panels))
-    figure = Figure(figsize=(width, 2 * min(width / len(panels), 2.5) - 0.2))
-    figure.set_layout_engine("constrained")
-    grid = figure.subplots(2, len(panels), squeeze=False, sharex="col", sharey="col")
+    height = 2 * min(width / len(panels), 2.5) - 0.2
+    figure, grid = canvas(width, height, 2, len(panels), sharex="col", sharey="col")
     for column, panel in zip(grid.T, panels, strict=True):
         rows = frame[frame.panel == panel]
         cells = [name for name in rows if name.startswith("at_") and rows[name].notna().all()]

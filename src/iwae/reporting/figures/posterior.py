@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.figures.pictures import EDGE, show, titled
+from iwae.reporting.figures.pictures import EDGE, firsts, show
 from iwae.reporting.figures.style import WIDTH, legend_below
 from iwae.reporting.study import Kind, StudyResults
 
@@ -22,7 +22,7 @@ _DIGITS = 4  # of the density
 _MARGIN = 0.04  # of a panel, about what it shows
 _ARRAYS = ("axes", "log_joint", "mean", "deviation", "inputs", "reconstructions")
 _LINE = {"edgecolor": "C1", "linewidth": 0.8, "facecolor": "none"}
-_CMAP = "Blues"
+DENSITY = {"cmap": "Blues", "origin": "lower"}  # of images of it
 _POWER = 0.5  # of the density, for its colour, the square root: small modes and tails are seen beside a sharp peak
 
 
@@ -34,10 +34,9 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``mean`` and ``deviation`` are those of q(h|x). ``input`` and ``reconstruction`` are lines of pixels, 0 to 255, with
     their number ``y``. ``place`` counts the images.
     """
-    models = {model.kind: model for model in reversed(study.of_kinds(kinds, "pictures"))}  # of each its first seed
     parts = []
-    for title, model in titled(list(reversed(models.values()))).items():
-        arrays = model.arrays("pictures", "pictures.npz", [f"posterior_{name}" for name in _ARRAYS])
+    for title, model in firsts(study.of_kinds(kinds, "pictures")).items():
+        arrays = model.arrays("pictures", [f"posterior_{name}" for name in _ARRAYS])
         axes, log_joint, *rest = (arrays[f"posterior_{name}"].astype(np.float64) for name in _ARRAYS)
         for place, (grid, surface, mean, deviation, image, reconstruction) in enumerate(
             zip(axes, log_joint, *rest, strict=True)
@@ -121,14 +120,17 @@ def _panel(above: Axes, axes: Axes, frame: pd.DataFrame) -> None:
     density, cells = cells_of(parts["density"]), (cells_of(parts["h1_1"])[0], parts["density"].y.to_numpy())
     half = _steps(cells) / 2
     ends = np.array([(cell[0], cell[-1]) for cell in cells]) + half[:, None] * (-1, 1)
-    axes.imshow(
-        density, extent=ends.ravel(), origin="lower", cmap=_CMAP, norm=PowerNorm(_POWER, vmin=0), interpolation="auto"
-    )
-    axes.set_facecolor(colormaps[_CMAP](0.0))
+    axes.imshow(density, extent=ends.ravel(), norm=PowerNorm(_POWER, vmin=0), interpolation="auto", **DENSITY)
+    axes.set_facecolor(colormaps[DENSITY["cmap"]](0.0))
     mean, deviation = (cells_of(parts[part])[0] for part in ("mean", "deviation"))
     for number in CONTOURS:
         axes.add_patch(Ellipse(mean, *(2 * number * deviation), **_LINE))
     axes.set(**dict(zip(("xlim", "ylim"), _view(ends, mean, CONTOURS[-1] * deviation), strict=True)))
+    few_ticks(axes)
+
+
+def few_ticks(axes: Axes) -> None:
+    """Two small ticks along each axis, and no lines across the panel."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(2))
     axes.tick_params(labelsize="x-small", pad=1.5, length=2)

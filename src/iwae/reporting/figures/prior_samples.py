@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from iwae.reporting.figures.pictures import image_rows, pixels_of, show
-from iwae.reporting.figures.style import WIDTH, model_name
+from iwae.reporting.figures.style import WIDTH, canvas, model_name
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.priors import without_prior
 from iwae.study.registry import ARCHITECTURES, prior_label
@@ -21,7 +21,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     models, parts = firsts(study, with_standard(kinds)), []
     several = len({model.spec.dataset for model in models.values()}) > 1
     for title, model in models.items():
-        rows = image_rows(title, model.arrays("pictures", "pictures.npz", ["samples"])["samples"][:_IMAGES])
+        rows = image_rows(title, model.arrays("pictures", ["samples"])["samples"][:_IMAGES])
         rows.insert(1, "model", _model(model.kind, several))
         rows.insert(2, "prior", prior_label(model.spec.prior))
         parts.append(rows)
@@ -32,9 +32,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     """A square of images for each model: in a row those that differ in their prior alone, in a column one prior."""
     models, priors = (list(dict.fromkeys(frame[name])) for name in ("model", "prior"))
     side = min(3.0, (WIDTH - _LABEL) / len(priors))  # inches
-    figure = Figure(figsize=(_LABEL + side * len(priors), side * len(models) + 0.25))
-    figure.set_layout_engine("constrained")
-    grid = figure.subplots(len(models), len(priors), squeeze=False)
+    size = (_LABEL + side * len(priors), side * len(models) + 0.25)
+    figure, grid = canvas(*size, len(models), len(priors))
     for axes, prior in zip(grid[0], priors, strict=True):
         axes.set_title(prior)
     for line, model in zip(grid, models, strict=True):
@@ -57,16 +56,9 @@ def with_standard(kinds: Sequence[Kind]) -> list[Kind]:
 def firsts(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, Model]:
     """The model of the first seed of each kind, by a title that tells of networks and prior."""
     several = len({kind.dataset for kind in kinds}) > 1
-    found = {}
-    for kind in kinds:
-        models = study.of_kinds([kind], "pictures")
-        if models:
-            found[_title(kind, several)] = min(models, key=lambda model: model.spec.seed)
-    return found
-
-
-def _title(kind: Kind, several: bool) -> str:
-    return f"{_model(kind, several)}, {prior_label(kind.spec.prior)}"
+    models = reversed(study.of_kinds(kinds, "pictures"))
+    titles = {f"{_model(model.kind, several)}, {prior_label(model.spec.prior)}": model for model in models}
+    return dict(reversed(titles.items()))
 
 
 def _model(kind: Kind, several: bool) -> str:

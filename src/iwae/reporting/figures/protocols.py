@@ -10,16 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iwae.reporting.contrasts import weighted_sum
-from iwae.reporting.figures.style import (
-    GREY,
-    MARKERS,
-    MODEL,
-    WIDTH,
-    error_entry,
-    k_markers,
-    legend_below,
-    names,
-)
+from iwae.reporting.figures import style
+from iwae.reporting.figures.style import GREY, MARKERS, MODEL, WIDTH
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.protocols import rows as table_rows
 from iwae.reporting.tables.variations import base_of
@@ -46,25 +38,24 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each data set; a line of points for each variant, presets first."""
-    frame = frame.assign(panel=names(frame, ["dataset"]), model=names(frame, _WITHIN))
+    frame = frame.assign(panel=style.names(frame, ["dataset"]), model=style.names(frame, _WITHIN))
     panels = [(title, rows, _labels(rows)) for title, rows in frame.groupby("panel", observed=True)]
     models = frame.groupby("model", observed=True)[_WITHIN].first()
     sizes = [_STEP * (len(models) + 1) * len(labels) for _, _, labels in panels]
-    figure = Figure(figsize=(WIDTH, sum(sizes) + 0.3 * len(panels) + 0.8 + 0.3 * (frame.prior.nunique() > 1)))
-    figure.set_layout_engine("constrained")
-    axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=sizes)[:, 0]
+    height = sum(sizes) + 0.3 * len(panels) + 0.8 + 0.3 * (frame.prior.nunique() > 1)
+    figure, grid = style.canvas(WIDTH, height, len(panels), sharex=True, height_ratios=sizes)
     looks = {row.Index: _look(row, frame) for row in models.itertuples()}
-    for place, (title, rows, labels) in zip(axes, panels, strict=True):
+    for place, (title, rows, labels) in zip(grid[:, 0], panels, strict=True):
         _points(place, rows, list(labels), looks)
         place.set_title(title)
         place.set_yticks(range(len(labels)), labels.values())
         place.set_ylim(len(labels) - 0.5, -0.5)
-    axes[-1].set_xlabel("nll minus nll under the study's own protocol (nats per image)")
+    grid[-1, 0].set_xlabel("nll minus nll under the study's own protocol (nats per image)")
     handles = [Line2D([], [], linestyle="", label=name, **look) for name, look in looks.items()]
-    handles.append(error_entry("(paired over images)", "_"))
+    handles.append(style.error_entry("(paired over images)", "_"))
     if frame.seed.nunique() > 1:
         handles.append(Line2D([], [], color=GREY, marker="|", linestyle="", label="each seed"))
-    legend_below(figure, handles, 4 if frame.prior.nunique() == 1 else 2)
+    style.legend_below(figure, handles, 4 if frame.prior.nunique() == 1 else 2)
     return figure
 
 
@@ -96,7 +87,7 @@ def _labels(frame: pd.DataFrame) -> dict[str, str]:
 def _look(model: Any, frame: pd.DataFrame) -> dict[str, Any]:
     """Colour by objective, marker by k, or both by prior where there are several; hollow with two layers."""
     priors = list(dict.fromkeys(frame.prior))
-    colour, marker = OBJECTIVES[model.objective].colour, k_markers(frame.k)[model.k]
+    colour, marker = OBJECTIVES[model.objective].colour, style.k_markers(frame.k)[model.k]
     if len(priors) > 1:
         place = priors.index(model.prior)
         colour, marker = f"C{place}", MARKERS[place % len(MARKERS)]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.pictures import image_rows, pixels_of, show
+from iwae.reporting.figures.pictures import image_rows, tiled
 from iwae.reporting.figures.prior_samples import firsts
 from iwae.reporting.figures.style import WIDTH
 from iwae.reporting.study import Kind, StudyResults
@@ -19,7 +19,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Grey levels, 0 to 255, row after row: a pseudo-input, then Bernoulli means of images drawn with z ~ q(z|u)."""
     parts = []
     for title, model in firsts(study, kinds).items():
-        arrays = model.arrays("pictures", "pictures.npz", ["pseudo_inputs", "pseudo_samples"])
+        arrays = model.arrays("pictures", ["pseudo_inputs", "pseudo_samples"])
         lines = np.concatenate([arrays["pseudo_inputs"][:, None], arrays["pseudo_samples"]], axis=1)[:_ROWS]
         parts.append(image_rows(title, lines.reshape(-1, lines.shape[-1])))
     return pd.concat(parts, ignore_index=True)
@@ -27,14 +27,4 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each model, a row for each pseudo-input, which stands first."""
-    panels = list(dict.fromkeys(frame.panel))
-    rows = -(-len(panels) // 2)
-    figure = Figure(figsize=(WIDTH, rows * (0.5 * WIDTH * _ROWS / _COLUMNS + 0.3)))
-    figure.set_layout_engine("constrained")
-    axes = figure.subplots(rows, 2, squeeze=False).ravel()
-    for axis, panel in zip(axes, panels, strict=False):
-        show(axis, pixels_of(frame, panel), _COLUMNS)
-        axis.set_title(panel)
-    for axis in axes[len(panels) :]:
-        axis.set_axis_off()
-    return figure
+    return tiled(frame, (WIDTH, 0.5 * WIDTH * _ROWS / _COLUMNS + 0.3), 2, _COLUMNS)

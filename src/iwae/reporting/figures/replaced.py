@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures.style import MODEL, WIDTH, legend_below, names
+from iwae.reporting.figures.style import MODEL, WIDTH, canvas, legend_below, names
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.replaced import rows, shown
 
@@ -39,9 +39,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     groups = list(frame.groupby("panel", observed=True))
     columns = min(len(groups), _COLUMNS)
     rows = -(-len(groups) // columns)
-    figure = Figure(figsize=(WIDTH, 2.6 * rows + 0.6))
-    figure.set_layout_engine("constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    figure, grid = canvas(WIDTH, 2.6 * rows + 0.6, rows, columns, sharex=True, sharey=True)
     models = [name for name in frame.model.cat.categories if (frame.model == name).any()]
     step = min(_STEP, 0.5 / len(models))
     looks = {name: (f"C{place}", step * (place - (len(models) - 1) / 2)) for place, name in enumerate(models)}

@@ -13,13 +13,9 @@ SAMPLES = 64  # images of a panel at most
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Bernoulli means, 0 to 255, of images drawn from the models."""
-    return pd.concat(
-        (
-            image_rows(title, model.arrays("pictures", "pictures.npz", ["samples"])["samples"][:SAMPLES])
-            for title, model in shown(study, kinds, "pictures").items()
-        ),
-        ignore_index=True,
-    )
+    models = shown(study, kinds, "pictures")
+    images = {title: model.arrays("pictures", ["samples"])["samples"][:SAMPLES] for title, model in models.items()}
+    return pd.concat((image_rows(title, each) for title, each in images.items()), ignore_index=True)
 
 
 def draw(frame: pd.DataFrame) -> Figure:

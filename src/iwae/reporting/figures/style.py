@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
@@ -17,8 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from iwae.reporting.quantities import measured
 from iwae.reporting.statements import counted
-from iwae.reporting.study import Model
+from iwae.reporting.study import Model, StudyResults
 from iwae.study.registry import OBJECTIVES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
@@ -53,15 +55,26 @@ def k_markers(ks: Iterable[int]) -> dict[int, str]:
     return dict(zip(sorted(set(ks)), cycle(MARKERS), strict=False))
 
 
-def stacked(models: Iterable[Model], section: str, file: str) -> pd.DataFrame:
-    """A CSV file of one step of several models, one below the other, after columns `MODEL` and seed."""
+def stacked(models: Iterable[Model], section: str) -> pd.DataFrame:
+    """The CSV file of one step of several models, one below the other, after columns `MODEL` and seed."""
     parts = []
     for model in models:
-        table, words = model.table(section, file), {**model.kind._asdict(), "seed": model.spec.seed}
+        table, words = model.table(section), {**model.kind._asdict(), "seed": model.spec.seed}
         for place, name in enumerate((*MODEL, "seed")):
             table.insert(place, name, words[name], allow_duplicates=True)
         parts.append(table)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> pd.DataFrame:
+    """Columns model, seed and a quantity each, a row for each of the models that have all of these."""
+    rows = []
+    for model in models:
+        found = {name: measured(study, quantity, model) for name, quantity in quantities.items()}
+        if None not in found.values():
+            values = {name: each.value for name, each in found.items()}
+            rows.append({"model": model.kind.name, "seed": model.spec.seed, **values})
+    return pd.DataFrame(rows)
 
 
 def model_name(objective: str, k: int) -> str:
@@ -101,13 +114,26 @@ def _listed(parts: Iterable[str]) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
+    """A figure of so many inches, and its grid of panels, (rows, columns), which matplotlib lays out."""
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def curves(
+    frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], line: str, **options: Any
+) -> sns.FacetGrid:
+    """`facets` of lines, one for each value of the column `line`, with the range over seeds as a band."""
+    return facets(sns.relplot, frame, rows, columns, kind="line", hue=line, style=line, **RANGE, **options)
+
+
 def facets(
     plot: Callable[..., sns.FacetGrid],
     frame: pd.DataFrame,
     rows: Sequence[str],
     columns: Sequence[str],
     height: float,
-    facet_kws: dict[str, Any] | None = None,
     **options: Any,
 ) -> sns.FacetGrid:
     """A panel for each value of the columns named in `rows` and `columns`, drawn by seaborn's relplot or displot.
@@ -116,14 +142,12 @@ def facets(
     the legend. pyplot, which seaborn makes it with, lets go of it.
     """
     frame = frame.assign(row=names(frame, rows), column=names(frame, columns))
-    count = frame["column"].nunique()
+    count, shared = frame["column"].nunique(), {"legend_out": False, "sharey": "row"}
     size = {"height": height, "aspect": (WIDTH if count > 1 else NARROW) / count / height}
     # seaborn lays out its figures itself, and matplotlib warns where that replaces another layout or finds no room.
     with mpl.rc_context({"figure.constrained_layout.use": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tight layout not applied", UserWarning)
-        grid = plot(
-            frame, row="row", col="column", facet_kws={"legend_out": False, **(facet_kws or {})}, **size, **options
-        )
+        grid = plot(frame, row="row", col="column", facet_kws=shared, **size, **options)
     plt.close(grid.figure)
     grid.figure.set_layout_engine("constrained")
     models = set(zip(frame.row, frame["column"], strict=True))

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.style import MODEL, WIDTH, legend_below, names
+from iwae.reporting.figures.style import MODEL, WIDTH, canvas, legend_below, names
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.cells import by_objective
 from iwae.reporting.tables.surgery import rows
@@ -33,9 +33,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     A part that Monte-Carlo error made negative runs back to the left and is labelled with its sign.
     """
     models = frame.assign(name=names(frame, MODEL)).groupby("name", observed=True)
-    figure = Figure(figsize=(WIDTH, 0.26 * len(models) + 1.3))
-    figure.set_layout_engine("constrained")
-    bars, gaps = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
+    figure, ((bars, gaps),) = canvas(WIDTH, 0.26 * len(models) + 1.3, columns=2, sharey=True, width_ratios=(3, 1))
     for place, (_, lines) in enumerate(models):
         terms = lines.set_index("term")
         _bar(bars, place, terms)

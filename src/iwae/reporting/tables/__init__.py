@@ -7,6 +7,7 @@ images and ``x_sd_seeds`` its standard deviation over seeds (of nll without a pr
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -40,9 +41,9 @@ def build(name: str, study: StudyResults) -> tuple[pd.DataFrame, list[Table]]:
     return frame, [replace(table, lead=[*interim_lines(study), *table.lead]) for table in tables]
 
 
-def write_table(name: str, study: StudyResults) -> None:
-    """Write ``NAME.{csv,md,html,tex}`` to a study's folder; errors as for `build`."""
-    frame, tables = build(name, study)
-    write_frame(study.folder / f"{name}.csv", frame)
+def write_table(name: str, study: StudyResults, folder: Path | None = None) -> None:
+    """Write ``NAME.{csv,md,html,tex}`` to a folder, if not to the study's own; errors as for `build`."""
+    folder, (frame, tables) = folder or study.folder, build(name, study)
+    write_frame(folder / f"{name}.csv", frame)
     for kind, text in written(tables, f"{name} of study {study.folder.name}").items():
-        write_text(study.folder / f"{name}.{kind}", text)
+        write_text(folder / f"{name}.{kind}", text)

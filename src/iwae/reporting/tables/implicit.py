@@ -32,7 +32,7 @@ def _rows(study: StudyResults, kind: Kind) -> pd.DataFrame:
     models, head = study.of_kinds([kind], "implicit"), cells.head(study, kind)
     if not models:
         return pd.DataFrame([head | {"seeds": 0}])
-    frames = [model.table("implicit", "implicit.csv").assign(seed=model.spec.seed) for model in models]
+    frames = [model.table("implicit").assign(seed=model.spec.seed) for model in models]
     whole = pd.concat(frames).rename(columns={"k": "samples"})
     whole[["lower", "upper"]] = whole[["lower", "upper"]].sub(whole.importance, axis=0)
     by_seed = whole.groupby(["samples", "seed"])[_NAMES].mean().groupby("samples")

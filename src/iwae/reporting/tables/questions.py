@@ -55,7 +55,7 @@ def _one_sample(study: StudyResults, pair: Pair | None) -> str | None:
     models = study.of_kinds([pair.vae], "gradients") if pair else []
     if not models or not pair:
         return None
-    frame = pd.concat((model.table("gradients", "gradients.csv") for model in models), ignore_index=True)
+    frame = pd.concat((model.table("gradients") for model in models), ignore_index=True)
     plain = frame[(frame.objective == "vae") & (frame.estimator == "standard")]
     variance = plain.groupby("k").variance.sum()
     if len(variance) < 2:
@@ -103,7 +103,7 @@ def _equality(study: StudyResults, pair: Pair | None) -> str | None:
     models = study.of_kinds([pair.vae], "implicit") if pair else []
     if not models:
         return None
-    frame = pd.concat((model.table("implicit", "implicit.csv") for model in models), ignore_index=True)
+    frame = pd.concat((model.table("implicit") for model in models), ignore_index=True)
     several = frame[frame.k > 1]
     if several.empty:
         return None

@@ -32,7 +32,7 @@ def _rows(study: StudyResults, kind: Kind) -> list[dict[str, object]]:
     if not models:
         return [words | {"seeds": 0}]
     words |= {"own": prior_label(kind.spec.prior), "seeds": len(models)}
-    names = dict.fromkeys(name for model in models for name in model.table("replaced", "replaced.csv").prior)
+    names = dict.fromkeys(name for model in models for name in model.table("replaced").prior)
     rows = []
     for name in names:
         rows.append({**words, "prior": name})
@@ -47,7 +47,7 @@ def _gain(models: Sequence[Model], split: str, prior: str, measure: str) -> dict
     named, images, gains = columns(f"{measure}_{split}"), f"{split}_images", f"{split}_{prior}_{measure}"
     if split == "test" and prior == "leave-one-out":
         return dict.fromkeys(named, float("nan"))
-    arrays = [model.arrays("replaced", "replaced.npz", (images, gains)) for model in models]
+    arrays = [model.arrays("replaced", (images, gains)) for model in models]
     means = pd.Series([array[gains].mean(dtype=float) for array in arrays])
     shares = [WeightedMean(1 / len(models), array[images], array[gains].astype(float)) for array in arrays]
     return dict(zip(named, (means.mean(), spread_over_images(shares).value ** 0.5, means.std()), strict=True))

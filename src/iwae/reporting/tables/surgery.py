@@ -32,7 +32,7 @@ def _rows(study: StudyResults, kind: Kind) -> pd.DataFrame:
     models, head = study.of_kinds([kind], "surgery"), cells.head(study, kind)
     if not models:
         return pd.DataFrame([head | {"seeds": 0}])
-    terms = pd.concat([model.table("surgery", "surgery.csv") for model in models])
+    terms = pd.concat([model.table("surgery") for model in models])
     frame = terms.groupby(["images", "term"], sort=False).agg(
         value=("value", "mean"),
         se_draws=("se", lambda errors: float(np.sqrt((errors**2).sum()) / len(errors))),

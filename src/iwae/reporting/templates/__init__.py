@@ -10,7 +10,7 @@ import jinja2
 def render(name: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
     """The template `name` with these values and filters."""
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
+        loader=jinja2.FunctionLoader(lambda name: (files(__package__) / name).read_text(encoding="utf-8")),
         autoescape=".html." in name,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -19,7 +19,3 @@ def render(name: str, filters: Mapping[str, Callable[..., Any]], **values: Any) 
     )
     environment.filters.update(filters)
     return environment.get_template(name).render(values)
-
-
-def _source(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")

@@ -8,7 +8,6 @@ from iwae.errors import InputError
 from iwae.reporting.study import StudyResults
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import integrity, rebuild, seal
-from iwae.study.specification import ModelSpec
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,51 @@ class Inspection:
     problems: tuple[str, ...]
 
 
-def inspect(results: Path, figures: Path) -> list[Inspection]:
-    """What is wrong with a study's files, part by part."""
-    missing = _unfinished(results)
+@dataclass(frozen=True)
+class Recomputation:
+    """How models are measured afresh.
+
+    Attributes:
+        images: Test images of each model, evenly spaced over those measured, and draws of its surgery.
+        data: The data folder.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threads: CPU threads.
+
+    Raises:
+        InputError: There are too few images to tell an error.
+    """
+
+    images: int
+    data: Path
+    device: str = "auto"
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if self.images < 2:
+            raise InputError(f"images = {self.images} is impossible: it must be 2 or more.")
+
+
+def opened(results: Path) -> StudyResults | str:
+    """The study in a folder, or why it cannot be read."""
+    try:
+        return StudyResults.open(results)
+    except UNREADABLE as error:
+        return reason(error)
+
+
+def inspect(results: Path, figures: Path, study: StudyResults | str | None = None) -> list[Inspection]:
+    """What is wrong with a study's files, part by part; `study` is what `opened` has given, if it was asked before."""
+    study = study or opened(results)
+    known = study if isinstance(study, StudyResults) else None
+    # What a sealed study lacks is lost, and not still to be run.
+    missing = known.unfinished if known and not (results / seal.NAME).is_file() else []
     inspections = [_sealed(results, len(missing))]
     try:
-        study = integrity.configured(results)
+        asked = integrity.configured(results)
     except InputError as error:
         lost = "nothing, since the configuration cannot be read."
         return [*inspections, Inspection("Models, tables and figures", lost, (str(error),))]
-    finished = replace(study, models=tuple(spec for spec in study.models if spec not in missing))
+    finished = replace(asked, models=tuple(spec for spec in asked.models if spec not in missing))
     return [
         *inspections,
         _inspected(
@@ -47,23 +81,15 @@ def inspect(results: Path, figures: Path) -> list[Inspection]:
         _inspected(
             "Unknown files",
             "every file with what the configuration asks for.",
-            lambda: integrity.unknown_files(results, figures, study),
+            lambda: integrity.unknown_files(results, figures, asked),
         ),
         _inspected(
             "Numbers",
             "results.csv, tables, the numbers of figures and the README with what the models' files give when all is "
             "made again.",
-            lambda: rebuild.problems(results, figures, study, interim=bool(missing)),
+            lambda: rebuild.problems(results, figures, asked, known, interim=bool(missing)),
         ),
     ]
-
-
-def _unfinished(results: Path) -> list[ModelSpec]:
-    """The models that are still to be run of a study that is not sealed; what a sealed one lacks is lost."""
-    try:
-        return [] if (results / seal.NAME).is_file() else StudyResults.open(results).unfinished
-    except UNREADABLE:
-        return []
 
 
 def _sealed(results: Path, missing: int) -> Inspection:

@@ -1,13 +1,13 @@
 """Everything that is made from the models' files, made again from them and compared: no number is typed or left over.
 
-It is made in a temporary folder beside links to the models, so that nothing of the study is written. Of figures the
-plotted numbers are made again; their pictures depend on fonts and on matplotlib's version, and are known by the seal.
+It is made in a temporary folder, so that nothing of the study is written. Of figures the plotted numbers are made
+again; their pictures depend on fonts and on matplotlib's version, and are known by the seal.
 """
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from iwae.files import write_text
 from iwae.reporting.collect import collect
 from iwae.reporting.figures import figures_of, plotted
-from iwae.reporting.results import CONFIGURATION, IDENTITY, write_frame
+from iwae.reporting.results import IDENTITY, write_frame
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
@@ -28,75 +28,60 @@ TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum i
 _CONTEXT = 30  # characters shown on either side of a difference
 
 
-def problems(results: Path, figures: Path, asked: configuration.StudyConfig, interim: bool = False) -> Iterator[str]:
+def problems(
+    results: Path,
+    figures: Path,
+    asked: configuration.StudyConfig,
+    opened: StudyResults | None = None,
+    interim: bool = False,
+) -> Iterator[str]:
     """What differs from what the models' files give: a sentence for each file, with its first difference.
 
     Args:
         results: The study folder.
         figures: The folder of its figures.
         asked: The study as its configuration describes it.
+        opened: The study as ``results.csv`` has it, of which perhaps much was read already; None if it has not been.
         interim: Whether models that it asks for may be missing.
     """
-    with _mirror(results, figures) as (copy, figures_copy):
+    with tempfile.TemporaryDirectory(prefix="iwae-audit-") as temporary:
+        fresh = Path(temporary)
         try:
-            names = [spec.name for spec in asked.models if not interim or (copy / spec.name).is_dir()]
-            write_frame(copy / "results.csv", collect(StudyResults.of(copy, names, asked), names, interim))
-            study = StudyResults.open(copy)
+            names = [spec.name for spec in asked.models if not interim or (results / spec.name).is_dir()]
+            study = StudyResults.of(results, names, asked)
+            study = opened if opened and opened.models == study.models else study
+            write_frame(fresh / "results.csv", collect(study, names, interim))
         except UNREADABLE as error:
             yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
             return
-        yield from _guarded(results / "results.csv", copy / "results.csv", (*IDENTITY, "quantity"))
+        yield from _guarded(results / "results.csv", fresh / "results.csv", (*IDENTITY, "quantity"))
         for name in tables_of(study):
-            yield from _table(name, study, results)
+            files = [f"{name}.{kind}" for kind in TABLE_KINDS]
+            yield from _made_again(results, fresh, files, partial(write_table, name, study, fresh))
         for name in figures_of(study):
-            yield from _figure(name, study, figures, copy)
-        yield from _readme(study, results, figures_copy)
+            lost = (path for kind in PICTURES if not (path := figures / f"{name}.{kind}").is_file())
+            yield from (f"{path} is missing." for path in lost)
+            numbers = fresh / "figures" / f"{name}.csv"
+            yield from _made_again(figures, numbers.parent, [numbers.name], partial(_write_plotted, numbers, study))
+        readme = fresh / "README.md"
+        yield from _made_again(
+            results, fresh, [readme.name], lambda: write_text(readme, summary_text(study, figures, fresh))
+        )
 
 
-@contextmanager
-def _mirror(results: Path, figures: Path) -> Iterator[tuple[Path, Path]]:
-    """Temporary folders that lie to each other as `results` and `figures` do: one to write to, one a link."""
-    way = os.path.relpath(figures, results)
-    with tempfile.TemporaryDirectory(prefix="iwae-audit-") as temporary:
-        depth = Path(way).parts.count("..")
-        copy = Path(temporary, *(["d"] * depth), results.name)
-        copy.mkdir(parents=True)
-        for entry in results.resolve().iterdir():
-            if entry.is_dir() or entry.name == CONFIGURATION:
-                (copy / entry.name).symlink_to(entry, target_is_directory=entry.is_dir())
-        figures_copy = Path(os.path.normpath(copy / way))
-        figures_copy.parent.mkdir(parents=True, exist_ok=True)
-        figures_copy.symlink_to(figures.resolve(), target_is_directory=True)
-        yield copy, figures_copy
+def _write_plotted(path: Path, study: StudyResults) -> None:
+    write_frame(path, plotted(path.stem, study))
 
 
-def _table(name: str, study: StudyResults, results: Path) -> Iterator[str]:
-    pairs = {results / f"{name}.{kind}": study.folder / f"{name}.{kind}" for kind in TABLE_KINDS}
-    yield from _made_again(lambda: write_table(name, study), pairs)
-
-
-def _figure(name: str, study: StudyResults, figures: Path, copy: Path) -> Iterator[str]:
-    for kind in PICTURES:
-        if not (figures / f"{name}.{kind}").is_file():
-            yield f"{figures / name}.{kind} is missing."
-    fresh = copy / f"{name}.figure.csv"
-    yield from _made_again(lambda: write_frame(fresh, plotted(name, study)), {figures / f"{name}.csv": fresh})
-
-
-def _readme(study: StudyResults, results: Path, figures: Path) -> Iterator[str]:
-    fresh = study.folder / "README.md"
-    yield from _made_again(lambda: write_text(fresh, summary_text(study, figures)), {results / "README.md": fresh})
-
-
-def _made_again(make: Callable[[], None], pairs: Mapping[Path, Path]) -> Iterator[str]:
-    """The first difference of each file of the study from the fresh one that `make` writes, or why it cannot."""
+def _made_again(folder: Path, fresh: Path, names: Sequence[str], make: Callable[[], None]) -> Iterator[str]:
+    """The first difference of each file of a folder from the one in `fresh` that `make` writes, or why it cannot."""
     try:
         make()
     except UNREADABLE as error:
-        yield f"{next(iter(pairs))} cannot be made again: {reason(error)}"
+        yield f"{folder / names[0]} cannot be made again: {reason(error)}"
         return
-    for path, fresh in pairs.items():
-        yield from _guarded(path, fresh)
+    for name in names:
+        yield from _guarded(folder / name, fresh / name)
 
 
 def _guarded(path: Path, fresh: Path, keys: Sequence[str] = ()) -> Iterator[str]:

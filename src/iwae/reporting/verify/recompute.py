@@ -31,8 +31,7 @@ from iwae.models.model import log_weights
 from iwae.progress import progress_bar
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import integrity
-from iwae.reporting.verify.inspection import Inspection
-from iwae.reporting.verify.options import Recomputation
+from iwae.reporting.verify.inspection import Inspection, Recomputation
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
 from iwae.study.registry import OBJECTIVES, implementation
