@@ -25,7 +25,7 @@ def test_images_that_models_share_are_paired(make):
         made.values[name] = Measured(value, (sample._replace(indices=sample.indices + made.images),))
     made.study.known.clear()
     apart = Evidence(made.study, {}).find(contrast)
-    assert apart.value == paired.sum.value
+    assert apart.sum.value == paired.sum.value
     assert apart.sum.se_images == pytest.approx((2 * 24**2 / made.images) ** 0.5, rel=0.2)
 
 

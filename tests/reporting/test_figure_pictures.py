@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.patches import Ellipse
 
-from iwae.reporting.figures import pictures, posterior, weights
+from iwae.reporting.figures import images, pictures, posterior
 from iwae.reporting.study import StudyResults
 from iwae.study.specification import ModelSpec
 
@@ -38,7 +38,7 @@ def test_weights_are_the_units_of_largest_norm(whole, look):
     frame, _ = look.drawn("weights", whole)
     rows = frame[frame.panel == "2 layers, IWAE k=5"]
     norms = np.linalg.norm(rows[pictures.PIXELS], axis=1)
-    assert len(rows) == weights.WEIGHTS and (np.diff(norms) <= 1e-2).all()
+    assert len(rows) == images.WEIGHTS and (np.diff(norms) <= 1e-2).all()
 
 
 def cells(frame, panel, place, part):

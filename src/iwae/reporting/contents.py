@@ -2,14 +2,14 @@
 
 An entry here and the module that it names are all that another one takes. The module of a table has ``rows``, which
 makes its frame, and ``lay_out``, which shows a data set's rows to people (`iwae.reporting.tables`); that of a figure
-has ``data`` and ``draw`` (`iwae.reporting.figures`). The workflow asks while it builds its graph, the summary when it
-lists what there is. Standard library only.
+has ``data`` and ``draw`` (`iwae.reporting.figures`). A module of several has an object with these two for each, by its
+name. The workflow asks while it builds its graph, the summary when it lists what there is. Standard library only.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 from iwae.errors import InputError
 from iwae.study.registry import DATASETS
@@ -97,10 +97,13 @@ TABLES = {
     ),
     "generalization": Item("Test against training images"),
     "inactive": Item("Without the inactive units", provider="`chopped`", section="chopped"),
-    "capacity": Item("Numbers of latent units", _resized, _CAPACITY),
-    "protocols": Item("Protocols", lambda spec: spec.variant is not None, _PROTOCOLS),
+    "capacity": Item("Numbers of latent units", _resized, _CAPACITY, module="variations"),
+    "protocols": Item("Protocols", lambda spec: spec.variant is not None, _PROTOCOLS, module="variations"),
     "estimators": Item(
-        "Estimators of the gradient", lambda spec: spec.estimator != STANDARD, "`experiments.estimators`"
+        "Estimators of the gradient",
+        lambda spec: spec.estimator != STANDARD,
+        "`experiments.estimators`",
+        module="variations",
     ),
     "annealed": Item("log p(x) by annealed importance sampling", section="annealed"),
     "inference": Item("Where the ELBO is lost", section="inference"),
@@ -171,11 +174,13 @@ FIGURES = {
         "Images drawn from the models (Bernoulli means)",
         **_PICTURES,
         caption="The models with the largest k (paper: appendix E).",
+        module="images",
     ),
     "reconstructions": Item(
         "Test images and their reconstructions",
         **_PICTURES,
         caption="Binarized images from the start of the test file, and the models with the largest k.",
+        module="images",
     ),
     "posterior": Item(
         "The posterior of training images and its approximation by q, in models with two latent units",
@@ -202,6 +207,7 @@ FIGURES = {
         section="implicit",
         files=("implicit.npz",),
         caption="For each model a row for each k: one of k draws of q is picked by its weight and decoded.",
+        module="images",
     ),
     "gradients": Item(
         "Signal to noise of the gradients against the k of the bound",
@@ -218,6 +224,7 @@ FIGURES = {
         files=("model.safetensors",),
         caption="One image for each of the hidden units with the largest norm, of the models with the largest k. "
         "Mid-grey is zero; each image has a scale of its own.",
+        module="images",
     ),
     "replaced": Item(
         "What other priors would gain in the place of N(0, I)",
@@ -242,6 +249,7 @@ FIGURES = {
         caption="In each row a trained pseudo-input u, then Bernoulli means of nine images drawn with z ~ q(z|u). u "
         "need not look like these: it starts as a training image, and what matters is where q(z|u) comes to lie. "
         "Where the decoder draws pixel after pixel, each mean is given the pixels drawn before it.",
+        module="images",
     ),
     "plane": Item(
         "The prior p(z) and the aggregate posterior q(z), in models with two latent units",
@@ -275,8 +283,8 @@ def require_known(kind: str, name: str) -> None:
         raise InputError(f"{kind} {name!r} is unknown: use one of {', '.join(_ITEMS[kind])}.")
 
 
-def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections: Iterable[str]) -> tuple[Item, ModuleType]:
-    """A table or a figure of a study, and the module that makes it.
+def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections: Iterable[str]) -> tuple[Item, Any]:
+    """A table or a figure of a study, and what makes it: a module, or an object of a module that makes several.
 
     Args:
         kind: ``table`` or ``figure``.
@@ -293,7 +301,8 @@ def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections: Iterable
         raise InputError(
             f"this study has no {kind} {name!r}: ask for {items[name].needs} in its configuration and run it."
         )
-    return items[name], import_module(f"iwae.reporting.{kind}s.{items[name].module or name}")
+    module = import_module(f"iwae.reporting.{kind}s.{items[name].module or name}")
+    return items[name], getattr(module, name, module)
 
 
 def _present(items: dict[str, Item], models: Iterable[ModelSpec], sections: Iterable[str]) -> dict[str, Item]:

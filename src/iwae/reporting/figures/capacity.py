@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from iwae.reporting.figures import style
 from iwae.reporting.figures.style import MODEL
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables.capacity import rows as table_rows
+from iwae.reporting.tables import variations
 from iwae.reporting.tables.variations import with_bases
 
 _QUANTITIES = {"active_units": "active units", "nll": "nll (nats per image)"}
@@ -18,7 +18,7 @@ _QUANTITIES = {"active_units": "active units", "nll": "nll (nats per image)"}
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Active units, in the table's variant, and nll of each model; of each kind, the error of nll over images."""
     seeds = style.by_seed(study, with_bases(study, kinds).models, active_units="active", nll="nll")
-    frame = table_rows(study, kinds).drop(columns="nll").merge(seeds, on="model")
+    frame = variations.capacity.rows(study, kinds).drop(columns="nll").merge(seeds, on="model")
     return frame[[*MODEL, "latents", "seed", "active_units", "nll", "se_images", "images", "activity_variant"]]
 
 

@@ -13,7 +13,7 @@ from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.figures import style
 from iwae.reporting.figures.style import GREY, MARKERS, MODEL, WIDTH
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables.protocols import rows as table_rows
+from iwae.reporting.tables import variations
 from iwae.reporting.tables.variations import base_of
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import OBJECTIVES
@@ -29,7 +29,11 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     for kind in kinds:
         found = weighted_sum(study, "nll", {kind: 1.0, base_of(kind): -1.0})
         parts.append(pd.DataFrame({"model": kind.name, "seed": found.seeds, "of_seed": found.by_seed}))
-    frame = table_rows(study, kinds).rename(columns={"difference_se_images": "difference_se"}).drop(columns="se_images")
+    frame = (
+        variations.protocols.rows(study, kinds)
+        .rename(columns={"difference_se_images": "difference_se"})
+        .drop(columns="se_images")
+    )
     frame = frame.rename(columns={"difference_se": "se_images"}).merge(pd.concat(parts), on="model")
     return frame[
         [*MODEL, "networks", "prior", "variant", "changed", "difference", "images", "se_images", "seed", "of_seed"]

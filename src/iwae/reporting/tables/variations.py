@@ -1,18 +1,21 @@
 """Models that differ from others, their bases, in one thing, each minus its base over the same images."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from iwae.reporting.statements import NO_VALUES, likelihood_line
+from iwae.reporting.statements import NO_VALUES, likelihood_line, protocol_changes
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells
-from iwae.reporting.tables.cells import NLL, Columns, Part, Sum
-from iwae.reporting.tables.formats import Column, Table
-from iwae.study.specification import STANDARD, ModelSpec
+from iwae.reporting.tables.cells import NLL, OWN, Columns, Part, Sum
+from iwae.reporting.tables.formats import EMPTY, Column, Table
+from iwae.reporting.tables.priors import networks
+from iwae.study.registry import ESTIMATORS, prior_label
+from iwae.study.specification import PAPER_LATENTS, STANDARD, ModelSpec
 
 DIFFERENCE = Sum("difference", "difference", "nll", digits=3, sign=True)
+MANY = 2  # changed fields: more are listed below the table
 
 
 def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
@@ -39,52 +42,110 @@ def base_of(kind: Kind) -> Kind:
     return kind
 
 
-def variation_rows(study: StudyResults, kinds: Collection[Kind], varied: Columns) -> pd.DataFrame:
-    """One row for each kind of model over the seeds for which something was varied, each base before its variations.
+@dataclass(frozen=True)
+class Variation:
+    """A table of models that were varied, each below its base.
 
-    Args:
-        study: The study.
-        kinds: The kinds that are variations.
-        varied: What was varied, as columns of its own.
-
-    Returns:
-        The columns of a kind, of `varied`, of its nll, ``difference``, nll minus that of its base in nats, paired
-        over images, and its active units.
-    """
-    study = with_bases(study, kinds)
-    bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds(lambda spec: True)}
-    places = {kind: place for place, kind in enumerate(bases)}
-    order = sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
-    return cells.frame(study, order, varied, NLL.sampled, replace(DIFFERENCE, minus=bases.get), cells.active_units)
-
-
-def variation_table(
-    part: Part, title: str, named: Sequence[Column], base: str, remark: str, notes: Sequence[str] = ()
-) -> Table:
-    """A table of nll, its difference from that of the base, and active units.
-
-    Args:
-        part: The rows of a data set.
+    Attributes:
         title: Its title, without the data set.
-        named: The columns that name a row.
         base: What the difference is from, in words.
-        remark: What its sign means.
-        notes: Further notes, the first ones.
+        remark: What the sign of a difference means.
+        varied: What was varied, as columns of the frame.
+        named: The columns that name a row.
+        order: Columns by which rows are ordered; none for each base before its variations.
+        own: Notes of its own, which stand first.
     """
-    study = with_bases(part.study, {Kind.of(ModelSpec.parse(f"{name}/seed0")) for name in part.rows.model})
-    part = replace(part, measured=[model for model in study.models if "likelihood" in model.manifest])
 
-    def all_notes(part: Part) -> list[str]:
+    title: str
+    base: str
+    remark: str
+    varied: Columns
+    named: Callable[[pd.DataFrame], list[Column]]
+    order: tuple[str, ...] = ()
+    own: Callable[[Part], list[str]] = lambda part: []
+
+    def rows(self, study: StudyResults, kinds: Collection[Kind]) -> pd.DataFrame:
+        """One row for each kind of model over the seeds for which something was varied.
+
+        ``difference``: nll minus that of its base in nats, paired over images.
+        """
+        study = with_bases(study, kinds)
+        bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds(lambda spec: True)}
+        places = {kind: place for place, kind in enumerate(bases)}
+        order = sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
+        difference = replace(DIFFERENCE, minus=bases.get)
+        frame = cells.frame(study, order, self.varied, NLL.sampled, difference, cells.active_units)
+        return cells.by_objective(frame, self.order) if self.order else frame
+
+    def lay_out(self, part: Part) -> list[Table]:
+        """A table of nll, its difference from that of the base, and active units."""
+        study = with_bases(part.study, {Kind.of(ModelSpec.parse(f"{name}/seed0")) for name in part.rows.model})
+        measured = [model for model in study.models if "likelihood" in model.manifest]
+        part = replace(part, study=study, measured=measured)
+        values = [NLL.shown(part.rows), DIFFERENCE.shown(part.rows), cells.active(part.rows)]
+        # That a variant's protocol is another is what such a table is about.
+        plain = [model for model in study.models if model.spec.variant is None]
+        shown = [*self.named(part.rows), *values]
+        return [part.table(f"{{}}: {self.title}", shown, self.notes, NO_VALUES, models=plain)]
+
+    def notes(self, part: Part) -> list[str]:
+        """What stands below the table."""
         return [
-            *notes,
+            *self.own(part),
             likelihood_line(part.measured),
             f"se_images of nll: standard error over test images.{cells.seeds_note(part.rows)}",
-            f"difference: nll minus that {base}, in nats; {remark}.",
+            f"difference: nll minus that {self.base}, in nats; {self.remark}.",
             cells.paired_note(part.rows),
-            *cells.active_note(study, part.measured),
+            *cells.active_note(part.study, part.measured),
         ]
 
-    shown = [*named, NLL.shown(part.rows), DIFFERENCE.shown(part.rows), cells.active(part.rows)]
-    # That a variant's protocol is another is what such a table is about.
-    plain = [model for model in study.models if model.spec.variant is None]
-    return part.table(f"{{}}: {title}", shown, all_notes, NO_VALUES, models=plain)
+
+def _protocol(study: StudyResults, kind: Kind) -> dict[str, str]:
+    """The variant, each field that differs from the study's own, and what the models with and without share."""
+    models, bases = (study.of_kinds([one]) for one in (kind, base_of(kind)))
+    changes = protocol_changes(bases[0], models[0]) if models and bases else []
+    words = {"networks": networks(kind.spec), "prior": prior_label(kind.spec.prior)}
+    return {**words, "variant": kind.spec.variant or "", "changed": "; ".join(changes)}
+
+
+def _changed(row: pd.Series) -> str:
+    fields = row.changed.split("; ") if row.changed else []
+    return f"{len(fields)} fields, listed below" if len(fields) > MANY else row.changed or EMPTY
+
+
+def _listed_below(part: Part) -> list[str]:
+    long = part.rows[part.rows.changed.str.count("; ") >= MANY].drop_duplicates(["variant", "changed"])
+    return [*cells.own_note(part), *(f"{row.variant}: {row.changed}." for _, row in long.iterrows())]
+
+
+capacity = Variation(
+    "active units and nll against the number of latent units, one layer",
+    "of the model with the grid's number of latent units",
+    "negative where it is better",
+    varied=lambda study, kind: {"latents": kind.spec.latents or PAPER_LATENTS},
+    named=lambda rows: [
+        *cells.keys(rows, ("objective", "k")),
+        Column("latent units", lambda row: str(row.latents)),
+    ],
+    order=("dataset", "k", "objective", "latents"),
+)
+estimators = Variation(
+    "nll by estimator of the gradient",
+    "by the standard estimator",
+    "negative where the other estimator is better",
+    varied=lambda study, kind: {"estimator": ESTIMATORS[kind.spec.estimator].label},
+    named=lambda rows: [*cells.keys(rows), *cells.words("estimator")],
+)
+protocols = Variation(
+    "nll under other protocols",
+    "under the study's own protocol",
+    "positive where the change costs nats",
+    varied=_protocol,
+    named=lambda rows: [
+        *cells.keys(rows),
+        *cells.several(rows, "networks", "prior"),
+        Column("protocol", lambda row: row.variant or OWN, text=True),
+        Column("changed", _changed, text=True),
+    ],
+    own=_listed_below,
+)
