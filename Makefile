@@ -83,7 +83,7 @@ format: $(STAMP) ## format the code
 
 lock: $(STAMP) ## maintainers: write requirements.lock anew from pyproject.toml
 	echo hatchling | $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --python-version 3.11 --extra dev pyproject.toml - --output-file requirements.lock >/dev/null
+	  --python-version 3.11 --extra dev --extra slurm pyproject.toml - --output-file requirements.lock >/dev/null
 
 clean: ## remove the quick study, logs and caches; data, .venv and the paper's results stay
 	rm -rf results/quick figures/quick checkpoints/quick logs/quick .pytest_cache .ruff_cache .hypothesis

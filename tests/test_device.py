@@ -127,6 +127,23 @@ def test_function_stays_itself_where_nothing_compiles(no_compiler, caplog):
     assert "no working C++ compiler" in caplog.text
 
 
+def test_a_folder_for_compiled_code_that_cannot_be_written_is_refused(monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/proc/no")
+    with pytest.raises(
+        InputError, match="TORCHINDUCTOR_CACHE_DIR = '/proc/no' cannot be written .*: name another folder"
+    ):
+        devices.configure(torch.device("cpu"), 1)
+
+
+def test_the_environment_may_decide_how_matrices_are_multiplied(monkeypatch):
+    monkeypatch.setattr(devices, "_seconds", None)  # nothing is timed
+    monkeypatch.setenv("IWAE_PRODUCTS", "default")
+    assert devices.fastest_matmul.__wrapped__(torch.device("cpu"), 1000) == "default"
+    monkeypatch.setenv("IWAE_PRODUCTS", "mkl")
+    with pytest.raises(InputError, match="IWAE_PRODUCTS = 'mkl' is unknown: use auto, default or onednn"):
+        devices.fastest_matmul.__wrapped__(torch.device("cpu"), 1000)
+
+
 @pytest.mark.parametrize("name", ["default", "onednn"])
 def test_products_that_are_chosen_are_float32(monkeypatch, name):
     """Whatever is faster on this machine, an inexact way is never chosen."""

@@ -44,14 +44,31 @@ def choose_device(name: str) -> torch.device:
 
 
 def configure(device: torch.device, threads: int) -> None:
-    """Set PyTorch up for work on `device` with some CPU threads; `InputError` where they are less than 1."""
+    """Set PyTorch up for work on `device` with some CPU threads.
+
+    Raises:
+        InputError: The threads are less than 1, or compiled code cannot be kept where the environment says.
+    """
     if threads < 1:
         raise InputError(f"threads = {threads} is impossible: it must be 1 or more.")
+    _require_cache()
     torch.set_num_threads(threads)
     # Its search for a CUDA toolkit warns on every machine without one.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     if device.type == "cuda":
         _configure_cuda()
+
+
+def _require_cache() -> None:
+    """Refuse a folder for compiled code that cannot be written: PyTorch would not work at all, compiled or not."""
+    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    try:
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"TORCHINDUCTOR_CACHE_DIR = {folder!r} cannot be written ({error.strerror}): name another folder, or none."
+        ) from error
 
 
 def _configure_cuda() -> None:
@@ -75,14 +92,24 @@ def fastest_matmul(device: torch.device, rows: int) -> str:
     The default library takes a slow path on processors that are not its maker's; oneDNN then is up to twice as fast
     where the matrices are large. The setting that prefers oneDNN also permits it to use bfloat16, which it does on
     processors with matrix units for it and not elsewhere: one product against float64 tells, and an inexact one is not
-    used.
+    used. What else the machine does may tip the balance, and another way rounds otherwise: who wants the same bits from
+    two runs decides by the environment variable ``IWAE_PRODUCTS``.
 
     Args:
         device: Where the products are to run.
         rows: Rows of the larger matrices: images times samples.
+
+    Raises:
+        InputError: ``IWAE_PRODUCTS`` is none of auto, default and onednn.
     """
     if device.type != "cpu":
         return "default"
+    decided = os.environ.get("IWAE_PRODUCTS", "auto")
+    if decided not in ("auto", "default", "onednn"):
+        raise InputError(f"IWAE_PRODUCTS = {decided!r} is unknown: use auto, default or onednn.")
+    if decided != "auto":
+        require_exact(decided)
+        return decided
     products = _decoder_products(rows)
     seconds = {"onednn": math.inf, "default": math.inf}
     for _ in range(_ROUNDS):  # in turn, and the fastest round of each: other work on the machine must not decide
@@ -109,8 +136,8 @@ def require_exact(backend: str) -> None:
     error = _product_error(backend)
     if error > _PRODUCT_TOLERANCE:
         raise InputError(
-            f"A training that multiplied matrices by {backend!r} cannot go on here: this processor would round them "
-            f"to bfloat16 (relative error {error:.0e}); continue it on a machine like the one where it began."
+            f"What multiplied matrices by {backend!r} cannot go on here: this processor would round them to bfloat16 "
+            f"(relative error {error:.0e}); continue it on a machine like the one where it began."
         )
 
 

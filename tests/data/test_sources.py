@@ -110,6 +110,8 @@ def test_data_sets_that_share_a_folder_share_its_files(install, enter, tried, tm
 def test_failure_lists_each_source_and_what_to_do(install, tmp_path):
     install(first=OSError("no network"), second=RuntimeError("no mirror"))
     folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "another data set").touch()
     with pytest.raises(InputError) as caught:
         fetch("toy", tmp_path / "data", folder)
     message = str(caught.value)
@@ -146,6 +148,17 @@ def test_named_folder_comes_first_plain_or_packed(install, tried, tmp_path):
     fetch("toy", tmp_path / "data", folder)
     assert not tried
     assert written(tmp_path / "data" / "toy") == CONTENTS
+
+
+def test_named_folder_without_files_is_refused(install, tried, tmp_path):
+    install(first=CONTENTS)
+    folder = tmp_path / "mine"
+    with pytest.raises(InputError, match=f"^{folder} is no folder, and was named as one that holds data: put "):
+        fetch("toy", tmp_path / "data", folder)
+    folder.mkdir()
+    with pytest.raises(InputError, match=f"^{folder} is empty, .*{mnist_module.TEST}, plain or .gz, there"):
+        fetch("toy", tmp_path / "data", folder)
+    assert not tried and not written(tmp_path / "data")
 
 
 @pytest.mark.parametrize("damage", [b"no gzip", gzip.compress(b"few images")[:-9]])

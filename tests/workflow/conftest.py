@@ -96,13 +96,13 @@ def finish():
 def start(tmp_path):
     """Starts Snakemake on this workflow in an empty directory, with the study `TINY`; returns its process."""
 
-    def start_it(*arguments, overlay=None, cores="2"):
+    def start_it(*arguments, overlay=None, cores="2", stdout=subprocess.PIPE, pythonpath=str(ROOT / "src")):
         file = tmp_path / "overlay.yaml"
         file.write_text(yaml.safe_dump(_merged(TINY, overlay or {})))
         command = [sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(ROOT / "Snakefile")]
         command += ["--directory", str(tmp_path), "--cores", cores, "--configfile", str(file)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "MPLBACKEND": JUPYTER}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        environment = os.environ | {"PYTHONPATH": pythonpath, "MPLBACKEND": JUPYTER}
+        pipes = {"stdout": stdout, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes)
 
     return start_it

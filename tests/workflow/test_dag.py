@@ -4,6 +4,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -237,3 +238,13 @@ def test_a_path_is_never_a_command(snakemake):
     assert status == 0, output
     paths = re.findall(r"--(?:data|output) (.*R&D.*?)(?: \\)?\n", output)
     assert set(paths) == {"'R&D;x/data'"}
+
+
+def test_another_copy_of_the_library_is_refused(snakemake, tmp_path):
+    other = Path(shutil.copytree(ROOT / "src/iwae", tmp_path / "elsewhere/iwae"))
+    (other / "bounds.py").write_text((other / "bounds.py").read_text().replace("log", "exp"))
+    status, output = snakemake("-n", pythonpath=str(other.parent))
+    assert status == 1
+    assert (
+        f"The library iwae is another one ({other}) than that of this workflow ({ROOT / 'src/iwae'}): take it" in output
+    )

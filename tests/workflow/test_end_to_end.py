@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 
+import matplotlib.pyplot as plt
 import pytest
 
 from iwae.reporting import contents
@@ -24,6 +25,11 @@ def workplace(tmp_path, mnist, monkeypatch):
     """An empty working directory that finds the real data."""
     # Compiling for a few updates would take most of the time; the tests of training compile.
     monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
+    # What others may have set: a style of their own, a temporary folder that is gone, threads that are no number.
+    (tmp_path / "other-style").write_text("savefig.dpi: 3\nbackend: TkAgg\n")
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "other-style"))
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
     (tmp_path / "data").symlink_to(mnist, target_is_directory=True)
     return tmp_path
 
@@ -45,6 +51,7 @@ def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_stud
     for name in figures_there:
         for kind in ("pdf", "png", "csv"):
             assert (figures / f"{name}.{kind}").stat().st_size > 0
+        assert len(plt.imread(figures / f"{name}.png")) > 100
     for name in tables:
         for kind in ("csv", "md", "html", "tex"):
             assert (results / f"{name}.{kind}").stat().st_size > 0

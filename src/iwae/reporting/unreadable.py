@@ -3,6 +3,8 @@
 import zipfile
 import zlib
 
+from safetensors import SafetensorError
+
 # InputError is a ValueError, as are errors of JSON, CSV, UTF-8 and npz headers; damaged archives and streams raise the
 # others, NotImplementedError where an npz names a compression that there is not; a manifest or configuration of the
 # wrong shape raises KeyError, TypeError, IndexError or AttributeError.
@@ -16,6 +18,7 @@ UNREADABLE = (
     EOFError,
     NotImplementedError,
     zipfile.BadZipFile,
+    SafetensorError,
     zlib.error,
 )
 

@@ -145,9 +145,8 @@ def checked_file(folder: Path, section: str, name: str) -> Path:
 
 
 @cache
-def source_sha256() -> str:
-    """One SHA-256 over the library's source files, their names and order included."""
-    package = Path(__file__).parents[1]
+def source_sha256(package: Path = Path(__file__).parents[1]) -> str:
+    """One SHA-256 over the source files of this library, or of another copy, their names and order included."""
     digest = new_sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\0".encode())

@@ -49,6 +49,23 @@ class StudyStatus:
         parts = [_count(section, models) for section, models in self.unfinished.items() if models]
         return ", ".join(parts)
 
+    def as_dict(self) -> dict[str, Any]:
+        """This status as JSON can hold it."""
+        return {
+            "unfinished": {section: [model.name for model in models] for section, models in self.unfinished.items()},
+            "outdated": [[*key, mark] for key, mark in self.outdated.items()],
+            "stripped": [model.name for model in self.stripped],
+        }
+
+    @classmethod
+    def of_dict(cls, content: dict[str, Any]) -> "StudyStatus":
+        """The status that `as_dict` wrote."""
+        return cls(
+            {section: [ModelSpec.parse(name) for name in names] for section, names in content["unfinished"].items()},
+            {(model, section): mark for model, section, mark in content["outdated"]},
+            [ModelSpec.parse(name) for name in content["stripped"]],
+        )
+
 
 def study_status(study: StudyConfig, results: Path, checkpoints: Path) -> StudyStatus:
     """How `study` stands in the folder `results`, with its training states in `checkpoints`.
