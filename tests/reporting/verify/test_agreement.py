@@ -56,6 +56,15 @@ def test_what_was_written_together_agrees(folder):
             "surgery.csv: the numbers of images is [100, 59600]",
         ),
         ("pictures__samples", 400, "pictures.npz: the number of samples is 70, by manifest.json it should be 400."),
+        ("annealed__images", 29, "annealed.csv: the number of test images is 30, by manifest.json"),
+        ("annealed__simulated", 6, "annealed.csv: the number of simulated images is 5, by manifest.json"),
+        ("inference__images", 19, "inference.csv: the number of images is 20, by manifest.json"),
+        ("implicit__ks", (1, 10), "implicit.csv: the numbers k is [1, 10, 100], by manifest.json"),
+        ("implicit__images", 9, "implicit.csv: the number of images at k = 1 is 10, by manifest.json"),
+        ("implicit__reconstructions", 2, "implicit.npz: the number of reconstructions is 3, by manifest.json"),
+        ("gradients__ks", (1, 5), "gradients.csv: the numbers k is [1, 5, 50], by manifest.json"),
+        ("replaced__images", 19, "replaced.npz: the number of test images is 20, by manifest.json"),
+        ("replaced__components", (10, 500), "replaced.csv: the fitted mixtures is [10], by manifest.json"),
     ],
 )
 def test_a_claim_of_the_manifest_that_a_file_contradicts_is_named(folder, claim, value, sentence):
@@ -102,10 +111,15 @@ def edited(path, edit):
         ),
         ("activity.csv", "activity_authors", 49, 0.5, "chopped.csv: the number of removed units by layer is ["),
         ("surgery.csv", "value", 10, -900.0, "surgery.csv: the ELBO differs by -"),
+        ("annealed.csv", "upper", slice(None), -99.0, "annealed.csv: the lower bound lies above the upper bound by"),
+        ("inference.csv", "encoder", slice(None), -150.0, "inference.csv: the ELBO of the encoder's q differs by -"),
+        ("implicit.csv", "importance", slice(None), -150.0, "implicit.csv: L_1 differs by -"),
+        ("implicit.csv", "upper", slice(None), -150.0, "implicit.csv: the lower bound at k = 1 lies above the upper"),
+        ("replaced.csv", "elbo", 0, 0.0, "replaced.csv: elbo of mog10 on test images differs by -2"),
     ],
 )
 def test_a_file_that_contradicts_another_is_named(folder, file, column, row, value, sentence):
-    edited(folder / file, lambda frame: frame.__setitem__(column, frame[column].mask(frame.index == row, value)))
+    edited(folder / file, lambda frame: frame.loc.__setitem__((row, column), value))
     assert any(sentence in line for line in found(folder))
 
 

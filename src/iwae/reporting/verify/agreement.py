@@ -128,7 +128,7 @@ def _likelihood(folder: Path, content: dict[str, Any], images: int) -> Iterator[
         chosen = {split: arrays[f"{split}_images"] for split in ("test", "train")}
     for split, indices in chosen.items():
         rows, asked = curve[curve.split == split], settings[f"{split}_images"]
-        yield from _unlike(path, f"the number of {split} images", _number(indices, asked), asked)
+        yield from _counted(path, f"{split} images", indices, asked)
         yield from _unlike(folder / "likelihood.csv", f"images of {split}", set(rows.images), {len(indices)}, path.name)
         yield from _unlike(folder / "likelihood.csv", f"the largest k of {split}", rows.k.max(), settings["samples"])
     spaced = np.arange(len(chosen["train"])) * images // len(chosen["train"])
@@ -142,7 +142,7 @@ def _chopped(folder: Path, content: dict[str, Any], images: int) -> Iterator[str
         whole = pd.Series(arrays["whole"].astype(np.float64), arrays["images"])
     with np.load(folder / "likelihood.npz") as arrays:
         again = pd.Series(arrays["test"].astype(np.float64), arrays["test_images"])
-    yield from _unlike(path, "the number of images", _number(whole.index, settings["images"]), settings["images"])
+    yield from _counted(path, "images", whole.index, settings["images"])
     if settings["samples"] == content["likelihood"]["settings"]["samples"]:
         difference = (whole - again).dropna()
         error = difference.std(ddof=1) / len(difference) ** 0.5
@@ -172,17 +172,86 @@ def _pictures(folder: Path, content: dict[str, Any], images: int) -> Iterator[st
             yield from _unlike(folder / "pictures.npz", f"the number of {name}", len(arrays[name]), settings[name])
 
 
+def _annealed(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
+    path, settings = folder / "annealed.csv", content["annealed"]["settings"]
+    table = pd.read_csv(path)
+    test, simulated = (table[table.split == split] for split in ("test", "simulated"))
+    yield from _counted(path, "test images", test.image, settings["images"])
+    yield from _unlike(path, "the number of simulated images", len(simulated), settings["simulated"])
+    yield from _in_order(path, "the lower bound", "the upper bound", simulated.upper - simulated.lower)
+
+
+def _inference(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
+    path, settings = folder / "inference.csv", content["inference"]["settings"]
+    table = pd.read_csv(path)
+    yield from _counted(path, "images", table.image, settings["images"])
+    yield from _as_in_the_curve(folder, path, "the ELBO of the encoder's q", table.encoder, 1)
+
+
+def _implicit(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
+    path, settings = folder / "implicit.csv", content["implicit"]["settings"]
+    table = pd.read_csv(path)
+    yield from _unlike(path, "the numbers k", sorted(set(table.k)), sorted(settings["ks"]))
+    for k, rows in table.groupby("k"):
+        yield from _counted(path, f"images at k = {k}", rows.image, settings["images"])
+        yield from _as_in_the_curve(folder, path, f"L_{k}", rows.importance, k)
+        yield from _in_order(path, f"the lower bound at k = {k}", "the upper one", rows.upper - rows.lower)
+    with np.load(folder / "implicit.npz") as arrays:
+        found, asked = arrays["reconstructions"].shape[1], settings["reconstructions"]
+    yield from _unlike(folder / "implicit.npz", "the number of reconstructions", found, asked)
+
+
+def _gradients(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
+    path, asked = folder / "gradients.csv", sorted(content["gradients"]["settings"]["ks"])
+    yield from _unlike(path, "the numbers k", sorted(set(pd.read_csv(path).k)), asked)
+
+
+def _replaced(folder: Path, content: dict[str, Any], images: int) -> Iterator[str]:
+    path, settings = folder / "replaced.npz", content["replaced"]["settings"]
+    table = pd.read_csv(folder / "replaced.csv")
+    fitted = sorted(int(name.removeprefix("mog")) for name in set(table.prior) if name.startswith("mog"))
+    yield from _unlike(folder / "replaced.csv", "the fitted mixtures", fitted, sorted(settings["components"]))
+    with np.load(path) as arrays:
+        for split in ("test", "train"):
+            yield from _counted(path, f"{split} images", arrays[f"{split}_images"], settings["images"])
+        for row in table.itertuples():
+            for measure in ("elbo", "bound"):
+                mean = arrays[f"{row.split}_{row.prior}_{measure}"].mean(dtype=float)
+                what = f"{measure} of {row.prior} on {row.split} images"
+                yield from _apart(folder / "replaced.csv", what, getattr(row, measure) - mean, 0.0, path.name)
+
+
 _SECTIONS = {
     "likelihood": _likelihood,
     "chopped": _chopped,
     "surgery": _surgery,
     "pictures": _pictures,
+    "annealed": _annealed,
+    "inference": _inference,
+    "implicit": _implicit,
+    "gradients": _gradients,
+    "replaced": _replaced,
 }
 
 
-def _number(indices: Sequence[int], asked: int) -> int:
-    """How many images were chosen of a split; as many as were asked for where all that there are are fewer."""
-    return asked if len(indices) < asked and list(indices) == list(range(len(indices))) else len(indices)
+def _counted(path: Path, what: str, indices: Sequence[int], asked: int) -> Iterator[str]:
+    """Whether as many images were chosen of a split as asked for, or all that there are."""
+    every = len(indices) < asked and list(indices) == list(range(len(indices)))
+    yield from _unlike(path, f"the number of {what}", asked if every else len(indices), asked)
+
+
+def _as_in_the_curve(folder: Path, path: Path, what: str, values: pd.Series, k: int) -> Iterator[str]:
+    """Whether the mean of some test images is, within its error, the L_k of all those in ``likelihood.csv``."""
+    curve = pd.read_csv(folder / "likelihood.csv")
+    for row in curve[(curve.split == "test") & (curve.k == k)].itertuples():
+        error = float(np.hypot(values.sem(), row.se_images))
+        yield from _apart(path, what, values.mean() - row.bound, error, f"L_{k} of test images in likelihood.csv")
+
+
+def _in_order(path: Path, low: str, high: str, differences: pd.Series) -> Iterator[str]:
+    """Whether one bound lies below another on average, but for the error of this mean."""
+    if not differences.mean() >= -ERRORS * differences.sem() - APART:
+        yield f"{path}: {low} lies above {high} by {-differences.mean():.3f} nats."
 
 
 def _unlike(path: Path, what: str, shown: Any, claimed: Any, by: str = manifest.NAME) -> Iterator[str]:
