@@ -43,3 +43,24 @@ for number, (sections, models) in enumerate(unmeasured().items(), start=1):
                 --device {params.device} \
                 --threads {threads}
             """
+
+
+# The noise of gradients in a problem that needs no model, beside which the figure `gradients` shows that of the models.
+if "gradients" in study.sections and not Path(RESULTS, contents.SIGNAL_TO_NOISE).is_file():
+
+    rule measure_signal_to_noise:
+        output:
+            f"<results>/{contents.SIGNAL_TO_NOISE}",
+        log:
+            "<logs>/measure/signal_to_noise.log",
+        threads: study.threads
+        params:
+            settings=study.measurements["gradients"],
+        shell:
+            r"""
+            exec python -m iwae --log {log} --end-with-parent signal-to-noise \
+                --output {output} \
+                --replicates {params.settings.replicates} \
+                --seed {params.settings.seed} \
+                --threads {threads}
+            """

@@ -67,6 +67,7 @@ for name, item in FIGURES_OF_STUDY.items():
         input:
             "<results>/results.csv",
             model_files(item.section, item.files),
+            [f"<results>/{file}" for file in item.beside],
         output:
             multiext(f"<figures>/{name}", ".pdf", ".csv"),
             report(

@@ -5,11 +5,9 @@ estimator of L_k the signal to noise goes as k^-1/2 for q and as k^1/2 for p.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -82,7 +80,7 @@ def signal_to_noise(
     seed: int = 0,
     progress: Callable[[int], object] = lambda draws: None,
 ) -> list[dict[str, object]]:
-    """The signal to noise of b (of q) and mu (of p) by estimator and k, in rows like those of ``gradients.csv``.
+    """The signal to noise of b (of q) and mu (of p) by estimator and k, in rows like those of ``gradients.csv``, and ``draws``.
 
     Args:
         draws: Draws of the gradient for each k.
@@ -102,7 +100,8 @@ def signal_to_noise(
                 return problem.gradient(relative, importance_bound, k, generator)
 
             for part, noise in noise_of(draw, count, groups).items():
-                rows.append({"objective": "iwae", "estimator": estimator, "k": k, "part": part, **noise._asdict()})
+                words = {"objective": "iwae", "estimator": estimator, "k": k, "part": part}
+                rows.append({**words, **noise._asdict(), "draws": count})
     return rows
 
 
@@ -118,14 +117,3 @@ def write(path: Path, replicates: int, seed: int) -> None:
     draws = {k: count for k, share in _SHARES.items() if (count := round(share * replicates)) >= _FEWEST}
     with progress_bar(len(RELATIVE) * sum(draws.values()), "signal to noise, linear Gaussian", "draw") as bar:
         write_rows(path, signal_to_noise(draws, seed=seed, progress=bar.update))
-
-
-def slope(rows: Iterable[Mapping[str, Any]], estimator: str, part: str, least_k: int = 1) -> tuple[float, float]:
-    """The exponent of k in the signal to noise and its standard error, by weighted least squares on a log scale."""
-    chosen = [row for row in rows if (row["estimator"], row["part"]) == (estimator, part) and row["k"] >= least_k]
-    x = np.log([row["k"] for row in chosen])
-    ratio, se = (np.array([row[name] for row in chosen], dtype=np.float64) for name in ("ratio", "se"))
-    weight = (ratio / se) ** 2
-    centred = x - np.average(x, weights=weight)
-    spread = (weight * centred**2).sum()
-    return float((weight * centred * np.log(ratio)).sum() / spread), float(spread**-0.5)

@@ -17,6 +17,7 @@ from iwae.study.specification import STANDARD, ModelSpec
 
 # The data sets of the paper's Table 1 and, binarized once, of its Table 3.
 TABLE_1, TABLE_3 = (tuple(name for name, entry in DATASETS.items() if entry.fixed == fixed) for fixed in (False, True))
+SIGNAL_TO_NOISE = "signal_to_noise.csv"  # of the linear Gaussian problem
 PLANE = 2  # latent units of the models whose posterior can be drawn
 
 
@@ -35,6 +36,7 @@ class Item:
             the grid and that step.
         section: That step, by its name in a model's manifest.
         files: The files of a model's folder that a figure is drawn from, beside ``results.csv``.
+        beside: Those of the study's own folder, which belong to no model.
         caption: What else must be known to read it; of a table, its notes say so.
         module: The module that makes it; empty for the one of its own name.
     """
@@ -46,6 +48,7 @@ class Item:
     files: tuple[str, ...] = ("likelihood.npz",)
     caption: str = ""
     module: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def needs(self) -> str:
@@ -213,10 +216,12 @@ FIGURES = {
         "Signal to noise of the gradients against the k of the bound",
         section="gradients",
         files=("gradients.csv",),
-        caption="At the trained models, for one minibatch of training images: the root mean square over parameters of "
-        "|E g| / sd g, of the encoder's and of the decoder's. Theory (Rainforth et al. 2018) for the IWAE's bound: "
-        "the encoder's falls as k to the power -1/2, unless by STL or DReG, and the decoder's rises as k to the power "
-        "1/2.",
+        caption="The root mean square over parameters of |E g| / sd g, of the encoder's and of the decoder's: above of "
+        "the linear Gaussian problem of Rainforth et al. (2018), where bars are one standard error and the exponents "
+        "of k are fitted, below of the trained models, for one minibatch of training images. Theory for the IWAE's "
+        "bound: the encoder's falls as k to the power -1/2, unless by STL or DReG, and the decoder's rises as k to the "
+        "power 1/2.",
+        beside=(SIGNAL_TO_NOISE,),
     ),
     "weights": Item(
         "Last-layer weights of the decoder's most used hidden units",

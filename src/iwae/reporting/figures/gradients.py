@@ -3,43 +3,82 @@
 from collections.abc import Sequence
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from iwae.reporting.contents import SIGNAL_TO_NOISE
 from iwae.reporting.figures.style import MODEL, WIDTH, canvas, legend_below
+from iwae.reporting.statistics import power_law
 from iwae.reporting.study import Kind, StudyResults
 from iwae.study.registry import ESTIMATORS, OBJECTIVES
 
 _DASHES = {"standard": "-", "stl": "--", "dreg": ":"}
+_PARTS = ("encoder", "decoder")
+_PROBLEM = "linear Gaussian"  # in the place of a data set
+# From which k on the signal to noise of the problem goes as a power: mu's falls before it rises.
+_LEAST_K = {"encoder": 1, "decoder": 10}
+_RESOLVED = 3.0  # ratio^2 times draws, below which a mean gradient is not told from its noise
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The signal to noise of each part of a model by the bound's ``objective``, ``estimator`` and k.
 
-    The columns ``model_objective`` and ``model_k`` are the model's own, of training.
+    The columns ``model_objective`` and ``model_k`` are the model's own, of training; the rows of the linear Gaussian
+    problem, where the study has it, have none.
     """
     frames = []
     for model in study.of_kinds(kinds, "gradients"):
         words = dict(zip(("dataset", "layers", "model_objective", "model_k"), model.kind[: len(MODEL)], strict=True))
         frames.append(model.table("gradients").assign(**words, seed=model.spec.seed))
-    whole = pd.concat(frames, ignore_index=True)
+    problem = study.folder / SIGNAL_TO_NOISE
+    if problem.is_file():
+        rows = pd.read_csv(problem).assign(dataset=_PROBLEM)
+        frames.append(rows[rows.ratio**2 * rows.draws > _RESOLVED])
+    whole = pd.concat(frames, ignore_index=True).astype({"layers": "Int64", "model_k": "Int64", "seed": "Int64"})
     return whole[[*words, "seed", "objective", "estimator", "k", "part", "ratio", "se", "variance"]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """A panel for the encoder and one for the decoder; lines are means over the models."""
-    figure, ((left, right),) = canvas(WIDTH, 3.0, columns=2, sharex=True)
-    handles, ks = {}, sorted(set(frame.k))
-    for axes, part in ((left, "encoder"), (right, "decoder")):
-        shown = frame[(frame.part == part) & (frame.ratio > 0)]
-        for (objective, estimator), lines in shown.groupby(["objective", "estimator"], sort=False):
-            mean = lines.groupby("k").ratio.mean()
-            name = f"{OBJECTIVES[objective].label}, {ESTIMATORS[estimator].label}"
-            look = {"color": OBJECTIVES[objective].colour, "linestyle": _DASHES[estimator], "marker": "o"}
-            (handles[name],) = axes.plot(mean.index, mean, label=name, **look)
-        axes.set(xscale="log", yscale="log", title=part, xlabel="k of the bound")
-        axes.set_xticks(ks, ks)
-        axes.xaxis.set_minor_locator(NullLocator())
-    left.set_ylabel("signal to noise")
+    """Panels for the encoder and for the decoder: of the problem, and of the models, lines being means over these."""
+    sources = {
+        _PROBLEM: frame[(frame.dataset == _PROBLEM) & (frame.ratio > 0)],
+        "trained models": frame[(frame.dataset != _PROBLEM) & (frame.ratio > 0)],
+    }
+    sources = {name: rows for name, rows in sources.items() if not rows.empty}
+    figure, panels = canvas(WIDTH, 0.5 + 2.5 * len(sources), rows=len(sources), columns=2)
+    handles: dict[str, Line2D] = {}
+    for row, (source, rows) in zip(panels, sources.items(), strict=True):
+        for axes, part in zip(row, _PARTS, strict=True):
+            handles |= _panel(axes, rows[rows.part == part], exact=source == _PROBLEM)
+            axes.set_title(f"{part}, {source}")
+        row[0].set_ylabel("signal to noise")
+    for axes in panels[-1]:
+        axes.set_xlabel("k of the bound")
     legend_below(figure, list(handles.values()), 3, "objective and estimator of the gradient; mean over the models")
     return figure
+
+
+def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
+    """Draw a line for each objective and estimator; where rows are of one measurement, their errors and exponents."""
+    handles, notes, ks = {}, [], sorted(set(frame.k))
+    for (objective, estimator), lines in frame.groupby(["objective", "estimator"], sort=False):
+        name = f"{OBJECTIVES[objective].label}, {ESTIMATORS[estimator].label}"
+        look = {"color": OBJECTIVES[objective].colour, "linestyle": _DASHES[estimator], "marker": "o", "label": name}
+        if exact and len(lines) > 1:
+            axes.errorbar(lines.k, lines.ratio, lines.se, **look, capsize=2)
+            fitted = lines[lines.k >= _LEAST_K[lines.part.iloc[0]]]
+            power, error = power_law(fitted.k.to_numpy(), fitted.ratio.to_numpy(), fitted.se.to_numpy())
+            notes.append(f"{ESTIMATORS[estimator].label}: k^({power:+.2f} ± {error:.2f})")
+        else:
+            mean = lines.groupby("k").ratio.mean()
+            axes.plot(mean.index, mean, **look)
+        handles[name] = Line2D([], [], **look)
+    axes.set(xscale="log", yscale="log")
+    axes.set_xticks(ks, ks)
+    axes.xaxis.set_minor_locator(NullLocator())
+    if notes:
+        axes.text(0.03, 0.97, "\n".join(notes), transform=axes.transAxes, va="top", fontsize="small")
+        axes.margins(y=0.35)
+    return handles

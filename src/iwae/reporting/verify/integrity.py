@@ -149,6 +149,7 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
     known = {results / name for name in _OTHERS} | {
         *(results / f"{name}.{kind}" for name in tables for kind in TABLE_KINDS),
         *(figures / f"{name}.{kind}" for name in drawn for kind in (*PICTURES, "csv")),
+        *(results / name for item in drawn.values() for name in item.beside),
     }
     models = set(folders)
     found = [file for root in (results, figures) for file in _visible(root)]
