@@ -146,7 +146,8 @@ FIGURES = {
     "bound": Item(
         "The bound on log p(x) against the number of samples in its evaluation",
         files=("likelihood.csv",),
-        caption="The bound grows towards log p(x); where a curve is still rising at its end, log p(x) lies above it.",
+        caption="The bound grows towards log p(x); where a curve is still rising at its end, log p(x) lies above it. Hollow "
+        "markers on the right: log p(x) by annealed importance sampling, of the models that it was measured of.",
     ),
     "surgery": Item(
         "The parts of the negative ELBO of each model",

@@ -12,6 +12,7 @@ from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.study import Model
 
+_CLEAR = 3.0  # standard errors over images
 ROUNDING = 1e-6  # nats: of means that were summed in another order
 
 
@@ -23,11 +24,13 @@ class Check:
         model: The model.
         holds: Whether it does; None where the files do not tell.
         shown: What was found, in a few words.
+        file: The file of the model's folder that tells.
     """
 
     model: Model
     holds: bool | None
     shown: str
+    file: str = "likelihood.csv"
 
 
 def bound_rises(evidence: Evidence, claim: Claim) -> Iterator[Check]:
@@ -58,8 +61,25 @@ def deviation_bounded(evidence: Evidence, claim: Claim) -> Iterator[Check]:
         yield Check(model, bool((curve.deviation <= limit)[known].all()), shown)
 
 
+def picked_above(evidence: Evidence, claim: Claim) -> Iterator[Check]:
+    """The lower bound of the ELBO of q_EW against L_k, paired over images, at each k > 1 of the models that have it."""
+    for model in _models(evidence, claim):
+        if "implicit" not in model.manifest:
+            continue
+        table = model.table("implicit")
+        above = (table.lower - table.importance)[table.k > 1].groupby(table.k).agg(["mean", "sem"])
+        if above.empty:
+            yield Check(model, None, "measured at k = 1 only", "implicit.csv")
+            continue
+        clear = above["mean"] - _CLEAR * above["sem"]
+        k = clear.idxmin()
+        shown = f"least clear at k = {k}: {above['mean'][k]:+.3f} ± {above['sem'][k]:.3f} nats above L_{k}"
+        refuted = bool((above["mean"] + _CLEAR * above["sem"] < 0).any())
+        yield Check(model, False if refuted else True if clear[k] > 0 else None, shown, "implicit.csv")
+
+
 CHECKS: dict[str, Callable[[Evidence, Claim], Iterator[Check]]] = {
-    check.__name__: check for check in (bound_rises, deviation_bounded)
+    check.__name__: check for check in (bound_rises, deviation_bounded, picked_above)
 }
 
 

@@ -173,7 +173,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
 
 def _check(check: Check) -> dict[str, Any]:
     name = check.model.spec.name
-    evidence = [f"{name}/{file}" for file in ("likelihood.csv", manifest.NAME)]
+    evidence = [f"{name}/{file}" for file in (check.file, manifest.NAME)]
     return {"model": name, "holds": check.holds, "shown": check.shown, "evidence": evidence}
 
 

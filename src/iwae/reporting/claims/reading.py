@@ -16,7 +16,7 @@ from iwae.reporting.quantities import QUANTITIES
 from iwae.study.registry import DATASETS
 
 _KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source"}
-_MEASURED = ("bound", "deviation")  # columns of likelihood.csv, which identities are about
+_MEASURED = ("bound", "deviation", "elbo_of_q_ew")  # what identities are about
 _RULES = {"claims": RULES, "identities": CHECKS}
 
 

@@ -4,17 +4,33 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from iwae.reporting.figures import style
-from iwae.reporting.figures.style import MODEL
+from iwae.reporting.figures.style import GREY, MODEL
+from iwae.reporting.quantities import measured
 from iwae.reporting.study import Kind, StudyResults
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """L_samples of each model on the test images, nats per image; k is the model's own k in training."""
-    frame = style.stacked(study.of_kinds(kinds, "likelihood"), "likelihood")
+    """L_samples of each model on the test images, nats per image; k is the model's own k in training.
+
+    Where some were annealed, their last rows have the column ``annealed``: log p(x) by annealing, as L_samples plus how
+    far it lies above, over the images that have both.
+    """
+    models = study.of_kinds(kinds, "likelihood")
+    frame = style.stacked(models, "likelihood")
     frame.columns = [*MODEL, "seed", *("samples" if name == "k" else name for name in frame.columns[5:])]
-    return frame.loc[frame.split == "test", [*MODEL, "seed", "samples", "images", "bound"]].reset_index(drop=True)
+    frame = frame.loc[frame.split == "test", [*MODEL, "seed", "samples", "images", "bound"]].reset_index(drop=True)
+    slack = {
+        (*model.kind[: len(MODEL)], model.spec.seed): found.value
+        for model in models
+        if (found := measured(study, "slack", model)) is not None
+    }
+    if slack:
+        above = pd.Series(pd.MultiIndex.from_frame(frame[[*MODEL, "seed"]]).map(slack), frame.index, dtype=float)
+        frame["annealed"] = (frame.bound + above).where(frame.samples == frame.samples.max())
+    return frame
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -22,7 +38,17 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame.assign(model=style.names(frame, ["objective", "k"], style.model_name))
     look = {"x": "samples", "y": "bound", **style.looks(frame)}
     grid = style.curves(frame, ["dataset"], ["layers"], "model", height=2.4, **look)
-    style.logarithmic(grid, [10**power for power in range(len(str(frame.samples.max())))])
+    ticks = [10**power for power in range(len(str(frame.samples.max())))]
+    style.logarithmic(grid, ticks)
+    more = []
+    if "annealed" in frame:
+        place = 3 * frame.samples.max()
+        panels = frame.assign(row=style.names(frame, ["dataset"]), column=style.names(frame, ["layers"]))
+        for panel, rows in panels[panels.annealed.notna()].groupby(["row", "column"], observed=True):
+            for model, annealed in rows.groupby("model", observed=True).annealed.mean().items():
+                look_of = {"color": look["palette"][model], "marker": look["markers"][model]}
+                grid.axes_dict[panel].plot(place, annealed, **look_of, markerfacecolor="none", linestyle="")
+        more = [Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="", label="by annealing")]
     grid.set_axis_labels("", "bound on log p(x) (nats per image)")
     title = f"importance samples in the bound, test images{style.seeds_words(frame)}"
-    return style.finished(grid, 5 if frame.layers.nunique() > 1 else 2, title)
+    return style.finished(grid, 5 if frame.layers.nunique() > 1 else 2, title, more)

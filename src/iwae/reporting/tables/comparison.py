@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from iwae.reporting.quantities import measured
 from iwae.reporting.reference import paper, paper_row
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, tightness_lines
 from iwae.reporting.study import Kind, StudyResults
@@ -118,6 +119,7 @@ def _notes(part: Part) -> list[str]:
     notes = [
         likelihood_line(part.measured),
         *tightness_lines(part.measured),
+        *_slack_lines(part),
         f"se_images: standard error over test images.{cells.seeds_note(rows)}",
     ]
     if rows.comparable.any():
@@ -133,6 +135,18 @@ def _notes(part: Part) -> list[str]:
     if (rows.k == 1).any():
         notes.append("At k = 1 the two objectives are one algorithm: one model stands in both columns.")
     return notes
+
+
+def _slack_lines(part: Part) -> list[str]:
+    """How far log p(x) lies above L_samples, where it was measured by annealing."""
+    found = [measured(part.study, "slack", model) for model in part.measured]
+    values = [each.value for each in found if each is not None]
+    if not values:
+        return []
+    return [
+        f"By annealed importance sampling log p(x) of {len(values)} of the models lies {min(values):.2f} to "
+        f"{max(values):.2f} nats above nll's bound (table annealed)."
+    ]
 
 
 def _paired_table(part: Part, consequence: str) -> Table:
