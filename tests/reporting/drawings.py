@@ -19,7 +19,7 @@ def data(name, study):
 def draw(name, frame, study):
     """The figure of these numbers."""
     study = StudyResults.open(study)
-    return recipe("figure", name, study.specs, study.sections)[1].draw(frame)
+    return recipe("figure", name, study.specs, study.sections_of)[1].draw(frame)
 
 
 def drawn(name, study):

@@ -93,7 +93,9 @@ def test_bound(whole, look):
         bound = rows.groupby("samples").bound
         assert look.has_line(figure.axes[layers - 1], bound.mean())
         assert look.has_band(figure.axes[layers - 1], bound.min(), bound.max())
-    assert look.legend_of(figure)[0] == ["VAE k=1", "VAE k=5", "IWAE k=5"]
+        annealed = rows.annealed.dropna().mean()
+        assert any(list(line.get_ydata()) == [annealed] for line in figure.axes[layers - 1].lines)
+    assert look.legend_of(figure)[0] == ["VAE k=1", "VAE k=5", "IWAE k=5", "by annealing"]
 
 
 def test_surgery_bars_add_up_to_minus_the_elbo(whole, look):

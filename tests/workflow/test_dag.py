@@ -40,12 +40,15 @@ def write_reports(study, folder):
     figures.mkdir(parents=True)
     rows = [f"{study.name},{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in study.models]
     (results / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
-    for name in contents.tables(study.models, study.sections):
+    for name in contents.tables(study.models, study.sections_of):
         for kind in ("csv", "md", "html", "tex"):
             (results / f"{name}.{kind}").write_text(name)
-    for name in contents.figures(study.models, study.sections):
-        for kind in ("pdf", "png", "csv"):
-            (figures / f"{name}.{kind}").write_text(name)
+    for name, item in contents.figures(study.models, study.sections_of).items():
+        for path in (
+            *(figures / f"{name}.{kind}" for kind in ("pdf", "png", "csv")),
+            *map(results.joinpath, item.beside),
+        ):
+            path.write_text(name)
     for name in ("README.md", "SHA256SUMS", "configuration.json"):
         (results / name).write_text("tiny")
 

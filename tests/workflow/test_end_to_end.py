@@ -36,7 +36,9 @@ def workplace(tmp_path, mnist, monkeypatch):
 
 def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_study):
     study = tiny_study(**OVERLAY)
-    tables, figures_there = (function(study.models, study.sections) for function in (contents.tables, contents.figures))
+    tables, figures_there = (
+        function(study.models, study.sections_of) for function in (contents.tables, contents.figures)
+    )
     assert {"table1", "table2"} < set(tables) and {"nll", "learning"} < set(figures_there)
     _check_two_commands(workplace / "results/tiny", start, snakemake)
     status, output = snakemake("--logger", "iwae", overlay=OVERLAY)  # the same command goes on

@@ -32,7 +32,7 @@ def uncompiled():
 
 def test_every_table_and_figure_is_made_and_the_audit_finds_no_fault(tiny_study, tiny, mnist, tmp_path, uncompiled):
     study, results, figures = tiny_study(**OVERLAY), tmp_path / "results/tiny", tmp_path / "figures/tiny"
-    tables, drawings = (function(study.models, study.sections) for function in (contents.tables, contents.figures))
+    tables, drawings = (function(study.models, study.sections_of) for function in (contents.tables, contents.figures))
     assert set(tables) == set(contents.TABLES) and set(drawings) == set(contents.FIGURES)
     train(study.models, Paths(mnist, results, tmp_path / "states"), study.training, "cpu")
     for model in study.models:

@@ -61,8 +61,8 @@ os.environ.update(
 GPU = 1 if study.device == "cuda" else 0
 NAMES = [model.name for model in study.models]
 
-TABLES = contents.tables(study.models, study.sections)
-FIGURES_OF_STUDY = contents.figures(study.models, study.sections)
+TABLES = contents.tables(study.models, study.sections_of)
+FIGURES_OF_STUDY = contents.figures(study.models, study.sections_of)
 
 
 # What is held until Snakemake's process ends.

@@ -80,7 +80,7 @@ def signal_to_noise(
     seed: int = 0,
     progress: Callable[[int], object] = lambda draws: None,
 ) -> list[dict[str, object]]:
-    """The signal to noise of b (of q) and mu (of p) by estimator and k, in rows like those of ``gradients.csv``, and ``draws``.
+    """The signal to noise of b (of q) and mu (of p) by estimator and k: rows as of ``gradients.csv``, with ``draws``.
 
     Args:
         draws: Draws of the gradient for each k.

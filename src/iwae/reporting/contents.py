@@ -6,7 +6,7 @@ has ``data`` and ``draw`` (`iwae.reporting.figures`). A module of several has an
 name. The workflow asks while it builds its graph, the summary when it lists what there is. Standard library only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -19,6 +19,10 @@ from iwae.study.specification import STANDARD, ModelSpec
 TABLE_1, TABLE_3 = (tuple(name for name, entry in DATASETS.items() if entry.fixed == fixed) for fixed in (False, True))
 SIGNAL_TO_NOISE = "signal_to_noise.csv"  # of the linear Gaussian problem
 PLANE = 2  # latent units of the models whose posterior can be drawn
+
+
+Sections = Callable[[ModelSpec], Collection[str]]
+"""The steps that are run on a model, by their names in a manifest."""
 
 
 def _in_grid(spec: ModelSpec) -> bool:
@@ -49,6 +53,10 @@ class Item:
     caption: str = ""
     module: str = ""
     beside: tuple[str, ...] = ()
+
+    def shows(self, model: ModelSpec, sections: Collection[str]) -> bool:
+        """Whether it is about a model on which these steps are run."""
+        return self.section in sections and self.about(model)
 
     @property
     def needs(self) -> str:
@@ -146,8 +154,8 @@ FIGURES = {
     "bound": Item(
         "The bound on log p(x) against the number of samples in its evaluation",
         files=("likelihood.csv",),
-        caption="The bound grows towards log p(x); where a curve is still rising at its end, log p(x) lies above it. Hollow "
-        "markers on the right: log p(x) by annealed importance sampling, of the models that it was measured of.",
+        caption="The bound grows towards log p(x); where a curve is still rising at its end, log p(x) lies above it. "
+        "Hollow markers on the right: log p(x) by annealed importance sampling, of the models that it was measured of.",
     ),
     "surgery": Item(
         "The parts of the negative ELBO of each model",
@@ -268,19 +276,19 @@ FIGURES = {
 _ITEMS = {"table": TABLES, "figure": FIGURES}
 
 
-def tables(models: Iterable[ModelSpec], sections: Iterable[str]) -> dict[str, Item]:
+def tables(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
     """The tables of a study by name.
 
     Args:
         models: The study's models.
-        sections: The steps that are run on them, by their names in a manifest.
+        sections_of: The steps that are run on one of them, by their names in a manifest.
     """
-    return _present(TABLES, models, sections)
+    return _present(TABLES, models, sections_of)
 
 
-def figures(models: Iterable[ModelSpec], sections: Iterable[str]) -> dict[str, Item]:
+def figures(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
     """The figures of a study by name; arguments as for `tables`."""
-    return _present(FIGURES, models, sections)
+    return _present(FIGURES, models, sections_of)
 
 
 def require_known(kind: str, name: str) -> None:
@@ -289,21 +297,21 @@ def require_known(kind: str, name: str) -> None:
         raise InputError(f"{kind} {name!r} is unknown: use one of {', '.join(_ITEMS[kind])}.")
 
 
-def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections: Iterable[str]) -> tuple[Item, Any]:
+def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections_of: Sections) -> tuple[Item, Any]:
     """A table or a figure of a study, and what makes it: a module, or an object of a module that makes several.
 
     Args:
         kind: ``table`` or ``figure``.
         name: The name of one.
         models: The study's models.
-        sections: The steps that are run on them.
+        sections_of: The steps that are run on one of them.
 
     Raises:
         InputError: There is none of this name, or the study lacks what it shows.
     """
     items = _ITEMS[kind]
     require_known(kind, name)
-    if name not in _present(items, models, sections):
+    if name not in _present(items, models, sections_of):
         raise InputError(
             f"this study has no {kind} {name!r}: ask for {items[name].needs} in its configuration and run it."
         )
@@ -311,6 +319,8 @@ def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections: Iterable
     return items[name], getattr(module, name, module)
 
 
-def _present(items: dict[str, Item], models: Iterable[ModelSpec], sections: Iterable[str]) -> dict[str, Item]:
-    models, sections = tuple(models), tuple(sections)
-    return {name: item for name, item in items.items() if item.section in sections and any(map(item.about, models))}
+def _present(items: dict[str, Item], models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
+    asked = {model: sections_of(model) for model in models}
+    return {
+        name: item for name, item in items.items() if any(item.shows(model, steps) for model, steps in asked.items())
+    }

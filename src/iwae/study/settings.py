@@ -78,8 +78,8 @@ class TrainingSettings(Settings):
     def for_model(self, spec: ModelSpec) -> "TrainingSettings":
         """These settings of a study as one of its models has them.
 
-        The images held out are those of its data set, the protocol and the passes its own where its name has them. Under
-        another protocol whose schedule is a cosine it has as many passes as the study's stages.
+        The images held out are those of its data set, the protocol and the passes its own where its name has them.
+        Under another protocol whose schedule is a cosine it has as many passes as the study's stages.
         """
         protocol = self.protocol.with_variant(spec.variant).for_dataset(spec.dataset)
         if protocol.kl_warm_up and spec.estimator != STANDARD:

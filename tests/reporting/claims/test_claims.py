@@ -4,6 +4,7 @@ import inspect
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -93,22 +94,22 @@ def test_a_mode_has_three_units(monkeypatch, active, share):
     assert quantities.QUANTITIES["share_between_modes"].read(None, None).value == share
 
 
-def rewritten(whole, tmp_path, change):
-    """A copy of the study in which the first model's curve is changed."""
+def rewritten(whole, tmp_path, change, section="likelihood"):
+    """A copy of the study in which the first model's CSV file of a section is changed, its curve if none is named."""
     folder = tmp_path / "whole"
     shutil.copytree(whole, folder)
     study = StudyResults.open(folder)
     model = study.models[0]
-    path = model.folder / "likelihood.csv"
+    path = model.folder / f"{section}.csv"
     change(table := pd.read_csv(path))
     table.to_csv(path, index=False)
-    entry = model.manifest["likelihood"]
+    entry = model.manifest[section]
     files = list(entry["files"])
-    manifest.record(model.folder, model.spec, "likelihood", entry["settings"], files, entry["provenance"])
+    manifest.record(model.folder, model.spec, section, entry["settings"], files, entry["provenance"])
     return Evidence(StudyResults.open(folder), {})
 
 
-@pytest.mark.parametrize("name", ["bound-rises-mnist", "estimate-deviates-little-mnist"])
+@pytest.mark.parametrize("name", ["bound-rises-mnist", "estimate-deviates-little-mnist", "picked-above-bound-mnist"])
 def test_identities_hold_of_the_synthetic_study(whole, cut, name):
     for study in (whole, cut):  # whatever the schedule
         (verdict,) = examine([IDENTITIES[name]], Evidence(StudyResults.open(study), {}))
@@ -131,6 +132,17 @@ def test_an_estimate_that_deviates_too_much_is_seen(whole, tmp_path):
 
     (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], rewritten(whole, tmp_path, stray))
     assert verdict.verdict == FAILS
+
+
+@pytest.mark.parametrize(("above", "verdict"), [(0.4, HOLDS), (-0.4, FAILS), (0.05, UNDECIDED)])
+def test_the_elbo_of_q_ew_is_held_against_the_bound_with_its_error(whole, tmp_path, above, verdict):
+    def change(table):
+        noise = np.where(table.image % 2, 0.2, -0.2)  # paired over images
+        table["lower"] = table.importance + (table.k > 1) * (above + noise)
+
+    (found,) = examine([IDENTITIES["picked-above-bound-mnist"]], rewritten(whole, tmp_path, change, "implicit"))
+    assert found.verdict == verdict
+    assert found.checks[0].file == "implicit.csv" and f"{above:+.3f} ±" in found.checks[0].shown
 
 
 def test_models_that_do_not_tell_leave_an_identity_undecided(whole, tmp_path):

@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 def figures_of(study: StudyResults) -> dict[str, contents.Item]:
     """The figures that a study has, by name."""
-    return contents.figures(study.specs, study.sections)
+    return contents.figures(study.specs, study.sections_of)
 
 
 def plotted(name: str, study: StudyResults) -> pd.DataFrame:
@@ -34,8 +34,8 @@ def plotted(name: str, study: StudyResults) -> pd.DataFrame:
         InputError: The name is unknown, the study lacks what the figure shows, or a file of the study is missing or not
             as its manifest describes it.
     """
-    item, module = contents.recipe("figure", name, study.specs, study.sections)
-    kinds = study.kinds(item.about)
+    item, module = contents.recipe("figure", name, study.specs, study.sections_of)
+    kinds = study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))
     return module.data(study, kinds) if study.of_kinds(kinds, item.section) else pd.DataFrame()
 
 
@@ -45,7 +45,7 @@ def write_figure(name: str, study: StudyResults, figures: Path) -> None:
     if frame.empty:
         _log.info("%s is not drawn: no model of it is measured yet.", Path(figures) / name)
         return
-    _, module = contents.recipe("figure", name, study.specs, study.sections)
+    _, module = contents.recipe("figure", name, study.specs, study.sections_of)
     with project_style():
         figure = module.draw(frame)
         remark(figure, figure_lines(study))

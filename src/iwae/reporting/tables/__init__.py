@@ -22,7 +22,7 @@ from iwae.reporting.tables.formats import Table, written
 
 def tables_of(study: StudyResults) -> dict[str, contents.Item]:
     """The tables that a study has, by name."""
-    return contents.tables(study.specs, study.sections)
+    return contents.tables(study.specs, study.sections_of)
 
 
 def build(name: str, study: StudyResults) -> tuple[pd.DataFrame, list[Table]]:
@@ -32,8 +32,8 @@ def build(name: str, study: StudyResults) -> tuple[pd.DataFrame, list[Table]]:
         InputError: The name is unknown, the study lacks what the table shows, or a file of the study is missing or not
             as its manifest describes it.
     """
-    item, module = contents.recipe("table", name, study.specs, study.sections)
-    frame, tables = module.rows(study, study.kinds(item.about)), []
+    item, module = contents.recipe("table", name, study.specs, study.sections_of)
+    frame, tables = module.rows(study, study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))), []
     for dataset, rows in frame.groupby("dataset", sort=False):
         models = [model for model in study.models if item.about(model.spec) and model.spec.dataset == dataset]
         measured = [model for model in models if item.section in model.manifest]

@@ -145,7 +145,7 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
     Of a folder with none of the study's models there is one sentence.
     """
     folders = [results / spec.name for spec in study.models]
-    tables, drawn = (find(study.models, study.sections) for find in (contents.tables, contents.figures))
+    tables, drawn = (find(study.models, study.sections_of) for find in (contents.tables, contents.figures))
     known = {results / name for name in _OTHERS} | {
         *(results / f"{name}.{kind}" for name in tables for kind in TABLE_KINDS),
         *(figures / f"{name}.{kind}" for name in drawn for kind in (*PICTURES, "csv")),
