@@ -204,10 +204,7 @@ def test_surgery_by_hand(whole):
     assert terms.loc["elbo", "se_draws"] == pytest.approx(0.03 / np.sqrt(2))
     assert terms.loc["elbo", "sd_seeds"] == pytest.approx(0.1 / np.sqrt(2))
     text = written(whole, "surgery")["md"]
-    assert (
-        "cannot exceed log N, N = 59600 (log N = 10.9954)" in text
-        and "| index_gap: N = 100 (se_draws, sd_seeds) |" in text
-    )
+    assert "cannot exceed log N, N = 59600 (log N = 10.9954)" in text and "| index_gap: N = 100 |" in text
 
 
 def test_tables_are_the_same_bytes_again(varied):
@@ -251,3 +248,13 @@ def test_formats_escape_what_they_must():
     text = texts["tex"]
     assert "A \\& B" in text and "a\\_u" in text and "$-1.5$" in text and "50\\%" in text and "1 $<$ 2" in text
     assert "| G: a_u | b |" in texts["md"]
+
+
+def test_errors_that_all_columns_have_are_said_once_and_others_in_each_heading():
+    plain, one, other = Column("k"), Column("a", errors=("se_images",)), Column("b", group="G", errors=("se_images",))
+    texts = formatted([Table("t", [], [plain, one, other], [["1", "2 (3)", "4 (5)"]])], "t")
+    assert "| k | a | G: b |" in texts["md"] and "k & a & b" in texts["tex"]
+    assert all(text.replace("\\", "").count("In parentheses: se_images.") == 1 for text in texts.values())
+    mixed = Table("t", [], [one, Column("b", errors=("se_draws",))], [])
+    assert mixed.headings == ["a (se_images)", "b (se_draws)"] and mixed.remarks == []
+    assert Table("t", [], [plain, one], []).headings == ["k", "a (se_images)"]

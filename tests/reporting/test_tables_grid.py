@@ -126,7 +126,7 @@ def test_inactive_by_hand(whole, synthetic):
 
 def test_inactive_for_people(whole):
     text, row = written(whole, "inactive"), best(rows("inactive", StudyResults.open(whole)))
-    assert f"| 100+50 | 81.5+44 | {row.change:+.4f} (" in text and "| below 0.06 |" in text
+    assert f"| 100+50 | 81.5+44 | {row.change:+.4f}\N{NO-BREAK SPACE}(" in text and "| below 0.06 |" in text
     assert "Largest change: +" in text and "L_5000 over 25 test images" in text
 
 

@@ -148,8 +148,8 @@ FIGURES = {
         section="training",
         files=("training.csv",),
         caption="Each model's own bound (VAE: L_1, IWAE: L_k). In a schedule of stages, ticks and markers stand at "
-        "their ends, where the learning rate falls, and the first two of three or more lie outside the axes. The "
-        "models' training.csv have every pass.",
+        "their ends, where the learning rate falls, and the first two of three or more lie outside the axes; without "
+        "stages the first tenth of the passes does. The models' training.csv have every pass.",
     ),
     "bound": Item(
         "The bound on log p(x) against the number of samples in its evaluation",

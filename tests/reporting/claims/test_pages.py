@@ -121,9 +121,11 @@ def test_what_was_not_run_stands_apart_and_the_rest_says_how_many_effects_agree(
     (rises,) = [each for each in strict(audited / "audit.json")["theorems"] if each["id"] == "bound-rises-mnist"]
     assert "| [bound-rises-mnist](#bound-rises-mnist) | {0} of {0} | holds |".format(len(rises["checks"])) in text
     left_out = len(claims) - len(rows)
-    assert f"Not run in this study ({left_out}): " in text
+    by_data_set = text.split(f"Not run in this study ({left_out}):\n")[1].split("\n\n### ")[0]
+    counts = re.findall(r"^- \S+ \((\d+)\): ", by_data_set, re.M)
+    assert len(counts) > 1 and sum(map(int, counts)) == left_out == by_data_set.count("](#")
     parts = re.split("<h2>(?:Claims not run|Identities)", (audited / "audit.html").read_text())
-    assert [part.count("<details") for part in parts[:2]] == [len(rows), left_out]
+    assert [part.count("<details id=") for part in parts[:2]] == [len(rows), left_out]
 
 
 def test_what_files_say_is_escaped(audited):

@@ -33,7 +33,8 @@ def draw(frame: pd.DataFrame) -> Figure:
     """Rows of panels by number of layers, columns by objective; a colour and a marker for each k.
 
     Markers and ticks stand at the ends of stages, where the learning rate falls. The first two stages, many nats
-    below the others, lie outside the axes where there are more. A schedule without stages has ticks at powers of ten.
+    below the others, lie outside the axes where there are more, and so does the first tenth of a schedule without
+    stages, which has ticks at 1, 2, 5, 10 and so on.
     """
     ends, ks = _ends(frame), sorted(set(frame.k))
     frame = frame.rename(columns=_BOUNDS).melt(KEYS, list(_DASHES), "split", "bound").dropna(subset="bound")
@@ -45,10 +46,11 @@ def draw(frame: pd.DataFrame) -> Figure:
         "markers": {name: style.k_markers(ks)[k] for name, (k, _) in kinds.items()},
     }
     grid = style.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
-    staged = len(ends) > 1
-    style.logarithmic(grid, ends if staged else [*(10**power for power in range(len(str(ends[0])))), ends[0]])
+    staged, last = len(ends) > 1, ends[-1]
+    round_numbers = {digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5)}
+    style.logarithmic(grid, ends if staged else sorted({number for number in round_numbers if number < last} | {last}))
     grid.set_axis_labels("", "bound, VAE: L_1, IWAE: L_k\n(nats per image)")
-    _keep_to_stages(grid, frame, ends)
+    _limit(grid, frame, ends)
     what = "; ticks and markers: ends of stages" if staged else ""
     return style.finished(grid, len(ks), f"passes over the training images{what}{style.seeds_words(frame)}")
 
@@ -57,12 +59,13 @@ def _name(k: int, split: str) -> str:
     return f"k = {k}, {split}"
 
 
-def _keep_to_stages(grid: sns.FacetGrid, frame: pd.DataFrame, ends: list[int]) -> None:
+def _limit(grid: sns.FacetGrid, frame: pd.DataFrame, ends: list[int]) -> None:
     """Set the limits, in y those of a data set for all its panels, and leave markers at the ends of stages only."""
-    if len(ends) > 2:
-        grid.set(xlim=(ends[1] / 1.3, ends[-1] * 1.2))
+    first = ends[1] if len(ends) > 2 else ends[-1] // 10
+    if first:
+        grid.set(xlim=(first / 1.3, ends[-1] * 1.2))
         for (row, column, _), panel in grid.facet_data():
-            shown = frame[frame.dataset.isin(panel.dataset) & (frame["pass"] >= ends[1])]
+            shown = frame[frame.dataset.isin(panel.dataset) & (frame["pass"] >= first)]
             if len(shown):
                 low, high = shown.bound.agg(["min", "max"])
                 margin = 0.05 * (high - low)

@@ -136,7 +136,7 @@ class Sum:
             known = [number(row[column], self.digits) for column in errors]
             return f"{number(row[self.name], self.digits, self.sign)} ({', '.join(known)})"
 
-        return Column(f"{self.label} ({', '.join(errors.values())})", cell)
+        return Column(self.label, cell, errors=tuple(errors.values()))
 
 
 NLL = Sum("nll", "nll")

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from iwae.reporting.templates import render
 
 EMPTY = "\N{EN DASH}"
+_TIE = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Column:
         group: Heading over neighbouring columns of one group; empty for none.
         paper: Whether it holds the paper's numbers, which are set apart from ours.
         text: Whether it holds words, which stand to the left.
+        errors: What its numbers have in parentheses.
     """
 
     label: str
@@ -30,6 +32,7 @@ class Column:
     group: str = ""
     paper: bool = False
     text: bool = False
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,45 @@ class Table:
     notes: Sequence[str] = ()
 
     @property
+    def shared(self) -> tuple[str, ...]:
+        """What several columns have in parentheses, where it is the same for all: it is said once, not in headings."""
+        found = [column.errors for column in self.columns if column.errors]
+        return found[0] if len(found) > 1 and len(set(found)) == 1 else ()
+
+    @property
+    def labels(self) -> list[str]:
+        """The headings of the columns themselves."""
+        return [
+            f"{column.label} ({', '.join(column.errors)})" if column.errors and not self.shared else column.label
+            for column in self.columns
+        ]
+
+    @property
     def headings(self) -> list[str]:
         """One heading for each column, with its group."""
-        return [f"{column.group}: {column.label}" if column.group else column.label for column in self.columns]
+        pairs = zip(self.columns, self.labels, strict=True)
+        return [f"{column.group}: {label}" if column.group else label for column, label in pairs]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What stands below it."""
+        return [*([f"In parentheses: {', '.join(self.shared)}."] if self.shared else []), *self.notes]
+
+    @property
+    def unbroken(self) -> list[list[str]]:
+        """The rows, with numbers that a narrow page does not part from their errors."""
+        return [
+            [
+                cell.replace(" ", _TIE) if "(" in cell and column.errors else cell
+                for cell, column in zip(row, self.columns, strict=True)
+            ]
+            for row in self.rows
+        ]
 
     @property
     def sentences(self) -> list[str]:
         """All that is said of it, for a caption."""
-        return [f"{self.title}.", *self.lead, *self.notes]
+        return [f"{self.title}.", *self.lead, *self.remarks]
 
     @property
     def has_groups(self) -> bool:
@@ -80,12 +114,12 @@ class Table:
                 yield first, last
 
     @property
-    def styled(self) -> Iterator[tuple[Column, Markup]]:
-        """The columns, each with the HTML attribute that says how it looks."""
+    def styled(self) -> Iterator[tuple[str, Markup]]:
+        """The columns' own headings, each with the HTML attribute that says how the column looks."""
         for place, column in enumerate(self.columns):
             names = [name for name in ("paper", "text") if getattr(column, name)]
             names += ["first"] * (place > 0 and column.group != self.columns[place - 1].group)
-            yield column, Markup(f' class="{" ".join(names)}"' if names else "")
+            yield self.labels[place], Markup(f' class="{" ".join(names)}"' if names else "")
 
 
 def written(tables: Sequence[Table], title: str) -> dict[str, str]:

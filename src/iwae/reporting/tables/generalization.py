@@ -29,6 +29,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def lay_out(part: Part) -> list[Table]:
     """A table with both nll and their difference."""
+    part = part.ordered()
     shown = [*cells.keys(part.rows), *(one.shown(part.rows) for one in (TEST, TRAIN, GAP)), *stated.shown(part)]
     title = "{}: nll of test images minus nll of training images"
     return [part.table(title, shown, _notes, stated.consequence(part))]

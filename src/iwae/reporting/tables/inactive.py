@@ -31,6 +31,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def lay_out(part: Part) -> list[Table]:
     """A table with the units and the change."""
+    part = part.ordered()
     shown = [
         *cells.keys(part.rows),
         Column("units", lambda row: cells.units(row.units_1, row.units_2)),
