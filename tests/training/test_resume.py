@@ -104,3 +104,11 @@ def test_two_processes_do_not_train_one_model(train, tmp_path, monkeypatch):
     with locked(lock), pytest.raises(InputError, match=f"{lock} is held by process {os.getpid()} on "):
         train(tmp_path)
     assert not (tmp_path / "results").exists()
+
+
+def test_what_a_killed_process_left_is_removed(train, tmp_path):
+    left = tmp_path / "checkpoints" / MODEL.replace("seed0", ".seed0.safetensors.a1b2c3d4")
+    left.parent.mkdir(parents=True)
+    left.write_text("half a state")
+    train(tmp_path, stages=1)
+    assert sorted(path.name for path in left.parent.iterdir()) == ["seed0.lock", "seed0.safetensors"]

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from iwae.data.splits import Images, load
 from iwae.device import can_compile, choose_device, configure, describe, memory, require_exact
 from iwae.errors import DivergenceError, InputError
-from iwae.files import atomic_path, locked, write_rows
+from iwae.files import atomic_path, locked, remove_leftovers, write_rows
 from iwae.models.architecture import Architecture
 from iwae.study import manifest
 from iwae.study.settings import TrainingSettings, differences
@@ -120,6 +120,7 @@ class _Job:
         with ExitStack() as locks:
             for task in tasks:
                 locks.enter_context(locked(task.checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
+                remove_leftovers(task.checkpoint)
             trainings = []
             for group in self._groups(tasks):
                 first = self._task(next(iter(group)))
