@@ -8,7 +8,7 @@ import torch
 
 from iwae.evaluation.gradients import noise_of
 from iwae.evaluation.linear_gaussian import signal_to_noise
-from iwae.reporting.statistics import power_law
+from iwae.reporting.figures.gradients import power_law
 
 
 def test_noise_of_known_draws():

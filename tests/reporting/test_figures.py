@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from iwae.reporting.figures.gradients import power_law
 from iwae.reporting.results import read_results
 from iwae.reporting.study import Model
 from iwae.study.specification import ModelSpec
@@ -171,3 +172,14 @@ def test_protocols_of_two_data_sets_and_one_seed(tmp_path, synthetic, look):
     assert labels[:2] == ["1 layer, VAE, k=5", "1 layer, IWAE, k=5"] and "each seed" not in labels
     assert len(frame) == 2 * 2 * 2
     np.testing.assert_allclose(frame.of_seed, frame.difference)
+
+
+def test_an_exponent_is_found_and_its_error_is_its_spread():
+    generator, x = np.random.default_rng(0), np.array([1.0, 10.0, 100.0])
+    exponent, _ = power_law(x, 3 * x**-0.5, 0.1 * x)
+    assert exponent == pytest.approx(-0.5)
+    noise = np.array([0.02, 0.05, 0.1])
+    found = [power_law(x, y := x**0.5 * np.exp(noise * generator.standard_normal(3)), noise * y) for _ in range(2000)]
+    values, errors = np.array(found).T
+    assert values.mean() == pytest.approx(0.5, abs=0.002)
+    assert values.std() == pytest.approx(errors.mean(), rel=0.05)

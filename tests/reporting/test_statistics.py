@@ -16,7 +16,6 @@ from iwae.reporting.statistics import (
     p_inside,
     p_outside,
     power,
-    power_law,
     spread_over_seeds,
 )
 
@@ -152,14 +151,3 @@ def test_power_by_simulation_of_equivalence():
     shown = ((mean + margin > needed) & (margin - mean > needed)).mean()
     expected = power((0.05 + margin) / 0.05, (margin - 0.05) / 0.05, seeds - 1, level)
     assert shown == pytest.approx(expected, abs=0.01)
-
-
-def test_an_exponent_is_found_and_its_error_is_its_spread():
-    generator, x = np.random.default_rng(0), np.array([1.0, 10.0, 100.0])
-    exponent, _ = power_law(x, 3 * x**-0.5, 0.1 * x)
-    assert exponent == pytest.approx(-0.5)
-    noise = np.array([0.02, 0.05, 0.1])
-    found = [power_law(x, y := x**0.5 * np.exp(noise * generator.standard_normal(3)), noise * y) for _ in range(2000)]
-    values, errors = np.array(found).T
-    assert values.mean() == pytest.approx(0.5, abs=0.002)
-    assert values.std() == pytest.approx(errors.mean(), rel=0.05)

@@ -129,17 +129,3 @@ def detectable(se: float, dof: float, level: float, two_sided: bool) -> float:
     while lacking(most) < 0:
         most *= 2
     return se * brentq(lacking, 0.0, most)
-
-
-def power_law(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[float, float]:
-    """The exponent of y = c x^exponent and its standard error, by weighted least squares on a log scale.
-
-    Args:
-        x: Where, (n,), positive.
-        y: Values, (n,), positive.
-        se: Their standard errors, (n,).
-    """
-    weight = (y / se) ** 2
-    centred = np.log(x) - np.average(np.log(x), weights=weight)
-    spread = (weight * centred**2).sum()
-    return float((weight * centred * np.log(y)).sum() / spread), float(spread**-0.5)

@@ -8,7 +8,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures.style import MODEL, facets, finished, seeds_words, stacked
+from iwae.reporting.figures.panels import facets, finished
+from iwae.reporting.figures.style import MODEL, seeds_words, stacked
 from iwae.reporting.statements import activity_variant
 from iwae.reporting.study import Kind, StudyResults
 from iwae.study.settings import ACTIVE

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures import style
+from iwae.reporting.figures import panels, style
 from iwae.reporting.figures.style import GREY, MODEL
 from iwae.reporting.quantities import measured
 from iwae.reporting.study import Kind, StudyResults
@@ -37,18 +37,18 @@ def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each number of layers, a line for each kind of model: colour and dashes by objective, marker by k."""
     frame = frame.assign(model=style.names(frame, ["objective", "k"], style.model_name))
     look = {"x": "samples", "y": "bound", **style.looks(frame)}
-    grid = style.curves(frame, ["dataset"], ["layers"], "model", height=2.4, **look)
+    grid = panels.curves(frame, ["dataset"], ["layers"], "model", height=2.4, **look)
     ticks = [10**power for power in range(len(str(frame.samples.max())))]
-    style.logarithmic(grid, ticks)
+    panels.logarithmic(grid, ticks)
     more = []
     if "annealed" in frame:
         place = 3 * frame.samples.max()
-        panels = frame.assign(row=style.names(frame, ["dataset"]), column=style.names(frame, ["layers"]))
-        for panel, rows in panels[panels.annealed.notna()].groupby(["row", "column"], observed=True):
+        placed = frame.assign(row=style.names(frame, ["dataset"]), column=style.names(frame, ["layers"]))
+        for panel, rows in placed[placed.annealed.notna()].groupby(["row", "column"], observed=True):
             for model, annealed in rows.groupby("model", observed=True).annealed.mean().items():
                 look_of = {"color": look["palette"][model], "marker": look["markers"][model]}
                 grid.axes_dict[panel].plot(place, annealed, **look_of, markerfacecolor="none", linestyle="")
         more = [Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="", label="by annealing")]
     grid.set_axis_labels("", "bound on log p(x) (nats per image)")
     title = f"importance samples in the bound, test images{style.seeds_words(frame)}"
-    return style.finished(grid, 5 if frame.layers.nunique() > 1 else 2, title, more)
+    return panels.finished(grid, 5 if frame.layers.nunique() > 1 else 2, title, more)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +11,6 @@ from matplotlib.ticker import NullLocator
 
 from iwae.reporting.contents import SIGNAL_TO_NOISE
 from iwae.reporting.figures.style import MODEL, WIDTH, canvas, legend_below
-from iwae.reporting.statistics import power_law
 from iwae.reporting.study import Kind, StudyResults
 from iwae.study.registry import ESTIMATORS, OBJECTIVES
 
@@ -82,3 +82,17 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
         axes.text(0.03, 0.97, "\n".join(notes), transform=axes.transAxes, va="top", fontsize="small")
         axes.margins(y=0.35)
     return handles
+
+
+def power_law(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[float, float]:
+    """The exponent of y = c x^exponent and its standard error, by weighted least squares on a log scale.
+
+    Args:
+        x: Where, (n,), positive.
+        y: Values, (n,), positive.
+        se: Their standard errors, (n,).
+    """
+    weight = (y / se) ** 2
+    centred = np.log(x) - np.average(np.log(x), weights=weight)
+    spread = (weight * centred**2).sum()
+    return float((weight * centred * np.log(y)).sum() / spread), float(spread**-0.5)

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures import style
+from iwae.reporting.figures import panels, style
 from iwae.reporting.figures.style import MODEL
 from iwae.reporting.study import Kind, StudyResults
 
@@ -45,14 +45,14 @@ def draw(frame: pd.DataFrame) -> Figure:
         "dashes": {name: _DASHES[split] for name, (_, split) in kinds.items()},
         "markers": {name: style.k_markers(ks)[k] for name, (k, _) in kinds.items()},
     }
-    grid = style.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
+    grid = panels.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
     staged, last = len(ends) > 1, ends[-1]
     round_numbers = {digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5)}
-    style.logarithmic(grid, ends if staged else sorted({number for number in round_numbers if number < last} | {last}))
+    panels.logarithmic(grid, ends if staged else sorted({number for number in round_numbers if number < last} | {last}))
     grid.set_axis_labels("", "bound, VAE: L_1, IWAE: L_k\n(nats per image)")
     _limit(grid, frame, ends)
     what = "; ticks and markers: ends of stages" if staged else ""
-    return style.finished(grid, len(ks), f"passes over the training images{what}{style.seeds_words(frame)}")
+    return panels.finished(grid, len(ks), f"passes over the training images{what}{style.seeds_words(frame)}")
 
 
 def _name(k: int, split: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures import style
+from iwae.reporting.figures import panels, style
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.comparison import rows
 from iwae.study.registry import OBJECTIVES
@@ -41,8 +41,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         "markers": _MARKERS,
     }
     aside = frame.assign(x=frame.k * frame.objective.map(places))
-    grid = style.curves(aside, ["dataset"], ["layers"], "objective", height=2.5, x="x", y="nll", **look)
-    style.logarithmic(grid, ks)
+    grid = panels.curves(aside, ["dataset"], ["layers"], "objective", height=2.5, x="x", y="nll", **look)
+    panels.logarithmic(grid, ks)
     grid.set(xlim=(ks[0] / 1.5, ks[-1] * 1.5))
     grid.set_axis_labels("importance samples in training, k", "nll (nats per image)")
     for (row, column, _), panel in grid.facet_data():
@@ -50,7 +50,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             _errors_and_paper(grid.axes[row, column], panel)
     for text in grid.legend.get_texts():
         text.set_text(OBJECTIVES[text.get_text()].label)
-    return style.finished(grid, 5 if grid.axes.shape[1] > 1 else 3, _left_out(frame), _entries(frame))
+    return panels.finished(grid, 5 if grid.axes.shape[1] > 1 else 3, _left_out(frame), _entries(frame))
 
 
 def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:

@@ -1,7 +1,6 @@
-"""What the figures share: names, panels on a page, and legends. Sizes and the cycle of colours are in matplotlibrc."""
+"""What the figures share: names, looks and legends. Sizes and the cycle of colours are in matplotlibrc."""
 
 import logging
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
@@ -9,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -26,7 +23,6 @@ from iwae.study.registry import OBJECTIVES
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
 WIDTH = 7.2  # inches: the text width of a page
 NARROW = 5.0  # inches: for a single column of panels, and wide enough for a legend
-LEGEND = 0.6  # inches, below the panels
 GREY = "0.45"
 MARKERS = "os^DvP"
 MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
@@ -105,12 +101,13 @@ def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str]
         "objective": lambda name: OBJECTIVES[name].label,
         "k": "k={}".format,
     } | {name: str if frame[name].nunique() > 1 else lambda _: "" for name in ("networks", "prior") if name in frame}
-    words = words or (lambda *key: _listed(plain[name](value) for name, value in zip(columns, key, strict=True)))
+    words = words or (lambda *key: listed_words(plain[name](value) for name, value in zip(columns, key, strict=True)))
     keys = groups.size().reset_index()[list(columns)].itertuples(index=False, name=None)
     return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key in keys])
 
 
-def _listed(parts: Iterable[str]) -> str:
+def listed_words(parts: Iterable[str]) -> str:
+    """The words that are not empty, with commas between them."""
     return ", ".join(part for part in parts if part)
 
 
@@ -119,49 +116,6 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-def curves(
-    frame: pd.DataFrame, rows: Sequence[str], columns: Sequence[str], line: str, **options: Any
-) -> sns.FacetGrid:
-    """`facets` of lines, one for each value of the column `line`, with the range over seeds as a band."""
-    return facets(sns.relplot, frame, rows, columns, kind="line", hue=line, style=line, **RANGE, **options)
-
-
-def facets(
-    plot: Callable[..., sns.FacetGrid],
-    frame: pd.DataFrame,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    height: float,
-    **options: Any,
-) -> sns.FacetGrid:
-    """A panel for each value of the columns named in `rows` and `columns`, drawn by seaborn's relplot or displot.
-
-    The figure has the page's width, and rows of `height` inches; places without a model stay empty, and `finished` adds
-    the legend. pyplot, which seaborn makes it with, lets go of it.
-    """
-    frame = frame.assign(row=names(frame, rows), column=names(frame, columns))
-    count, shared = frame["column"].nunique(), {"legend_out": False, "sharey": "row"}
-    size = {"height": height, "aspect": (WIDTH if count > 1 else NARROW) / count / height}
-    # seaborn lays out its figures itself, and matplotlib warns where that replaces another layout or finds no room.
-    with mpl.rc_context({"figure.constrained_layout.use": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Tight layout not applied", UserWarning)
-        grid = plot(frame, row="row", col="column", facet_kws=shared, **size, **options)
-    plt.close(grid.figure)
-    grid.figure.set_layout_engine("constrained")
-    models = set(zip(frame.row, frame["column"], strict=True))
-    for panel, axes in grid.axes_dict.items():
-        axes.set_title(_listed(reversed(panel)))
-        axes.set_visible(panel in models)
-    return grid
-
-
-def logarithmic(grid: sns.FacetGrid, ticks: Sequence[int]) -> None:
-    """Give all panels a logarithmic horizontal axis with these ticks."""
-    grid.set(xscale="log", xticks=ticks, xticklabels=ticks)
-    for axes in grid.axes.flat:
-        axes.minorticks_off()
 
 
 def most_seeds(frame: pd.DataFrame) -> int:
@@ -184,22 +138,6 @@ def error_entries(frame: pd.DataFrame, what: str) -> list[Artist]:
 def error_entry(what: str, marker: str = "|") -> Artist:
     """What a legend says of thin bars."""
     return Line2D([], [], color=GREY, marker=marker, markersize=9, linestyle="", label=f"one standard error {what}")
-
-
-def finished(grid: sns.FacetGrid, columns: int, title: str | None = None, more: Sequence[Artist] = ()) -> Figure:
-    """The figure of `grid` with its legend below the panels, and `more` entries in it."""
-    grid.figure.set_figheight(grid.figure.get_figheight() + LEGEND)
-    for column in grid.axes.T:  # the lowest panel that is there has the axis of those below it
-        lowest = [axes for axes in column if axes.get_visible()][-1]
-        lowest.tick_params(labelbottom=True)
-        lowest.set_xlabel(column[-1].get_xlabel())
-        lowest.xaxis.label.set_visible(True)
-    handles = grid.legend.legend_handles
-    for handle, text in zip(handles, grid.legend.get_texts(), strict=True):
-        handle.set_label(text.get_text())
-    grid.legend.remove()
-    legend_below(grid.figure, [*handles, *more], columns, title)
-    return grid.figure
 
 
 def legend_below(figure: Figure, handles: Sequence[Artist], columns: int, title: str | None = None) -> None:
