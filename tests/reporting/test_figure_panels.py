@@ -58,7 +58,7 @@ def test_figures_of_any_part_of_the_grid(part, name, look):
     }
     panels["samples"] = panels["weights"] = panels["reconstructions"][1:]
     panels["picked"] = ["test image", *(f"{words}, {kind}\none of {k}" for kind in largest for k in (1, 10, 100))]
-    panels["gradients"] = ["encoder", "decoder"]
+    panels["gradients"] = ["encoder, trained models", "decoder, trained models"]
     series = {
         "nll": [o.upper() for o in objectives],
         "bound": kinds,
