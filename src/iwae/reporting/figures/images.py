@@ -47,7 +47,7 @@ def _weights(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
         frame = image_rows(title, weight[units].round(4))
         frame.insert(2, "unit", units)
         parts.append(frame)
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()  # all lost their weights on purpose
 
 
 def _reconstructions(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
