@@ -1,11 +1,15 @@
 """Figures of images: which models, which images, and the posterior of models with two latent units."""
 
+import shutil
+
 import numpy as np
 import pytest
 from matplotlib.patches import Ellipse
 
+from iwae.reporting import figures
 from iwae.reporting.figures import images, pictures, posterior
 from iwae.reporting.study import StudyResults
+from iwae.study import manifest
 from iwae.study.specification import ModelSpec
 
 
@@ -39,6 +43,13 @@ def test_weights_are_the_units_of_largest_norm(whole, look):
     rows = frame[frame.panel == "2 layers, IWAE k=5"]
     norms = np.linalg.norm(rows[pictures.PIXELS], axis=1)
     assert len(rows) == images.WEIGHTS and (np.diff(norms) <= 1e-2).all()
+
+
+def test_where_all_weights_were_deleted_on_purpose_there_is_no_figure_of_them(whole, tmp_path):
+    study = StudyResults.open(shutil.copytree(whole, tmp_path / "whole"))
+    for model in study.models:
+        manifest.strip(model.folder)
+    assert figures.plotted("weights", StudyResults.open(study.folder)).empty
 
 
 def cells(frame, panel, place, part):
