@@ -225,7 +225,7 @@ FIGURES = {
         "Signal to noise of the gradients against the k of the bound",
         section="gradients",
         files=("gradients.csv",),
-        caption="The root mean square over parameters of |E g| / sd g, of the encoder's and of the decoder's: above of "
+        caption="The root mean square over parameters of E g / sd g, of the encoder's and of the decoder's: above of "
         "the linear Gaussian problem of Rainforth et al. (2018), where bars are one standard error and the exponents "
         "of k are fitted, below of the trained models, for one minibatch of training images. Theory for the IWAE's "
         "bound: the encoder's falls as k to the power -1/2, unless by STL or DReG, and the decoder's rises as k to the "
