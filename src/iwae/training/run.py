@@ -26,7 +26,7 @@ from iwae.training.state import ModelState
 from iwae.training.task import Task
 
 _log = logging.getLogger(__name__)
-_BYTES_PER_VALUE = 16  # of memory for one update and hidden value: measured 18 to 30, with convolutions
+_BYTES_PER_VALUE = 16  # of memory for one update and hidden value: measured 19 to 28
 _LOCK_SECONDS = 15  # a process that was told to end saves its state first, which takes some seconds
 
 
