@@ -83,6 +83,10 @@ def test_what_is_no_name_is_shown_how_to_write_one(name):
         ("mnist/l1-wae-k5/seed0", "objective 'wae' is unknown: use one of vae, iwae, ciwae, miwae."),
         ("mnist/l1-iwae-k0/seed0", "k = 0 is impossible: at least one importance sample is needed."),
         ("mnist/l1-miwae-k50/seed0", "k = 50 is impossible: that of MIWAE is a multiple of 8."),
+        (
+            "mnist/l1-iwae-k50-by-piwae/seed0",
+            "variation 'by-piwae' is impossible: k of PIWAE is a multiple of 8.",
+        ),
     ],
 )
 def test_impossible_value_in_a_name_is_one_sentence(name, sentence):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from iwae.bounds import Bound, selected_bound
+from iwae.bounds import Bound, grouped_bound, selected_bound
 from iwae.models.architecture import Architecture
 from iwae.models.model import encode, infer, joint_log_prob, log_weight_terms, log_weights, posterior_log_prob
 from iwae.models.networks import Parameters
@@ -143,3 +143,21 @@ def dreg(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Grad
 def wake(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
     """Reweighted wake-sleep (Bornschein & Bengio 2015), wake phase of q: q rises at samples of large weight."""
     return _of_models(lambda weights: (0.0, 1.0), architecture, bounds, loss)
+
+
+def piwae(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
+    """PIWAE (Rainforth et al. 2018): q by the gradient of MIWAE's bound instead.
+
+    Two passes back through log p(x, h): the weights of both bounds have no finite ratio where a group has almost none.
+    """
+    by_bound, by_groups = standard(architecture, bounds, loss), standard(architecture, [grouped_bound], loss)
+    recognition = tuple(f"{network.name}." for network in architecture.recognition)
+
+    def gradient(
+        parameters: Parameters, x: Tensor, noise: Tensor, objective: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        of_p, bound = by_bound(parameters, x, noise, objective)
+        of_q, _ = by_groups(parameters, x, noise, objective)
+        return {name: (of_q if name.startswith(recognition) else of_p)[name] for name in of_p}, bound
+
+    return gradient

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from iwae import estimators
-from iwae.bounds import elbo, importance_bound
+from iwae.bounds import elbo, grouped_bound, importance_bound
 from iwae.estimators import standard, weighted_gradient
 from iwae.models.architecture import Architecture
 from iwae.models.densities import Gaussian
@@ -198,8 +198,27 @@ def test_estimators_of_models_against_a_surrogate(model, name, path):
         assert_close(gradient, expected, atol=1e-9, rtol=1e-9)
 
 
+def test_piwae_is_two_bounds(images):
+    """The model's part of the gradient of L_k, the encoder's of MIWAE's bound; the bound reported is L_k."""
+    architecture, generator = Architecture.paper(1), torch.Generator().manual_seed(0)
+    shapes = architecture.parameter_shapes.items()
+    parameters = {name: 0.1 * torch.randn(shape, generator=generator) for name, shape in shapes}
+    arguments = parameters, torch.from_numpy(images.train[:B] > 127).float(), torch.randn(16, B, 50), torch.tensor(0)
+    found, value = estimators.piwae(architecture, [importance_bound], "mean")(*arguments)
+    of_p, bound = standard(architecture, [importance_bound], "mean")(*arguments)
+    of_q, _ = standard(architecture, [grouped_bound], "mean")(*arguments)
+    assert value == bound
+    for name, gradient in found.items():
+        assert_close(gradient, (of_q if name.startswith("q1.") else of_p)[name])
+        assert not torch.equal(of_q[name], of_p[name])
+
+
 # The wake phase raises q where the weights say that the posterior is, so it needs more than a few of them.
-@pytest.mark.parametrize("kind", ["l1-vae-k3-by-stl", "l2-iwae-k3-by-stl", "l2-iwae-k3-by-dreg", "l1-iwae-k50-by-wake"])
+@pytest.mark.parametrize(
+    "kind",
+    [f"l1-{kind}" for kind in ("vae-k3-by-stl", "iwae-k50-by-wake", "iwae-k16-by-piwae")]
+    + ["l2-iwae-k3-by-stl", "l2-iwae-k3-by-dreg"],
+)
 def test_updates_of_a_stack_lower_its_loss(kind, images, device, build_stack, run_blocks):
     """Of images of two kinds, there being nothing to learn of random ones, with the same noise before and after."""
     images.train[::2] = 255 * (np.arange(784) < 392)

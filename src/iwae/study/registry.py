@@ -100,12 +100,14 @@ class Estimator:
         gradient: The function that makes the gradient of one model (`iwae.estimators`).
         objectives: The objectives that it is for; empty for all.
         least_k: The least k at which it is anything of its own.
+        groups: What k is a multiple of.
     """
 
     label: str
     gradient: str
     objectives: tuple[str, ...] = ()
     least_k: int = 1
+    groups: int = 1
 
 
 _MNIST = DatasetEntry(
@@ -163,6 +165,7 @@ ESTIMATORS = {
     "stl": Estimator("STL", "iwae.estimators:stl", ("vae", "iwae")),
     "dreg": Estimator("DReG", "iwae.estimators:dreg", ("iwae",), least_k=2),
     "wake": Estimator("RWS wake phase", "iwae.estimators:wake", ("iwae",), least_k=2),
+    "piwae": Estimator("PIWAE", "iwae.estimators:piwae", ("iwae",), least_k=8, groups=8),
 }
 
 

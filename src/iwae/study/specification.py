@@ -100,6 +100,8 @@ class ModelSpec:
         objectives, k = estimator.objectives or tuple(OBJECTIVES), estimator.least_k
         if self.objective not in objectives or self.k < k:
             return f"impossible: {estimator.label} is for {' and '.join(objectives)}, with k = {k} or more"
+        if self.k % estimator.groups:
+            return f"impossible: k of {estimator.label} is a multiple of {estimator.groups}"
         if self.latents in (0, PAPER_LATENTS):
             return (
                 f"impossible: z needs 1 unit or more; the paper's {PAPER_LATENTS} are the model's without a variation"
