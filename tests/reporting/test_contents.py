@@ -42,7 +42,7 @@ PRIOR_FIGURES = ("prior_samples", "pseudo_inputs", "plane")
 def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
     models = [
         BASE,
-        *map(variation, ("z2", "z100", "z2-vamp9", "from-vae-k1", "by-dreg", "with-loss")),
+        *map(variation, ("z2", "z100", "z2-vamp9", "from-vae-k1", "by-dreg", "with-paper-text")),
         replace(BASE, dataset="mnist-fixed"),
     ]
     for name in {"table": TABLES, "figure": FIGURES}[kind]:
@@ -57,7 +57,9 @@ def test_a_grid_has_no_tables_of_experiments():
     experiments = ("table2", "table3", "capacity", "protocols", "estimators", "priors")
     assert list(contents.tables([BASE], every)) == [name for name in TABLES if name not in experiments]
     assert list(contents.figures([BASE], every)) == [
-        name for name in FIGURES if name not in ("capacity", "protocols", "posterior", "implicit", *PRIOR_FIGURES)
+        name
+        for name in FIGURES
+        if name not in ("capacity", "protocols", "schedules", "posterior", "implicit", *PRIOR_FIGURES)
     ]
 
 
@@ -73,6 +75,7 @@ def test_a_grid_has_no_tables_of_experiments():
         ("mog9-with-shuffle", {"priors", "protocols"}, {"protocols"}),
         ("z2-vamp9-p13", set(), set()),
         ("with-shuffle", {"protocols"}, {"protocols"}),
+        ("with-efficient", {"protocols"}, {"protocols", "schedules"}),
     ],
 )
 def test_an_experiment_alone_has_its_own_and_nothing_of_the_grid(name, tables, figures):
@@ -111,7 +114,7 @@ def test_a_step_that_is_for_some_models_has_the_tables_and_figures_of_these():
     assert [model for model in models if figures["picked"].shows(model, sections_of(model))] == [BASE]
 
 
-@given(st.lists(st.sampled_from([BASE, *map(variation, ("z2", "z100", "from-vae-k1", "by-dreg", "with-loss"))])))
+@given(st.lists(st.sampled_from([BASE, *map(variation, ("z2", "z100", "from-vae-k1", "by-dreg", "with-paper-text"))])))
 def test_more_models_take_nothing_away(models):
     for part in (contents.tables, contents.figures):
         assert set(part(models, every)) <= set(part([*models, BASE], every))

@@ -11,7 +11,7 @@ from iwae.reporting.figures import style, write_figure
 from iwae.reporting.study import StudyResults
 from iwae.study.specification import ModelSpec
 
-OWN = ("capacity", "protocols", "posterior", "implicit")  # figures of models that are not of the grid
+OWN = ("capacity", "protocols", "schedules", "posterior", "implicit")  # figures of models that are not of the grid
 PRIORS = ("prior_samples", "pseudo_inputs", "plane")  # test_tables_priors has the models for these
 
 

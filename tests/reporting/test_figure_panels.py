@@ -7,7 +7,7 @@ import pytest
 from iwae.reporting.contents import FIGURES
 from iwae.study.specification import grid
 
-OWN = ("capacity", "protocols", "posterior", "implicit")  # figures of models that are not of the grid
+OWN = ("capacity", "protocols", "schedules", "posterior", "implicit")  # figures of models that are not of the grid
 OF_PRIORS = ("replaced", "prior_samples", "pseudo_inputs", "plane")  # made from data to figure in tests/workflow
 OF_GRID = [name for name in FIGURES if name not in (*OWN, *OF_PRIORS)]
 

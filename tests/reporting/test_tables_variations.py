@@ -149,6 +149,13 @@ def test_protocols_by_hand(varied, synthetic):
     assert own.changed == "" and np.isnan(own.difference)
     assert own.nll == pytest.approx(per_image(varied, "vae-k1").mean())
     assert (frame.activity_variant == "one-sample").all()  # although paper-text has the other
+    bounds = [
+        [pd.read_csv(varied / f"mnist/{kind}/seed{seed}/training.csv").validation_bound.iloc[-1] for seed in (0, 1)]
+        for kind in ("l1-vae-k1", "l1-vae-k1-with-shuffle")
+    ]
+    shuffled = row(frame, objective="vae", variant="shuffle")
+    assert shuffled.held_out == pytest.approx(np.mean(bounds[0]) - np.mean(bounds[1]))
+    assert np.isnan(own.held_out)
 
 
 def test_what_changed_is_read_from_the_manifests(varied):
@@ -161,7 +168,7 @@ def test_what_changed_is_read_from_the_manifests(varied):
 
 def test_protocols_for_people(varied):
     text = markdown(varied, "protocols")
-    assert f"| 1 | VAE | 1 | own | {EMPTY} |" in text and "| adam_beta1 | adam_beta1: 0.99 -> 0.9 |" in text
+    assert f"| 1 | VAE | 1 | own | {EMPTY} | {EMPTY} |" in text and "| adam_beta1 | adam_beta1: 0.99 -> 0.9 |" in text
     assert "| paper-text | 12 fields, listed below |" in text and "- paper-text: adam_beta1: 0.99 -> 0.9; " in text
     assert "- own: the study's own protocol, authors-code." in text
     assert "**Protocol other than" not in text  # which is what the table is about

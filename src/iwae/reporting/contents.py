@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from iwae.errors import InputError
+from iwae.study.protocol import PRESETS
 from iwae.study.registry import DATASETS
 from iwae.study.specification import STANDARD, ModelSpec
 
@@ -181,6 +182,16 @@ FIGURES = {
         caption="Another preset, or one field of the protocol as another preset has it. Differences are paired over "
         "the test images, bars are one standard error of them, and positive values mean that the departure costs "
         "nats. What each field stands for is explained in src/iwae/study/protocol.py.",
+    ),
+    "schedules": Item(
+        "The bound on held-out images during training, by protocol",
+        lambda spec: spec.variant in PRESETS,
+        _PROTOCOLS,
+        "training",
+        ("training.csv",),
+        "Each model's own bound. A pass costs the same under each protocol, so this is training time too. A schedule "
+        "of stages, if it is cut, ends at a point of its curve; of a cosine the last point alone counts, since fewer "
+        "passes are another training. The first tenth of the passes lies outside the axes.",
     ),
     "samples": Item(
         "Images drawn from the models (Bernoulli means)",

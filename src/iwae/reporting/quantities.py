@@ -180,6 +180,12 @@ def _surgery(term: str, study: StudyResults, model: Model) -> Measured:
     return Measured(float(row["value"]), n=draws, se=float(row.se))
 
 
+def _validation_loss(study: StudyResults, model: Model) -> Measured | None:
+    """None where no images were held out."""
+    bound = model.table("training").validation_bound.iloc[-1]
+    return None if pd.isna(bound) else Measured(-float(bound))
+
+
 def _updates(study: StudyResults, model: Model) -> Measured:
     return Measured(float(model.table("training").updates.iloc[-1]))
 
@@ -228,6 +234,7 @@ QUANTITIES = {
     "correlated_gap": _gap(partial(_minus, "annealed", "full"), files=("inference.csv", "annealed.csv")),
     "posterior_kl": _gap(partial(_minus, "annealed", "encoder"), files=("inference.csv", "annealed.csv")),
     "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder")),
+    "validation_loss": Quantity(_validation_loss, "nats", 0.01, ("training.csv",), "training"),
     "updates": Quantity(_updates, "updates", 1.0, ("training.csv",), "training"),
     "wall_seconds": Quantity(_wall_seconds, "s", 1.0, (), "training"),
 }

@@ -46,9 +46,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         "markers": {name: style.k_markers(ks)[k] for name, (k, _) in kinds.items()},
     }
     grid = panels.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
-    staged, last = len(ends) > 1, ends[-1]
-    round_numbers = {digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5)}
-    panels.logarithmic(grid, ends if staged else sorted({number for number in round_numbers if number < last} | {last}))
+    staged = len(ends) > 1
+    panels.logarithmic(grid, ends if staged else style.round_numbers(ends[-1]))
     grid.set_axis_labels("", "bound, VAE: L_1, IWAE: L_k\n(nats per image)")
     _limit(grid, frame, ends)
     what = "; ticks and markers: ends of stages" if staged else ""

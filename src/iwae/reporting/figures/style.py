@@ -118,6 +118,12 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def round_numbers(last: int) -> list[int]:
+    """1, 2, 5, 10 and so on up to `last`, and that."""
+    rising = (digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5))
+    return [*(number for number in rising if number < last), last]
+
+
 def most_seeds(frame: pd.DataFrame) -> int:
     """The largest number of seeds of a kind of model."""
     return int(frame.groupby(MODEL).seed.nunique().max())

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.statements import NO_VALUES, likelihood_line, protocol_changes
+from iwae.reporting.statements import NO_VALUES, likelihood_line, listed, protocol_changes
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells
 from iwae.reporting.tables.cells import NLL, OWN, Columns, Part, Sum
@@ -100,12 +101,18 @@ class Variation:
         ]
 
 
-def _protocol(study: StudyResults, kind: Kind) -> dict[str, str]:
-    """The variant, each field that differs from the study's own, and what the models with and without share."""
+_HELD_OUT = Sum("held_out", "held out", "validation_loss", minus=base_of)
+
+
+def _protocol(study: StudyResults, kind: Kind) -> dict[str, Any]:
+    """The variant, each field that differs from the study's own, and what the models with and without share.
+
+    ``held_out``: the loss of the images held out, minus that of the base, in nats.
+    """
     models, bases = (study.of_kinds([one]) for one in (kind, base_of(kind)))
     changes = protocol_changes(bases[0], models[0]) if models and bases else []
     words = {"networks": networks(kind.spec), "prior": prior_label(kind.spec.prior)}
-    return {**words, "variant": kind.spec.variant or "", "changed": "; ".join(changes)}
+    return {**words, "variant": kind.spec.variant or "", "changed": "; ".join(changes), **_HELD_OUT(study, kind)}
 
 
 def _changed(row: pd.Series) -> str:
@@ -115,7 +122,14 @@ def _changed(row: pd.Series) -> str:
 
 def _listed_below(part: Part) -> list[str]:
     long = part.rows[part.rows.changed.str.count("; ") >= MANY].drop_duplicates(["variant", "changed"])
-    return [*cells.own_note(part), *(f"{row.variant}: {row.changed}." for _, row in long.iterrows())]
+    images = listed({model.settings("training")["protocol"]["held_out"] for model in part.measured} - {0})
+    return [
+        *cells.own_note(part),
+        *(f"{row.variant}: {row.changed}." for _, row in long.iterrows()),
+        f"held out: the difference in each model's own loss (VAE: -L_1, IWAE: -L_k) of the {images} training "
+        "images that are held out, after the last pass; its error is not known. What is chosen by it owes nothing to "
+        "test images.",
+    ]
 
 
 capacity = Variation(
@@ -146,6 +160,7 @@ protocols = Variation(
         *cells.several(rows, "networks", "prior"),
         Column("protocol", lambda row: row.variant or OWN, text=True),
         Column("changed", _changed, text=True),
+        Column(_HELD_OUT.label, lambda row: cells.number(row.held_out, digits=3, sign=True)),
     ],
     own=_listed_below,
 )
