@@ -46,7 +46,7 @@ quick: STUDY = quick
 quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.yaml
 	@$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 --logger iwae $(OVERLAY)
 	@$(SNAKEMAKE) --report results/quick/report.html --quiet all $(OVERLAY)
-	@echo "On one page: results/quick/report.html"
+	@echo "Table 1: results/quick/table1.md. On one page: results/quick/report.html"
 
 paper: $(STAMP) ## the full replication, for a GPU: config.yaml
 	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1
