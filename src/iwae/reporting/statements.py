@@ -1,9 +1,9 @@
 """What a study did, in sentences computed from its manifests: nothing here is a typed number."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,106 @@ PAPER_TEST_IMAGES = {"omniglot": 8_070}  # all there are; of the other data sets
 NOT_COMPARABLE = "not comparable with the paper"
 ORIENTATION = f"{NOT_COMPARABLE}; the paper's values are shown for orientation"
 NO_VALUES = "not as in the paper"  # the consequence of a departure where the paper has no value anyway
+
+
+class Departure(NamedTuple):
+    """A way in which a model is not the paper's, in words: by its training, its data or how it was measured.
+
+    Sizes, of minibatches and of importance samples, are other ones in other papers.
+    """
+
+    words: str
+    in_training: bool = True
+    of_size: bool = False
+
+
+def departures(model: Model, section: str = "likelihood") -> list[Departure]:
+    """In what ways a model is not the paper's, so that what `section` measured of it cannot be held against the paper.
+
+    The paper's is the whole schedule, on all training images, in minibatches of the paper's size, under a preset of the
+    protocol that is the paper's; nll is L_5000: with fewer samples the bound is lower. Fewer test images give the same
+    nll with a larger error, so they may differ; `likelihood_line` says so. For ``activity``, the authors' variant,
+    where it is shown, must be over as many training images as theirs: its threshold depends on their number.
+    """
+    return [*_of_training(model), *_of_measurement(model, section), *_of_data(model)]
+
+
+def _of_training(model: Model) -> Iterator[Departure]:
+    settings, preset = model.settings("training"), preset_of(model)
+    images, size = settings["train_images"], settings["batch_size"]
+    if is_cosine(settings):
+        yield Departure(f"protocol {preset or 'of its own'} ({schedule(settings)}), which is not the paper's")
+    else:
+        if settings["stages"] != PAPER.stages:
+            yield Departure(f"schedule {schedule(settings)}")
+        if preset not in PAPER_PRESETS:
+            yield Departure("protocol other than the authors' code and the paper's text")
+    if images is not None:
+        yield Departure(f"trained on the first {images} training images only")
+    if size != PAPER.batch_size:
+        yield Departure(f"minibatches of {size} images instead of {PAPER.batch_size}", of_size=True)
+
+
+def _of_measurement(model: Model, section: str) -> Iterator[Departure]:
+    settings, usual = model.settings(section) if section in model.manifest else {}, PAPER_LIKELIHOOD.samples
+    if section == "activity" and protocol_of(model)["activity"] == "one-sample":
+        images, theirs = settings.get("authors_images"), PAPER_ACTIVITY.authors_images
+        if images not in (None, theirs):
+            yield Departure(f"active units are counted from {images} images instead of {theirs}", False, True)
+    elif section in ("likelihood", "chopped") and (samples := settings.get("samples", usual)) != usual:
+        yield Departure(f"nll is measured by L_{samples} instead of L_{usual}", False, True)
+
+
+def _of_data(model: Model) -> Iterator[Departure]:
+    """The files of the fixed binarization that a step of the model read in another version than the one known."""
+    if model.spec.dataset != "mnist-fixed":
+        return
+    read = [entry.get("provenance", {}).get("data_sha256", {}) for entry in model.manifest.values()]
+    known = mnist_fixed.SHA256
+    files = sorted(name for name in known if any(hashes.get(name, known[name]) != known[name] for hashes in read))
+    if files:
+        have = "has" if len(files) == 1 else "have"
+        words = f"{', '.join(files)} {have} another SHA-256 than TensorFlow Datasets knows"
+        yield Departure(f"perhaps another binarization: {words}", in_training=False)
+
+
+def is_complete(model: Model, section: str = "likelihood", sizes: bool = True) -> bool:
+    """Whether a model ran a whole schedule under a preset, be it not the paper's, and departs in nothing else.
+
+    Such models can be compared with each other, as the paper compares its own. `sizes` says whether those of its
+    minibatches and samples must be the paper's too.
+    """
+    found = [departure for departure in departures(model, section) if sizes or not departure.of_size]
+    return not found or (is_foreign(model) and len(found) == 1)
+
+
+def is_foreign(model: Model) -> bool:
+    """Whether a model was trained under a preset of the protocol that is not the paper's."""
+    return preset_of(model) not in (None, *PAPER_PRESETS)
+
+
+def comparison_lines(
+    models: Sequence[Model], consequence: str = NOT_COMPARABLE, sections: Iterable[str] = ("likelihood",)
+) -> list[str]:
+    """What models ran of the paper's schedule: a sentence for each way in which some depart from the paper.
+
+    Args:
+        models: The models.
+        consequence: What a departure means for the reader, the end of each sentence.
+        sections: The steps whose measurements count too.
+    """
+    found = Counter()
+    for model in models:
+        found.update({departure for section in ("", *sections) for departure in departures(model, section)})
+    whole = bool(models) and not any(departure.in_training for departure in found)
+    return [f"Schedule as in the paper: {schedule(PAPER.as_dict())}."] * whole + [
+        f"{words[0].upper()}{words[1:]}{_share(count, models)}: {consequence}."
+        for (words, *_), count in sorted(found.items(), key=lambda item: (not item[0].in_training, item[0].words))
+    ]
+
+
+def _share(count: int, models: Sequence[Model]) -> str:
+    return "" if count == len(models) else f" in {count} of {len(models)} models"
 
 
 def schedule(settings: Mapping[str, Any]) -> str:
@@ -43,45 +143,12 @@ def is_cosine(settings: Mapping[str, Any]) -> bool:
     return settings["protocol"].get("schedule") == "cosine"
 
 
-def departures(model: Model, section: str = "likelihood") -> list[str]:
-    """In what ways a model is not the paper's, so that what `section` measured of it cannot be held against the paper.
-
-    The paper's is the whole schedule, on all training images, in minibatches of the paper's size, under a preset of the
-    protocol that is the paper's; nll is L_5000: with fewer samples the bound is lower. Fewer test images give the same
-    nll with a larger error, so they may differ; `likelihood_line` says so. For ``activity``, the authors' variant,
-    where it is shown, must be over as many training images as theirs: its threshold depends on their number.
-    """
-    return [*_training_departures(model), *_other_departures(model, section)]
-
-
-def is_complete(model: Model, section: str = "likelihood", sizes: bool = True) -> bool:
-    """Whether a model ran a whole schedule under a preset, be it not the paper's, and departs in nothing else.
-
-    Such models can be compared with each other, as the paper compares its own.
-
-    Args:
-        model: The model.
-        section: What is measured of it.
-        sizes: Whether its minibatches and the numbers of samples must be the paper's too; those of another paper are
-            others.
-    """
-    allowed = [] if sizes else [*_batch_departures(model), *_measurement_departures(model, section)]
-    found = [reason for reason in departures(model, section) if reason not in allowed]
-    return not found or (is_foreign(model) and len(found) == 1)
-
-
-def is_foreign(model: Model) -> bool:
-    """Whether a model was trained under a preset of the protocol that is not the paper's."""
-    preset = preset_of(model)
-    return preset is not None and preset not in PAPER_PRESETS
-
-
 def interim_lines(study: StudyResults) -> list[str]:
     """A sentence if the study is not finished."""
     missing = study.unfinished
     if not missing:
         return []
-    trained = len(study.models) - len({model.spec for model in study.models} - set(missing))
+    trained = len({model.spec for model in study.models} & set(missing))
     return [
         f"Interim results: {len(study.specs) - len(missing)} of {len(study.specs)} models are finished"
         f"{f', {trained} more are trained and not yet measured' if trained else ''}; the others are still to be run."
@@ -94,97 +161,12 @@ def figure_lines(study: StudyResults) -> list[str]:
     return [*interim_lines(study), *(f"Schedule: {words}." for words in sorted(ran - {schedule(PAPER.as_dict())}))]
 
 
-def comparison_lines(
-    models: Sequence[Model], consequence: str = NOT_COMPARABLE, sections: Iterable[str] = ("likelihood",)
-) -> list[str]:
-    """What models ran of the paper's schedule: a sentence for each way in which some depart from the paper.
-
-    Args:
-        models: The models.
-        consequence: What a departure means for the reader, the end of each sentence.
-        sections: The steps whose measurements count too.
-    """
-    training = Counter(reason for model in models for reason in _training_departures(model))
-    others = Counter(
-        reason
-        for model in models
-        for reason in dict.fromkeys(line for name in sections for line in _measurement_departures(model, name))
-    )
-    others.update(reason for model in models for reason in _data_departures(model))
-    whole = [f"Schedule as in the paper: {schedule(PAPER.as_dict())}."] if models and not training else []
-    return whole + [
-        f"{reason[0].upper()}{reason[1:]}{_share(count, models)}: {consequence}."
-        for found in (training, others)
-        for reason, count in sorted(found.items())
-    ]
-
-
-def _share(count: int, models: Sequence[Model]) -> str:
-    return "" if count == len(models) else f" in {count} of {len(models)} models"
-
-
-def _other_departures(model: Model, section: str) -> list[str]:
-    return [*_measurement_departures(model, section), *_data_departures(model)]
-
-
-def _training_departures(model: Model) -> list[str]:
-    settings, found = model.settings("training"), []
-    preset = preset_of(model)
-    if is_cosine(settings):
-        found.append(f"protocol {preset or 'of its own'} ({schedule(settings)}), which is not the paper's")
-    elif settings["stages"] != PAPER.stages:
-        found.append(f"schedule {schedule(settings)}")
-    if settings["train_images"] is not None:
-        found.append(f"trained on the first {settings['train_images']} training images only")
-    found += _batch_departures(model)
-    if preset not in PAPER_PRESETS and not is_cosine(settings):
-        found.append("protocol other than the authors' code and the paper's text")
-    return found
-
-
-def _batch_departures(model: Model) -> list[str]:
-    size = model.settings("training")["batch_size"]
-    return [] if size == PAPER.batch_size else [f"minibatches of {size} images instead of {PAPER.batch_size}"]
-
-
-def _measurement_departures(model: Model, section: str) -> list[str]:
-    if section not in model.manifest:
-        return []
-    settings = model.settings(section)
-    if section == "activity":
-        images, one_sample = settings["authors_images"], protocol_of(model)["activity"] == "one-sample"
-        if not one_sample or images == PAPER_ACTIVITY.authors_images:
-            return []
-        return [f"active units are counted from {images} images instead of {PAPER_ACTIVITY.authors_images}"]
-    samples = settings.get("samples", PAPER_LIKELIHOOD.samples)
-    if section not in ("likelihood", "chopped") or samples == PAPER_LIKELIHOOD.samples:
-        return []
-    return [f"nll is measured by L_{samples} instead of L_{PAPER_LIKELIHOOD.samples}"]
-
-
-def _data_departures(model: Model) -> list[str]:
-    """The files of the fixed binarization that a step of the model read in another version than the one known."""
-    if model.spec.dataset != "mnist-fixed":
-        return []
-    recorded = [entry.get("provenance", {}).get("data_sha256", {}) for entry in model.manifest.values()]
-    files = sorted(
-        {
-            name
-            for hashes in recorded
-            for name, expected in mnist_fixed.SHA256.items()
-            if hashes.get(name, expected) != expected
-        }
-    )
-    if not files:
-        return []
-    have = "has" if len(files) == 1 else "have"
-    return [f"perhaps another binarization: {', '.join(files)} {have} another SHA-256 than TensorFlow Datasets knows"]
-
-
 def likelihood_line(models: Sequence[Model]) -> str:
     """How nll was measured, over as many images as there were, and the paper's way where it differs."""
     samples = {model.settings("likelihood")["samples"] for model in models}
-    measured = {(model.spec.dataset, _test_images(model)) for model in models}
+    measured = {
+        (model.spec.dataset, len(model.arrays("likelihood", ["test_images"])["test_images"])) for model in models
+    }
     paper = {dataset: PAPER_TEST_IMAGES.get(dataset, PAPER_LIKELIHOOD.test_images) for dataset, _ in measured}
     line = (
         f"nll: mean of -L_{listed(samples)}, the bound of that many importance samples, over "
@@ -195,22 +177,14 @@ def likelihood_line(models: Sequence[Model]) -> str:
     return line + "."
 
 
-def _test_images(model: Model) -> int:
-    return len(model.arrays("likelihood", ["test_images"])["test_images"])
-
-
 def tightness_lines(models: Sequence[Model]) -> list[str]:
     """How far L_k still rose between the two largest k that were measured; nothing where it was one k only."""
-    rises = []
-    for model in models:
-        curve = model.table("likelihood")
-        last = curve[curve.split == "test"].sort_values("k").iloc[-2:]
-        if len(last) == 2:
-            rises.append((last.k.iloc[0], last.k.iloc[1], last.bound.iloc[1] - last.bound.iloc[0]))
-    if not rises:
+    curves = [model.table("likelihood").query("split == 'test'").sort_values("k").iloc[-2:] for model in models]
+    curves = [curve for curve in curves if len(curve) == 2]
+    if not curves:
         return []
-    lower, upper = (listed(ks) for ks in list(zip(*rises, strict=True))[:2])
-    rise = [value for *_, value in rises]
+    lower, upper = (listed(curve.k.iloc[place] for curve in curves) for place in (0, 1))
+    rise = [curve.bound.iloc[1] - curve.bound.iloc[0] for curve in curves]
     return [
         f"From L_{lower} to L_{upper} the bound rises by {min(rise):.2f} to {max(rise):.2f} nats, by model: log p(x) "
         "is higher still, and not by the same for all."
@@ -235,7 +209,8 @@ def own_way_line(models: Sequence[Model], source: str) -> str:
 
 def protocols(models: Sequence[Model]) -> list[str]:
     """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
-    named = Counter(_protocol(model) for model in models)
+    nearest = [_nearest_preset(model) for model in models]
+    named = Counter(f"{name} with {', '.join(changes)}" if changes else name for name, changes in nearest)
     return [f"{name}{_share(count, models)}" for name, count in sorted(named.items())]
 
 
@@ -243,11 +218,6 @@ def preset_of(model: Model) -> str | None:
     """The preset that a model's protocol is; None where fields of it differ from every preset."""
     nearest, changes = _nearest_preset(model)
     return None if changes else nearest
-
-
-def _protocol(model: Model) -> str:
-    nearest, changes = _nearest_preset(model)
-    return f"{nearest} with {', '.join(changes)}" if changes else nearest
 
 
 def _nearest_preset(model: Model) -> tuple[str, list[str]]:
@@ -263,8 +233,7 @@ def _nearest(dataset: str, protocol: tuple[tuple[str, Any], ...]) -> tuple[str, 
         differences[name] = [
             f"{key}={fields.get(key)}" for key in {**asked, **fields} if fields.get(key) != asked.get(key)
         ]
-    nearest = min(differences, key=lambda name: len(differences[name]))
-    return nearest, differences[nearest]
+    return min(differences.items(), key=lambda item: len(item[1]))
 
 
 def protocol_changes(base: Model, model: Model) -> list[str]:
@@ -278,8 +247,7 @@ def activity_variant(study: StudyResults) -> str:
 
     It is the one of the study's own protocol; where models have several, the definition, which is the same for all.
     """
-    own = study.grid or study.models
-    variants = {protocol_of(model)["activity"] for model in own}
+    variants = {protocol_of(model)["activity"] for model in study.grid or study.models}
     return variants.pop() if len(variants) == 1 else "definition"
 
 

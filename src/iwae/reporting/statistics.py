@@ -29,6 +29,11 @@ class Region(NamedTuple):
         """Whether a value lies inside; None for NaN."""
         return None if np.isnan(value) else bool(self.low < value < self.high)
 
+    def words(self, digits: int) -> str:
+        """Where the effect lies: ``above 0``, ``86.51 to 87.01``."""
+        low, high = (f"{end:.{digits}g}" for end in self)
+        return f"below {high}" if self.low == -np.inf else f"above {low}" if self.high == np.inf else f"{low} to {high}"
+
 
 class Estimate(NamedTuple):
     """An effect with its standard error, which was estimated with so many degrees of freedom."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from iwae.reporting.claims.found import tallied
 from iwae.reporting.claims.verdicts import FAILS, NOT_RUN
+from iwae.reporting.statistics import Region
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
 
@@ -26,15 +27,10 @@ def _number(value: float | None, digits: int = 4) -> str:
 
 
 def _region(effect: dict[str, Any]) -> str:
-    """Where the claim says that an effect lies: ``above 0``, ``86.51 to 87.01``."""
-    low, high = (None if effect[bound] is None else f"{effect[bound]:.6g}" for bound in ("low", "high"))
-    if low is None:
-        return f"below {high}"
-    return f"above {low}" if high is None else f"{low} to {high}"
+    return Region(**{end: effect[end] for end in ("low", "high") if effect[end] is not None}).words(6)
 
 
 def _interval(ends: list[float] | None) -> str:
-    """The ends of an interval: ``86.51 to 87.01``."""
     return EMPTY if ends is None else " to ".join(f"{end:.5g}" for end in ends)
 
 

@@ -30,24 +30,12 @@ _VARIANTS = {
 
 @dataclass(frozen=True)
 class Part:
-    """One data set's part of a table.
-
-    Attributes:
-        study: The study.
-        rows: The rows of the data set.
-        models: The models that they are of.
-        measured: Those of them that were measured; notes are on these.
-    """
+    """One data set's rows of a table, the models that they are of, and those of them that were measured."""
 
     study: StudyResults
     rows: pd.DataFrame
     models: Sequence[Model]
     measured: Sequence[Model]
-
-    @property
-    def dataset(self) -> str:
-        """The data set."""
-        return self.rows.dataset.iloc[0]
 
     def known(self, name: str) -> bool:
         """Whether some row has a value in this column."""
@@ -75,8 +63,9 @@ class Part:
             departing: Other arguments of `comparison_lines`, which says how they depart.
         """
         lead = comparison_lines(departing.pop("models", self.models), consequence, **departing)
-        body = [line(row, shown) for _, row in self.rows.iterrows()]
-        return Table(title.format(self.dataset), lead, shown, body, notes(self) if self.measured else [])
+        body = [[column.cell(row) for column in shown] for _, row in self.rows.iterrows()]
+        title = title.format(self.rows.dataset.iloc[0])
+        return Table(title, lead, shown, body, notes(self) if self.measured else [])
 
 
 @dataclass(frozen=True)
@@ -119,8 +108,8 @@ class Sum:
 
     def sampled(self, study: StudyResults, kind: Kind) -> dict[str, Any]:
         """Its counts, from how many importance samples it is, and its columns."""
-        models = next(iter(self.of(study, kind).models.values()), ())
         section = QUANTITIES[self.quantity or self.name].section
+        models = study.of_kinds([kind], section)
         samples = models[0].settings(section)["samples"] if models else pd.NA
         return {**self.counts(study, kind), "samples": samples, **self(study, kind)}
 
@@ -176,19 +165,14 @@ def by_objective(rows: pd.DataFrame, keys: Sequence[str] = ORDER) -> pd.DataFram
     )
 
 
-def line(row: pd.Series, shown: Sequence[Column]) -> list[str]:
-    """A row's cells."""
-    return [column.cell(row) for column in shown]
-
-
 def keys(rows: pd.DataFrame, names: Sequence[str] = KIND) -> list[Column]:
     """Columns that name a row, and of how many seeds it is."""
-    return [_named(name, name == "objective") for name in names] + seeds(rows)
+    return [Column(name, _key(name), text=name == "objective") for name in names] + seeds(rows)
 
 
 def words(*names: str) -> list[Column]:
     """Columns of words."""
-    return [_named(name, text=True) for name in names]
+    return [Column(name, _key(name), text=True) for name in names]
 
 
 def several(rows: pd.DataFrame, *names: str) -> list[Column]:
@@ -196,17 +180,13 @@ def several(rows: pd.DataFrame, *names: str) -> list[Column]:
     return words(*(name for name in names if rows[name].nunique() > 1))
 
 
-def _named(name: str, text: bool) -> Column:
-    return Column(name, lambda row: _key(row[name]), text=text)
-
-
 def seeds(rows: pd.DataFrame) -> list[Column]:
     """The number of seeds, only where it is not the same for all rows that have one."""
-    return [_named("seeds", text=False)] if rows.seeds[rows.seeds > 0].nunique() > 1 else []
+    return [Column("seeds", _key("seeds"))] if rows.seeds[rows.seeds > 0].nunique() > 1 else []
 
 
-def _key(value: Any) -> str:
-    return OBJECTIVES[value].label if value in OBJECTIVES else str(value)
+def _key(name: str) -> Callable[[pd.Series], str]:
+    return lambda row: OBJECTIVES[row[name]].label if row[name] in OBJECTIVES else str(row[name])
 
 
 def grouped(shown: Sequence[Column], group: str) -> list[Column]:
@@ -267,7 +247,7 @@ def extreme_note(rows: pd.DataFrame, name: str, what: str, digits: int) -> list[
     if rows[name].isna().all():
         return []
     row = rows.loc[rows[name].abs().idxmax()]
-    kind = f"{_key(row.objective)} k = {row.k}, {counted(row.layers, 'layer')}"
+    kind = f"{OBJECTIVES[row.objective].label} k = {row.k}, {counted(row.layers, 'layer')}"
     return [f"{what}: {row[name]:+.{digits}f} nats ({kind})."]
 
 

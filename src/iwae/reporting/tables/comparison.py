@@ -12,7 +12,7 @@ from iwae.reporting.reference import paper, paper_row
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, tightness_lines
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells
-from iwae.reporting.tables.cells import NLL, Part, Sum, line, papers
+from iwae.reporting.tables.cells import NLL, Part, Sum, papers
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES, objectives_of
 
@@ -71,25 +71,24 @@ def _row(study: StudyResults, kind: Kind, objective: str) -> dict[str, Any]:
 
 def lay_out(part: Part) -> list[Table]:
     """A table of nll and active units, and one of the differences from the VAE."""
-    rows, dataset = part.rows, part.dataset
+    rows, dataset = part.rows, part.rows.dataset.iloc[0]
     named, values = cells.keys(rows.assign(seeds=0), ("layers", "k")), _values(part)
     objectives = [name for name in OBJECTIVES if name in set(rows.objective)]
     columns = [column for name in objectives for column in cells.grouped(values, OBJECTIVES[name].label)]
     body = []
     for _, group in rows.groupby(["layers", "k"]):
         found = {row.objective: row for _, row in group.iterrows()}
-        body.append(line(group.iloc[0], named))
+        body.append([column.cell(group.iloc[0]) for column in named])
         for name in objectives:
-            body[-1] += line(found[name], values) if name in found else [EMPTY] * len(values)
+            body[-1] += [column.cell(found[name]) if name in found else EMPTY for column in values]
     title = f"{_TITLES.get(dataset, f'Table 1: {dataset}')}, negative log-likelihood and active units"
     consequence = ORIENTATION if part.known("paper_nll") else NO_VALUES
     first, pairs = part.table(title, [], _notes, consequence), rows[rows.minus_vae.notna()]
-    if dataset == "mnist-static":
-        first = replace(first, lead=[_OWN, *first.lead])
-    first = replace(first, columns=[*named, *columns], rows=body)
+    lead = [*([_OWN] if dataset == "mnist-static" else []), *first.lead]
+    first = replace(first, lead=lead, columns=[*named, *columns], rows=body)
     if pairs.empty:
         return [first]
-    return [first, replace(_paired_table(replace(part, rows=pairs), consequence), lead=first.lead)]
+    return [first, replace(_paired_table(replace(part, rows=pairs), consequence), lead=lead)]
 
 
 def _values(part: Part) -> list[Column]:
