@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from iwae.evaluation.implicit import companions, measure, reconstructions
-from iwae.reporting.figures.implicit import implicit_log_density
+from iwae.reporting.figures.posteriors import implicit_log_density
 from iwae.study.measurements import ImplicitSettings
 
 

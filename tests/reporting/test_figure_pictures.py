@@ -7,7 +7,7 @@ import pytest
 from matplotlib.patches import Ellipse
 
 from iwae.reporting import figures
-from iwae.reporting.figures import images, pictures, posterior
+from iwae.reporting.figures import images, pictures, posteriors
 from iwae.reporting.study import StudyResults
 from iwae.study import manifest
 from iwae.study.specification import ModelSpec
@@ -60,7 +60,7 @@ def cells(frame, panel, place, part):
 
 @pytest.mark.parametrize("finest", [100, 20])
 def test_the_posterior_is_that_of_the_folder_normalised(varied, look, monkeypatch, finest):
-    monkeypatch.setattr(posterior, "_CELLS", finest)
+    monkeypatch.setattr(posteriors, "_CELLS", finest)
     frame, _ = look.drawn("posterior", varied)
     with np.load(varied / "mnist/l1-iwae-k5-z2/seed0/pictures.npz") as arrays:
         axes, log_joint = arrays["posterior_axes"][2].astype(float), arrays["posterior_log_joint"][2].astype(float)
@@ -74,9 +74,9 @@ def test_the_posterior_is_that_of_the_folder_normalised(varied, look, monkeypatc
     every = 60 // min(finest, 60)  # the synthetic grid has 60 points along each axis
     assert (np.diff(columns) == every).all() and (np.diff(rows) == every).all()
     expected = whole[np.ix_(rows, columns)]
-    large = expected > 1.1 * posterior.LEAST * expected.max()
+    large = expected > 1.1 * posteriors.LEAST * expected.max()
     np.testing.assert_allclose(density[large], expected[large], rtol=1e-3)  # four digits
-    assert (density[expected < 0.9 * posterior.LEAST * expected.max()] == 0).all()
+    assert (density[expected < 0.9 * posteriors.LEAST * expected.max()] == 0).all()
     assert density.sum() * steps.prod() * every**2 == pytest.approx(1, abs=0.02)  # less the tails
     np.testing.assert_allclose(cells(frame, "1 layer, IWAE k=5", 2, "mean")[0][0], mean, rtol=1e-6)
     np.testing.assert_array_equal(cells(frame, "1 layer, IWAE k=5", 2, "input")[0].ravel(), image)
@@ -86,7 +86,7 @@ def test_a_density_of_one_point_keeps_a_cell_of_zeros_about_it():
     axes = np.stack([np.linspace(0, 1, 5), np.linspace(2, 4, 5)])
     log_joint = np.full((5, 5), -800.0)
     log_joint[4, 1] = -90.0  # at the last row
-    density, (first, second) = posterior._thinned(posterior.normalised(log_joint, axes), axes)
+    density, (first, second) = posteriors._thinned(posteriors.normalised(log_joint, axes), axes)
     np.testing.assert_array_equal(density, [[0, 0, 0], [0, 8, 0]])  # a cell is 1/4 by 1/2
     assert (first.tolist(), second.tolist()) == ([0, 0.25, 0.5], [3.5, 4])
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from iwae.reporting.contrasts import Variance, WeightedMean, add, spread_over_images
+from iwae.reporting.contrasts import Variance, add, spread_over_images
+from iwae.reporting.quantities import Sample
 from iwae.reporting.statistics import (
     Estimate,
     Region,
@@ -105,9 +106,9 @@ def test_the_interval_lies_inside_where_one_claim_would_be_shown():
 def test_images_are_paired_as_far_as_means_share_them():
     one, other = np.random.default_rng(5).normal(size=(2, 50)) + np.random.default_rng(6).normal(0, 5, 50)
     indices = np.arange(50)
-    same = spread_over_images([WeightedMean(1.0, indices, one), WeightedMean(-0.5, indices[::-1], other[::-1])])
+    same = spread_over_images([(1.0, Sample("test", indices, one)), (-0.5, Sample("test", indices[::-1], other[::-1]))])
     assert same == pytest.approx(((one - 0.5 * other).var(ddof=1) / 50, 49))
-    apart = spread_over_images([WeightedMean(1.0, indices, one), WeightedMean(-0.5, indices + 50, other)])
+    apart = spread_over_images([(1.0, Sample("test", indices, one)), (-0.5, Sample("test", indices + 50, other))])
     assert apart == pytest.approx(((one.var() + 0.25 * other.var()) / 50 * 100 / 99, 99))
 
 

@@ -24,12 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def audit(results: Path, figures: Path, recomputation: Recomputation | None = None) -> list[str]:
-    """Audit a study: write ``audit.json``, ``audit.md`` and ``audit.html`` to its folder.
-
-    Args:
-        results: The study folder.
-        figures: The folder of its figures.
-        recomputation: How to measure the models afresh; None not to.
+    """Audit a study, its models measured afresh if asked for, and write the audit to its folder.
 
     Returns:
         The problems with the study's files, a sentence for each; none if it is whole. Verdicts are no problems.

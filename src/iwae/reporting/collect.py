@@ -1,6 +1,6 @@
 """``results.csv`` from the model folders of a study: one row for each model and quantity."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from iwae.errors import InputError
 from iwae.files import write_json
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.results import COLUMNS, CONFIGURATION, write_frame
-from iwae.reporting.study import Model, StudyResults, passes
+from iwae.reporting.study import StudyResults, passes
 from iwae.study import manifest
 from iwae.study.configuration import study_of
 from iwae.study.specification import ModelSpec
@@ -39,15 +39,10 @@ def write_results(
 
 
 def collect(study: StudyResults, names: Sequence[str], interim: bool = False) -> pd.DataFrame:
-    """The rows of ``results.csv``, in the order of `names`.
+    """The rows of ``results.csv``, in the order of `names`; arguments and meaning as for `write_results`.
 
     Every file of every step in a model's manifest is compared with it, pictures included, although none of the
     quantities is read from them: the figures show the pictures of some models only.
-
-    Args:
-        study: The study.
-        names: Names of its models, at least one.
-        interim: Whether models may be missing, and steps of those that are there.
 
     Raises:
         InputError: A file is missing or not the one its manifest describes, or a model lacks a step of the study.
@@ -56,29 +51,21 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
     for name in names:
         if name not in models and interim:
             continue
-        needed = set() if interim else {*_NEEDED, *study.sections_of(ModelSpec.parse(name))}
-        _check(study, name, models.get(name), needed)
-        model = models[name]
-        head = {
-            "study": study.folder.name,
-            **vars(model.spec),
-            "passes": passes(model.settings("training"), model.spec),
-        }
+        model, spec = models.get(name), ModelSpec.parse(name)
+        needed = () if interim else {*_NEEDED, *study.sections_of(spec)}
+        folder, found = study.folder / name, model.manifest if model else {}
+        for section in (section for section in manifest.SECTIONS if section in needed and section not in found):
+            raise InputError(
+                f"{folder / manifest.NAME} has no entry {section!r} of these weights under the settings of the study: "
+                "run that step for this model first."
+            )
+        for section in found:
+            for file in manifest.files_of(found, section):
+                manifest.checked_file(folder, section, file)
+        head = {"study": study.folder.name, **vars(spec), "passes": passes(model.settings("training"), spec)}
         for quantity, entry in QUANTITIES.items():
             if entry.collected and (found := measured(study, quantity, model)):
                 rows.append({**head, "quantity": quantity, "value": found.value, "se": found.se, "n": found.n})
     if not rows:
         raise InputError(f"no model of {study.folder} is named that is trained, such as mnist/l1-iwae-k5/seed0.")
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "se": float, "n": "Int64"})
-
-
-def _check(study: StudyResults, name: str, model: Model | None, needed: Iterable[str]) -> None:
-    folder, found = study.folder / name, model.manifest if model else {}
-    for section in (section for section in manifest.SECTIONS if section in needed and section not in found):
-        raise InputError(
-            f"{folder / manifest.NAME} has no entry {section!r} of these weights under the settings of the study: run "
-            "that step for this model first."
-        )
-    for section in found:
-        for file in manifest.files_of(found, section):
-            manifest.checked_file(folder, section, file)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from iwae.reporting.quantities import measured
+from iwae.reporting.quantities import Sample, measured
 from iwae.reporting.study import Kind, Model, StudyResults
 
 
@@ -21,14 +21,6 @@ class Variance(NamedTuple):
 
     value: float
     dof: float
-
-
-class WeightedMean(NamedTuple):
-    """A term of a sum: a weight, and the values (n,) of the images with these indices (n,), whose mean it is for."""
-
-    weight: float
-    indices: np.ndarray
-    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -40,8 +32,7 @@ class WeightedSum:
         models: The models of those seeds, by kind.
         missing: Kinds of which the study has no model, or not this quantity.
         by_seed: The sum of each seed, (seeds,).
-        over_images: For each data set and split whose images it is a mean over, the variance that comes from their
-            choice.
+        over_images: For each data set and split that it is a mean over, the variance from the choice of its images.
     """
 
     seeds: tuple[int, ...] = ()
@@ -82,13 +73,7 @@ def columns(name: str) -> tuple[str, str, str]:
 
 
 def weighted_sum(study: StudyResults, quantity: str, weights: Mapping[Kind, float]) -> WeightedSum:
-    """The weighted sum of a quantity over kinds of models, over the seeds that all of them have.
-
-    Args:
-        study: The study.
-        quantity: One of `quantities.QUANTITIES`.
-        weights: The weight of each kind.
-    """
+    """The weighted sum of one of `quantities.QUANTITIES` over kinds of models, over the seeds that all of them have."""
     found = {
         kind: {
             seed: (model, value)
@@ -101,10 +86,10 @@ def weighted_sum(study: StudyResults, quantity: str, weights: Mapping[Kind, floa
     seeds = tuple(sorted(set.intersection(*(set(models) for models in found.values()))))
     if missing or not seeds:
         return WeightedSum(missing=missing)
-    means: dict[tuple[str, str], list[WeightedMean]] = defaultdict(list)
+    means: dict[tuple[str, str], list[tuple[float, Sample]]] = defaultdict(list)
     for kind, weight in weights.items():
-        for split, indices, values in (sample for seed in seeds for sample in found[kind][seed][1].samples):
-            means[kind.dataset, split].append(WeightedMean(weight / len(seeds), indices, values))
+        for sample in (sample for seed in seeds for sample in found[kind][seed][1].samples):
+            means[kind.dataset, sample.split].append((weight / len(seeds), sample))
     return WeightedSum(
         seeds,
         {kind: tuple(found[kind][seed][0] for seed in seeds) for kind in weights},
@@ -115,14 +100,14 @@ def weighted_sum(study: StudyResults, quantity: str, weights: Mapping[Kind, floa
     )
 
 
-def spread_over_images(means: Sequence[WeightedMean]) -> Variance:
+def spread_over_images(means: Sequence[tuple[float, Sample]]) -> Variance:
     """The variance of a weighted sum of means over images of one split, drawn once for all the means that share them.
 
     What an image adds to the sum counts as one draw. Where all means are over the same images it is thus the variance
     of the sums of each image, over their number; means without a common image are independent.
     """
-    shares = [weight * (values - values.mean()) / len(values) for weight, _, values in means]
-    _, place = np.unique(np.concatenate([indices for _, indices, _ in means]), return_inverse=True)
+    shares = [weight * (values - values.mean()) / len(values) for weight, (_, _, values) in means]
+    _, place = np.unique(np.concatenate([sample.indices for _, sample in means]), return_inverse=True)
     by_image = np.bincount(place, weights=np.concatenate(shares))
     images = len(by_image)
     return Variance(float((by_image**2).sum()) * images / (images - 1), images - 1)

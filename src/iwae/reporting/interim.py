@@ -15,12 +15,8 @@ from iwae.study.configuration import study_of
 def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | None = None) -> None:
     """Make all that is made of a study from those of its models that are trained, as far as they are measured.
 
-    Nothing is trained or measured, and a study that trains meanwhile is not disturbed.
-
-    Args:
-        results: The study folder.
-        figures: The folder for its figures.
-        configuration: The configuration that asks for its models; None for the one in the folder.
+    Nothing is trained or measured, and a study that trains meanwhile is not disturbed. The `configuration` that asks
+    for its models is the one in the folder where none is given.
 
     Raises:
         InputError: The configuration is missing, no model is trained, or a file is not the one its manifest describes.

@@ -17,13 +17,7 @@ SURGERY_TERMS = ("reconstruction", "mutual_information", "index_gap", "marginal_
 
 
 class Sample(NamedTuple):
-    """The images of one split that a mean was taken over.
-
-    Attributes:
-        split: ``test`` or ``train``.
-        indices: Which images, (n,).
-        values: The value of each image, (n,), with the sign with which it enters the quantity.
-    """
+    """The images of one split that a mean was taken over, (n,), and the value of each, (n,)."""
 
     split: str
     indices: np.ndarray
@@ -31,14 +25,13 @@ class Sample(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A quantity of one model.
+    """A quantity of one model, with what of it has a meaning.
 
     Attributes:
         value: Its value.
-        samples: One for each split whose images it is a mean over, the value being the sum of these means; none for a
-            count.
-        n: Over how many images or draws it is a mean, or of how many units; None where that has no meaning.
-        se: Its standard error over these images or draws; None for what is no mean.
+        samples: One for each split whose images it is a mean over, the value being the sum of these means.
+        n: Over how many images or draws it is a mean, or of how many units.
+        se: Its standard error over these images or draws.
     """
 
     value: float
@@ -116,10 +109,10 @@ def _mean(signs: Mapping[str, int], study: StudyResults, model: Model) -> Measur
 
 def _minus(above: str, below: str, study: StudyResults, model: Model) -> Measured | None:
     """The mean difference of two samples over the images that they share; None where these are fewer than two."""
-    sections, readers = zip(*(_SAMPLES[name] for name in (above, below)), strict=True)
-    if not set(sections) <= set(model.manifest):
+    found = [_SAMPLES[name] for name in (above, below)]
+    if any(section not in model.manifest for section, _ in found):
         return None
-    first, second = (read(model) for read in readers)
+    first, second = (read(model) for _, read in found)
     images, one, other = np.intersect1d(first.indices, second.indices, return_indices=True)
     if len(images) < 2:
         return None
@@ -139,13 +132,9 @@ def _chopped_units(column: str, layer: int, study: StudyResults, model: Model) -
 
 
 def activities(study: StudyResults, model: Model, column: str = "shown") -> pd.DataFrame:
-    """Columns layer and activity of each unit of a model.
+    """Columns layer and activity of each unit of a model, by the text's definition or another `column`.
 
-    Args:
-        study: Its study.
-        model: The model.
-        column: ``activity``, by the text's definition; ``activity_authors``; or ``shown``, the one that stands beside
-            the paper's.
+    That is ``activity_authors``, or ``shown``: whichever stands beside the paper's.
     """
     table = model.table("activity")
     if column == "shown":

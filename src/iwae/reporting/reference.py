@@ -5,7 +5,6 @@ Its tables are read from ``reference.csv``, the ranges that its text gives from 
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
@@ -13,18 +12,14 @@ _TYPES = {"active_1": "Int64", "active_2": "Int64"}
 
 
 @cache
-def _table() -> pd.DataFrame:
-    return _read("reference.csv", dtype=_TYPES).fillna({"variation": ""})
+def _read(name: str) -> pd.DataFrame:
+    with (files(__package__) / name).open(encoding="utf-8") as stream:
+        return pd.read_csv(stream)
 
 
 @cache
-def _ranges() -> pd.DataFrame:
-    return _read("ranges.csv")
-
-
-def _read(name: str, **options: Any) -> pd.DataFrame:
-    with (files(__package__) / name).open(encoding="utf-8") as stream:
-        return pd.read_csv(stream, **options)
+def _table() -> pd.DataFrame:
+    return _read("reference.csv").astype(_TYPES).fillna({"variation": ""})
 
 
 def paper() -> pd.DataFrame:
@@ -48,16 +43,11 @@ def paper_row(dataset: str, layers: int, k: int, objective: str, variation: str 
 
 
 def paper_range(quantity: str, dataset: str) -> pd.Series | None:
-    """What the paper's text says of a quantity of all its models, or None where it says nothing.
-
-    Args:
-        quantity: ``generalization_gap`` (nll of test minus training images) or ``chopped_change`` (size of the change
-            of nll when the inactive units are removed), in nats.
-        dataset: A data set.
+    """What the text says of ``generalization_gap`` or ``chopped_change`` of all models, in nats; None for nothing.
 
     Returns:
         low and high (low is empty for a bound; where both are equal the text says "about"), source.
     """
-    table = _ranges()
+    table = _read("ranges.csv")
     rows = table[(table["quantity"] == quantity) & (table["dataset"] == dataset)]
     return None if rows.empty else rows.iloc[0]

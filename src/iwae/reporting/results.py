@@ -5,6 +5,8 @@ Columns of ``results.csv``: study, dataset, layers, objective, k, seed, variatio
 ``se`` is the standard error over n images (nll, nll_train, ess, chopped_change) or over the n Monte-Carlo draws made
 (terms of the surgery) and is empty for counts; for active units n is the number of units. chopped_change and the terms
 of the surgery are there where these steps were run.
+
+What cannot be read is an `InputError` here.
 """
 
 import json
@@ -25,11 +27,7 @@ _EMPTY = {column: [""] for column in ("value", "se", "n")}  # elsewhere, empty i
 
 
 def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
-    """The manifest of `folder`, which must be that of the model `spec`.
-
-    Raises:
-        InputError: The manifest is missing or damaged, or names another model.
-    """
+    """The manifest of `folder`, which must be that of the model `spec`."""
     content = manifest.read(folder)
     found = ModelSpec(**content["model"])
     if found != spec:
@@ -39,11 +37,7 @@ def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
-    """Read a ``configuration.json``.
-
-    Raises:
-        InputError: It is missing or damaged.
-    """
+    """The content of a ``configuration.json``."""
     if not Path(path).is_file():
         raise InputError(f"{path} is missing: run the step 'collect' with the study's configuration.")
     try:
@@ -62,11 +56,7 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_results(path: Path) -> pd.DataFrame:
-    """Read ``results.csv``.
-
-    Raises:
-        InputError: It is missing, empty, or has other columns.
-    """
+    """The rows of a ``results.csv``, at least one."""
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing: run the step 'collect' first.")

@@ -36,7 +36,7 @@ class Region(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """An effect with its standard error, which was estimated with so many degrees of freedom."""
+    """An effect with its standard error and the degrees of freedom of that."""
 
     value: float
     se: float
@@ -46,12 +46,9 @@ class Estimate(NamedTuple):
 def spread_over_seeds(values: Mapping[tuple[Hashable, int], float], blocks: bool) -> Variance | None:
     """The variance over seeds of one model's value, pooled over kinds of models; None where no seeds are repeated.
 
-    Least squares of value = mean of its kind (+ effect of its seed) + rest. With two kinds and `blocks` its variance
-    is half that of the differences in a paired t-test.
-
-    Args:
-        values: A value for each (kind, seed).
-        blocks: Whether what a seed adds to all kinds is taken out, as it cancels in differences between kinds.
+    Least squares of the value of each (kind, seed) = mean of its kind (+ effect of its seed) + rest. With `blocks` what
+    a seed adds to all kinds is taken out, as it cancels in differences between kinds: of two kinds the variance is half
+    that of the differences in a paired t-test.
     """
     kinds = sorted({kind for kind, _ in values}, key=str)
     seeds = sorted({seed for _, seed in values})
@@ -102,13 +99,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def power(below: float, above: float, dof: float, level: float) -> float:
-    """The chance to show that an effect lies in its region, a t-test at each bound.
+    """The chance to show that an effect lies in its region by a t-test of this level at each bound.
 
-    Args:
-        below: Distance of the effect from the region's lower bound, in standard errors; infinite for no bound.
-        above: Likewise from the upper bound.
-        dof: Degrees of freedom of the standard error.
-        level: Level of the tests.
+    The bounds lie so many standard errors `below` and `above` the effect, infinitely many where there is none.
     """
     quantiles = (np.arange(_POINTS) + 0.5) / _POINTS
     needed = stats.t.isf(level, dof) * np.sqrt(stats.chi2.ppf(quantiles, dof) / dof)
@@ -119,12 +112,8 @@ def power(below: float, above: float, dof: float, level: float) -> float:
 def detectable(se: float, dof: float, level: float, two_sided: bool) -> float:
     """The smallest distance from a bound at which an effect is shown to lie inside with a chance of 80%.
 
-    Args:
-        se: Standard error of the effect.
-        dof: Its degrees of freedom.
-        level: Level of the test.
-        two_sided: Whether there is a bound on the other side too, at the same distance: then the result is half the
-            width of the narrowest region that could be shown.
+    If `two_sided` there is a bound on the other side too, at the same distance: then the result is half the width of
+    the narrowest region that could be shown.
     """
 
     def lacking(distance: float) -> float:

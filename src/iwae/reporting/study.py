@@ -54,17 +54,12 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """One trained model of a study.
-
-    Attributes:
-        spec: Its specification.
-        folder: Its folder.
-        manifest: Its manifest, with those sections alone that are results of the study.
-    """
+    """One trained model of a study, and its manifest with those sections alone that are results of the study."""
 
     spec: ModelSpec
     folder: Path
     manifest: dict[str, Any]
+    _known: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def kind(self) -> Kind:
@@ -72,20 +67,11 @@ class Model:
         return Kind.of(self.spec)
 
     def settings(self, section: str) -> dict[str, Any]:
-        """The settings of one step.
-
-        Raises:
-            InputError: The step has not been run.
-        """
+        """The settings of one step; `InputError` where it has not been run."""
         if section not in self.manifest:
             path = self.folder / manifest.NAME
             raise InputError(f"{path} has no entry {section!r}: run that step for this model first.")
         return self.manifest[section]["settings"]
-
-    @property
-    def stages(self) -> int | None:
-        """Stages of the schedule that it ran; None where it has none."""
-        return self.settings("training").get("stages")
 
     @property
     def trained(self) -> dict[str, Any]:
@@ -105,14 +91,10 @@ class Model:
         return manifest.checked_file(self.folder, section, f"{section}.{kind}")
 
     def _once(self, name: Hashable, read: Callable[[], Any]) -> Any:
+        """What `read` gives, read once: a study is not expected to change while it is reported."""
         if name not in self._known:
             self._known[name] = read()
         return self._known[name]
-
-    @cached_property
-    def _known(self) -> dict[Hashable, Any]:
-        """What was read: a study is not expected to change while it is reported."""
-        return {}
 
 
 @dataclass(frozen=True)
@@ -137,13 +119,10 @@ class StudyResults:
 
     @classmethod
     def of(cls, folder: Path, names: Iterable[str], configured: StudyConfig | None = None) -> "StudyResults":
-        """The study in `folder` as its models' folders have it.
+        """The study in `folder` as the folders of the models of these names have it.
 
-        Args:
-            folder: The study folder.
-            names: Names of models, such as ``mnist/l1-iwae-k5/seed0``, that are there.
-            configured: What the configuration asks for: whatever else a model's folder holds counts as not there. None
-                if it is not known: then the study asks for what there is.
+        Whatever a folder holds beside what is `configured` counts as not there. Where that is not known the study asks
+        for what there is.
         """
         models = [_model(Path(folder), ModelSpec.parse(name), configured) for name in names]
         models = sorted((model for model in models if "training" in model.manifest), key=lambda one: _order(one.spec))
@@ -162,11 +141,7 @@ class StudyResults:
 
     @classmethod
     def open(cls, folder: Path) -> "StudyResults":
-        """The study in `folder`, as it was collected.
-
-        Raises:
-            InputError: ``results.csv`` is missing or damaged, or is not about the models in the folder.
-        """
+        """The study in `folder`, as it was collected; `InputError` where ``results.csv`` is not of these models."""
         folder = Path(folder)
         rows, path = read_results(folder / "results.csv"), folder / CONFIGURATION
         names = [ModelSpec(*keys).name for keys in rows[IDENTITY].drop_duplicates().itertuples(index=False, name=None)]

@@ -23,15 +23,7 @@ _CODE = ("git_commit", "source_sha256", "python", "torch", "numpy", "safetensors
 
 
 def write_summary(study: StudyResults, figures: Path) -> None:
-    """Write `summary_text` to ``README.md`` in a study's folder, and its seal if all of it is finished.
-
-    Args:
-        study: The study, in whose folder are all its tables.
-        figures: The folder of its figures.
-
-    Raises:
-        InputError: A table is missing, or a file of the study is missing or not as its manifest describes it.
-    """
+    """Write `summary_text` to ``README.md`` in a study's folder, and its seal if all of it is finished."""
     write_text(study.folder / "README.md", summary_text(study, figures))
     if study.unfinished:
         (study.folder / SEAL).unlink(missing_ok=True)
@@ -40,9 +32,12 @@ def write_summary(study: StudyResults, figures: Path) -> None:
 
 
 def summary_text(study: StudyResults, figures: Path, tables: Path | None = None) -> str:
-    """A study's README: what was done, the tables, and those of the figures that are in `figures`.
+    """A study's README: what was done, the tables, and those of the figures that are in the folder `figures`.
 
-    The tables are those in the folder `tables`, or in the study's own. Args and errors are those of `write_summary`.
+    The tables are those in the folder `tables`, or in the study's own.
+
+    Raises:
+        InputError: A table is missing, or a file of the study is missing or not as its manifest describes it.
     """
     results, figures = study.folder, Path(figures)
     text = render(
@@ -99,7 +94,5 @@ def _provenance(study: StudyResults) -> list[str]:
 
 def _counts(values: Iterable[Any]) -> str:
     """The distinct values, with how often each occurs where there are several."""
-    counts = Counter("unknown" if value is None else str(value) for value in values)
-    if len(counts) == 1:
-        return next(iter(counts))
-    return ", ".join(f"{value} ({counted(count, 'model')})" for value, count in sorted(counts.items()))
+    counts = sorted(Counter("unknown" if value is None else str(value) for value in values).items())
+    return ", ".join(f"{value} ({counted(count, 'model')})" if len(counts) > 1 else value for value, count in counts)

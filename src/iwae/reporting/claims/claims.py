@@ -10,20 +10,7 @@ from iwae.reporting.study import Kind
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim about one data set.
-
-    Attributes:
-        id: Its name, such as ``two-layers-mnist``.
-        text: What its paper claims, in our words, and what else must be said of this data set.
-        place: Where it does.
-        quantity: What is compared.
-        rule: The name of the function that says which effects it is about.
-        parameters: The rule's parameters.
-        test: When the claim is reproduced, in words.
-        dataset: The data set.
-        kind: The kind of model that it is about, where it is about one.
-        source: The paper that makes it; empty for the one that is replicated, Burda et al.
-    """
+    """A claim about one data set or kind of models, as ``claims.yaml`` explains it, with the parameters of its rule."""
 
     id: str
     text: str

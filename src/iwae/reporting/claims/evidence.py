@@ -6,20 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iwae.reporting.claims.convergence import third_of_the_passes
 from iwae.reporting.contrasts import Variance, WeightedSum, add, weighted_sum
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.statements import departures, is_complete, is_foreign
 from iwae.reporting.statistics import Estimate, Region, spread_over_seeds
 from iwae.reporting.study import Kind, Model, StudyResults
 
+_THIRD = (1 / 4, 1 / 2)  # of all passes: what still counts as a third
+
 
 class Contrast(NamedTuple):
-    """An effect that a claim is about: a weighted sum of one quantity over kinds of models, and where it must lie.
+    """An effect that a claim is about: a weighted sum of one of `QUANTITIES` over kinds of models.
 
     Attributes:
         label: What is compared, in words.
-        quantity: One of `QUANTITIES`.
+        quantity: Its quantity.
         weights: The weight of each kind.
         region: Where the claim says that the sum lies.
         paper: The paper's value of the sum, None if it gives none.
@@ -43,7 +44,7 @@ class Finding:
 
     Attributes:
         contrast: The contrast.
-        sum: Its sum over the seeds that all its kinds have; perhaps none.
+        sum: Its sum.
         comparable: Whether all models may be compared with the paper's.
         complete: Whether all models may be compared with each other, each trained to its end under a named protocol.
         estimate: The value with its whole error; None where the spread over seeds is not known.
@@ -76,15 +77,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A study, asked for contrasts.
-
-    Attributes:
-        study: The study.
-        whole: How many images each split of each data set has.
-        binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
-            of each data set, in nats; none where they are always the same.
-        taken_over: The data sets of which that was not measured, each with the one whose spread it was given.
-    """
+    """A study, asked for contrasts, and what `Claims` knows of each data set."""
 
     study: StudyResults
     whole: Mapping[str, Mapping[str, int]]
@@ -168,6 +161,20 @@ class Evidence:
             return None
         floor = QUANTITIES[contrast.quantity].step ** 2 / 12
         return Variance(max(pooled.value, floor), pooled.dof)
+
+
+def third_of_the_passes(study: StudyResults, kind: Kind) -> Kind | None:
+    """The kind of models that differ from `kind` by having had about a third of the passes; None if there are none."""
+    whole = study.training(kind).get("passes")
+    if whole is None:
+        return None
+    least, most = (share * whole for share in _THIRD)
+    shorter = {
+        other: passes
+        for other in study.by_kind
+        if (passes := other.spec.passes) and least <= passes <= most and other.without(f"p{passes}") == kind
+    }
+    return min(shorter, key=lambda other: abs(3 * shorter[other] - whole), default=None)
 
 
 def _on_other_bits(contrast: Contrast) -> bool:

@@ -34,15 +34,14 @@ class Verdict:
         findings: What the study says of each effect of a claim.
         checks: What it says of each model, for an identity.
         verdict: `REPRODUCED`, `REFUTED` or `UNDECIDED`; of an identity `HOLDS`, `FAILS` or `UNDECIDED`.
-        why: Why it is undecided, in keywords; none where it is decided.
+        why: Why it is undecided, in keywords.
         notes: What else must be known, in sentences.
         p: p of the hypothesis that the claim is false; None where nothing was tested.
         p_against: p of the hypothesis that it is true.
         adjusted: `p` by Holm's correction over all claims of the family that were tested in the study.
         adjusted_against: `p_against` likewise.
-        under: The protocols and the seeds that it rests on, such as ``efficient, 3 seeds``; empty where nothing was
-            measured.
-        power: What could have been shown, a sentence; empty for a decided claim, an identity and a study not read.
+        under: The protocols and the seeds that it rests on, such as ``efficient, 3 seeds``.
+        power: What could have been shown of an undecided claim, a sentence.
     """
 
     claim: Claim
@@ -61,17 +60,22 @@ class Verdict:
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     """The verdict on each claim, corrected for the number of claims of its family that could be tested."""
-    assessed = [_assess(claim, evidence) for claim in claims]
-    decided = {}
+    verdicts = {claim.id: _assess(claim, evidence) for claim in claims}
     for name in FAMILIES:
-        members = [verdict for verdict in assessed if family(verdict.claim) == name]
-        decided |= {verdict.claim.id: verdict for verdict in _corrected(members)}
-    return [decided[claim.id] for claim in claims]
+        members = [verdict for verdict in verdicts.values() if family(verdict.claim) == name]
+        verdicts |= {verdict.claim.id: verdict for verdict in _corrected(members)}
+    return list(verdicts.values())
 
 
 def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     """Whether each identity holds."""
-    return [_examined(identity, evidence) for identity in identities]
+    verdicts = []
+    for identity in identities:
+        try:
+            verdicts.append(_checked(identity, tuple(CHECKS[identity.rule](evidence, identity))))
+        except UNREADABLE as error:
+            verdicts.append(Verdict(identity, why=(UNREAD,), notes=(reason(error),)))
+    return verdicts
 
 
 def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
@@ -86,13 +90,11 @@ def family(claim: Claim) -> str:
 
 def _corrected(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts of one family, decided."""
-    tested = [place for place, verdict in enumerate(verdicts) if verdict.p is not None]
-    adjusted = holm([verdicts[place].p for place in tested])
-    against = holm([verdicts[place].p_against for place in tested])
-    for place, *both in zip(tested, adjusted, against, strict=True):
-        verdicts[place] = _decided(verdicts[place], *both)
+    tested = [verdict for verdict in verdicts if verdict.p is not None]
+    adjusted = zip(holm([each.p for each in tested]), holm([each.p_against for each in tested]), strict=True)
+    decided = [verdict if verdict.p is None else _decided(verdict, *next(adjusted)) for verdict in verdicts]
     level = LEVEL / max(1, len(tested))
-    return [replace(verdict, power=_power(verdict, level)) for verdict in verdicts]
+    return [replace(verdict, power=_power(verdict, level)) for verdict in decided]
 
 
 def _assess(claim: Claim, evidence: Evidence) -> Verdict:
@@ -104,13 +106,6 @@ def _assess(claim: Claim, evidence: Evidence) -> Verdict:
         return Verdict(claim, why=(UNREAD,), notes=(reason(error),))
     assumptions = dict.fromkeys(note for contrast in contrasts for note in evidence.assumptions(contrast))
     return replace(verdict, notes=(*verdict.notes, *assumptions))
-
-
-def _examined(identity: Claim, evidence: Evidence) -> Verdict:
-    try:
-        return _checked(identity, tuple(CHECKS[identity.rule](evidence, identity)))
-    except UNREADABLE as error:
-        return Verdict(identity, why=(UNREAD,), notes=(reason(error),))
 
 
 def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
@@ -158,7 +153,7 @@ def _departing(claim: Claim, findings: Sequence[Finding]) -> list[Model]:
 
 
 def _departure(models: Sequence[Model]) -> str:
-    if any(model.stages not in (None, SCHEDULE_STAGES) for model in models):
+    if any(model.settings("training").get("stages", SCHEDULE_STAGES) != SCHEDULE_STAGES for model in models):
         return CUT
     return FOREIGN if all(map(is_foreign, models)) else UNLIKE
 

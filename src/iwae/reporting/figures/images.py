@@ -1,15 +1,13 @@
-"""Figures that are images, one beside the other: of models, of test images, of weights, of pseudo-inputs."""
+"""Figures that are images, one beside the other: of models, of test images, of weights."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from iwae.reporting.figures.pictures import beside_inputs, image_rows, pixels_of, show, shown, squares, tiled
-from iwae.reporting.figures.prior_samples import firsts
+from iwae.reporting.figures.pictures import Drawing, beside_inputs, image_rows, pixels_of, show, shown, squares
 from iwae.reporting.figures.style import WIDTH, canvas
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.study import manifest
@@ -17,16 +15,6 @@ from iwae.study import manifest
 SAMPLES = 64  # images of a panel at most
 WEIGHTS = 36
 LAST_LAYER = "px.logits.weight"  # (200, 784): a row for each unit of the decoder's last hidden layer
-_ROWS = 5  # pseudo-inputs of a panel
-_COLUMNS = 10  # a pseudo-input and the images that `evaluation.prior_pictures` draws from it
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """A figure: its frame from a study and the kinds of models that it is about, and the drawing from the frame."""
-
-    data: Callable[[StudyResults, Sequence[Kind]], pd.DataFrame]
-    draw: Callable[[pd.DataFrame], Figure]
 
 
 def _samples(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -38,7 +26,7 @@ def _samples(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def _weights(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The decoder's last weights of the most used hidden units: the rows of largest norm, largest first."""
-    parts = []
+    parts = [pd.DataFrame()]  # no more where all lost their weights on purpose
     there = (item for item in shown(study, kinds, "training").items() if not manifest.is_stripped(item[1].manifest))
     for title, model in there:
         weight = load_file(manifest.checked_file(model.folder, "training", manifest.WEIGHTS))[LAST_LAYER]
@@ -47,7 +35,7 @@ def _weights(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
         frame = image_rows(title, weight[units].round(4))
         frame.insert(2, "unit", units)
         parts.append(frame)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()  # all lost their weights on purpose
+    return pd.concat(parts, ignore_index=True)
 
 
 def _reconstructions(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -57,21 +45,12 @@ def _reconstructions(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame
 
 def _picked(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Binarized test images and, for each model and k, the Bernoulli means of one draw of q_EW; 0 to 255."""
-    return beside_inputs(shown(study, kinds, "implicit"), "implicit", _by_k)
 
+    def by_k(title: str, model: Model, means: np.ndarray) -> dict[str, np.ndarray]:
+        ks = model.settings("implicit")["ks"]
+        return {f"{title}\none of {k}": images for k, images in zip(ks, means, strict=True)}
 
-def _by_k(title: str, model: Model, means: np.ndarray) -> dict[str, np.ndarray]:
-    return {f"{title}\none of {k}": images for k, images in zip(model.settings("implicit")["ks"], means, strict=True)}
-
-
-def _pseudo_inputs(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """Grey levels, 0 to 255, row after row: a pseudo-input, then Bernoulli means of images drawn with z ~ q(z|u)."""
-    parts = []
-    for title, model in firsts(study, kinds).items():
-        arrays = model.arrays("pictures", ["pseudo_inputs", "pseudo_samples"])
-        lines = np.concatenate([arrays["pseudo_inputs"][:, None], arrays["pseudo_samples"]], axis=1)[:_ROWS]
-        parts.append(image_rows(title, lines.reshape(-1, lines.shape[-1])))
-    return pd.concat(parts, ignore_index=True)
+    return beside_inputs(shown(study, kinds, "implicit"), "implicit", by_k)
 
 
 def _rows(frame: pd.DataFrame) -> Figure:
@@ -84,10 +63,7 @@ def _rows(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-samples = Gallery(_samples, lambda frame: squares(frame, lambda image: (0, 255)))
+samples = Drawing(_samples, lambda frame: squares(frame, lambda image: (0, 255)))
 # Mid-grey is zero, and each image has its own scale.
-weights = Gallery(_weights, lambda frame: squares(frame, lambda image: (-np.abs(image).max(), np.abs(image).max())))
-reconstructions, picked = Gallery(_reconstructions, _rows), Gallery(_picked, _rows)
-pseudo_inputs = Gallery(
-    _pseudo_inputs, lambda frame: tiled(frame, (WIDTH, 0.5 * WIDTH * _ROWS / _COLUMNS + 0.3), 2, _COLUMNS)
-)
+weights = Drawing(_weights, lambda frame: squares(frame, lambda image: (-np.abs(image).max(), np.abs(image).max())))
+reconstructions, picked = Drawing(_reconstructions, _rows), Drawing(_picked, _rows)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,13 @@ from iwae.reporting.study import Kind, Model, StudyResults
 
 EDGE = 28  # pixels
 PIXELS = [f"pixel_{number}" for number in range(EDGE * EDGE)]
+
+
+class Drawing(NamedTuple):
+    """A figure of a module that has several: its frame, from a study and the kinds of models, and the drawing of it."""
+
+    data: Callable[[StudyResults, Sequence[Kind]], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
 
 
 def shown(study: StudyResults, kinds: Sequence[Kind], section: str) -> dict[str, Model]:
@@ -49,12 +56,9 @@ def firsts(models: Sequence[Model]) -> dict[str, Model]:
 
 
 def beside_inputs(models: Mapping[str, Model], section: str, rows_of: Callable) -> pd.DataFrame:
-    """The test images that models were shown, once for each data set, and what `rows_of` gives of each model.
+    """The test images that models were shown, once for each data set, and their reconstructions in a section's arrays.
 
-    Args:
-        models: The models by title.
-        section: The section of the manifest whose arrays ``inputs`` and ``reconstructions`` are shown.
-        rows_of: From a title, a model and its reconstructions to these by the name of their panel.
+    `rows_of` makes of a title, a model and its reconstructions these by the name of their panel.
     """
     parts = {}
     for title, model in models.items():

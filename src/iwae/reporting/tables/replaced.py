@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from iwae.reporting.contrasts import WeightedMean, columns, spread_over_images
+from iwae.reporting.contrasts import columns, spread_over_images
+from iwae.reporting.quantities import Sample
 from iwae.reporting.statements import listed
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells
@@ -49,7 +50,7 @@ def _gain(models: Sequence[Model], split: str, prior: str, measure: str) -> dict
         return dict.fromkeys(named, float("nan"))
     arrays = [model.arrays("replaced", (images, gains)) for model in models]
     means = pd.Series([array[gains].mean(dtype=float) for array in arrays])
-    shares = [WeightedMean(1 / len(models), array[images], array[gains].astype(float)) for array in arrays]
+    shares = [(1 / len(models), Sample(split, array[images], array[gains].astype(float))) for array in arrays]
     return dict(zip(named, (means.mean(), spread_over_images(shares).value ** 0.5, means.std()), strict=True))
 
 

@@ -12,17 +12,11 @@ from iwae.reporting.verify import integrity, rebuild, seal
 
 @dataclass(frozen=True)
 class Inspection:
-    """One part of the integrity checks.
-
-    Attributes:
-        title: What was compared with what, in a few words.
-        compared: How much was compared, a sentence.
-        problems: A sentence for each problem, with the file in it.
-    """
+    """One part of the integrity checks: how much was compared with what, and a sentence for each problem."""
 
     title: str
     compared: str
-    problems: tuple[str, ...]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,13 +24,11 @@ class Recomputation:
     """How models are measured afresh.
 
     Attributes:
-        images: Test images of each model, evenly spaced over those measured, and draws of its surgery.
+        images: Test images of each model, evenly spaced over those measured, and draws of its surgery; at least 2, to
+            tell an error.
         data: The data folder.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: CPU threads.
-
-    Raises:
-        InputError: There are too few images to tell an error.
     """
 
     images: int
@@ -63,15 +55,19 @@ def inspect(results: Path, figures: Path, study: StudyResults | str | None = Non
     known = study if isinstance(study, StudyResults) else None
     # What a sealed study lacks is lost, and not still to be run.
     missing = known.unfinished if known and not (results / seal.NAME).is_file() else []
-    inspections = [_sealed(results, len(missing))]
+    title = f"Seal, {seal.NAME}"
+    if missing:
+        sealed = Inspection(title, f"nothing: {len(missing)} models are not run yet, and are left out here.")
+    else:
+        sealed = _inspected(title, "every file with its SHA-256 there.", lambda: seal.check(results))
     try:
         asked = integrity.configured(results)
     except InputError as error:
         lost = "nothing, since the configuration cannot be read."
-        return [*inspections, Inspection("Models, tables and figures", lost, (str(error),))]
+        return [sealed, Inspection("Models, tables and figures", lost, (str(error),))]
     finished = replace(asked, models=tuple(spec for spec in asked.models if spec not in missing))
     return [
-        *inspections,
+        sealed,
         _inspected(
             "Models",
             f"the files of {len(finished.models)} models with their manifests, the manifests with the configuration, "
@@ -90,14 +86,6 @@ def inspect(results: Path, figures: Path, study: StudyResults | str | None = Non
             lambda: rebuild.problems(results, figures, asked, known, interim=bool(missing)),
         ),
     ]
-
-
-def _sealed(results: Path, missing: int) -> Inspection:
-    if missing:
-        return Inspection(
-            f"Seal, {seal.NAME}", f"nothing: {missing} models are not run yet, and are left out here.", ()
-        )
-    return _inspected(f"Seal, {seal.NAME}", "every file with its SHA-256 there.", lambda: seal.check(results))
 
 
 def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> Inspection:

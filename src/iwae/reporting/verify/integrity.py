@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
@@ -19,7 +16,7 @@ from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configu
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify.agreement import disagreements, one_file_of_several
 from iwae.reporting.verify.seal import NAME as SEAL
-from iwae.reporting.verify.seal import outermost
+from iwae.reporting.verify.seal import outermost, visible
 from iwae.study import configuration, manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import differences
@@ -29,7 +26,6 @@ from iwae.study.status import FILES
 AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
 TABLE_KINDS = ("csv", "md", "html", "tex")
 PICTURES = ("pdf", "png")
-ROUNDING = 1e-4  # nats: per-image values are kept in float32, their mean was taken before
 _OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", SEAL, *AUDIT_FILES}
 _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
 
@@ -37,8 +33,7 @@ _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data s
 def configured(results: Path) -> configuration.StudyConfig:
     """The study as ``configuration.json`` in `results` describes it.
 
-    Raises:
-        InputError: The file is missing or damaged, or describes another study.
+    `InputError` where that is missing or damaged, or describes another study.
     """
     path = results / CONFIGURATION
     try:
@@ -80,7 +75,6 @@ def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyCo
     for found in sorted(folder.iterdir()):
         if found.name not in known | {manifest.NAME} and not found.name.startswith("."):
             yield f"{found} is unknown: {path.name} does not list it; delete it."
-    yield from _mean_problems(folder, content)
     yield from disagreements(folder, spec, content)
 
 
@@ -123,22 +117,6 @@ def _data_agreement(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]
             yield f"{results / spec.name / manifest.NAME}: its data files are not those of {reference.name}."
 
 
-def _mean_problems(folder: Path, content: dict[str, Any]) -> Iterator[str]:
-    """Whether the means in ``likelihood.csv`` are those of the per-image values in ``likelihood.npz``."""
-    curve = pd.read_csv(folder / "likelihood.csv")
-    last, samples = curve[curve.k == curve.k.max()].set_index("split"), curve.k.max()
-    with np.load(folder / "likelihood.npz") as arrays:
-        for split in ("test", "train"):
-            values = arrays[split].astype(np.float64)
-            found = {"bound": values.mean(), "se_images": values.std(ddof=1) / np.sqrt(len(values))}
-            for column, value in found.items():
-                if not abs(last.loc[split, column] - value) < ROUNDING:
-                    yield (
-                        f"{folder / 'likelihood.csv'}: {column} of {split} at k = {samples} is "
-                        f"{last.loc[split, column]:.6f}, by likelihood.npz it is {value:.6f}."
-                    )
-
-
 def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig) -> Iterator[str]:
     """Files of a study's two folders that are none of its own: of another model, a table or a figure it does not have.
 
@@ -152,16 +130,10 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
         *(results / name for item in drawn.values() for name in item.beside),
     }
     models = set(folders)
-    found = [file for root in (results, figures) for file in _visible(root)]
+    found = [file for root in (results, figures) for file in visible(root)]
     unknown = [file for file in found if file not in known and models.isdisjoint(file.parents)]
     for place in outermost(unknown, [results, figures, *folders]):
         yield (
             f"{place} is unknown: it is no model, table or figure of {CONFIGURATION}; delete it, or ask for it in the "
             "configuration."
         )
-
-
-def _visible(root: Path) -> Iterator[Path]:
-    for path in root.rglob("*"):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts):
-            yield path

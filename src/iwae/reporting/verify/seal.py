@@ -1,7 +1,7 @@
 """The seal of a study: the SHA-256 of each file that it consists of, as coreutils' ``sha256sum --check`` reads it."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iwae.errors import InputError
@@ -12,14 +12,7 @@ _UNSEALED = (NAME, "report.html", "audit.*")  # the seal, and what is made of a 
 
 
 def seal(results: Path, figures: Path) -> None:
-    """Write ``results/SHA256SUMS``, a line for each file of a study, with its path relative to `results`.
-
-    Hidden files, such as locks, are no part of a study.
-
-    Args:
-        results: The study folder, with the folders of its models.
-        figures: The folder of its figures.
-    """
+    """Write ``results/SHA256SUMS``, a line for each file of a study, with its path relative to `results`."""
     results = Path(results)
     files = [*_files(results), *_files(Path(figures), recursive=False)]
     lines = [f"{sha256(file)}  {_relative(file, results)}\n" for file in sorted(files)]
@@ -61,8 +54,7 @@ def outermost(files: Iterable[Path], known: Iterable[Path]) -> list[Path]:
 def read(results: Path) -> dict[str, str]:
     """The SHA-256 of each sealed file by its path relative to `results`.
 
-    Raises:
-        InputError: There is no seal, or a line of it is not of the form of ``sha256sum``.
+    `InputError` where there is no seal, or a line of it is not of the form of ``sha256sum``.
     """
     path = Path(results) / NAME
     if not path.is_file():
@@ -76,17 +68,17 @@ def read(results: Path) -> dict[str, str]:
     return sums
 
 
+def visible(folder: Path, recursive: bool = True) -> Iterator[Path]:
+    """The files below a folder, or in it; hidden ones, such as locks, are no part of a study."""
+    for path in folder.rglob("*") if recursive else folder.glob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
 def _files(folder: Path, recursive: bool = True) -> list[Path]:
-    """The files of a study in one of its folders."""
-    if not folder.is_dir():
-        return []
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    return [path for path in found if path.is_file() and not _is_apart(path, folder)]
-
-
-def _is_apart(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return hidden or (path.parent == folder and any(path.match(pattern) for pattern in _UNSEALED))
+    """The files of a folder that a seal is of."""
+    found = visible(folder, recursive)
+    return [path for path in found if path.parent != folder or not any(path.match(each) for each in _UNSEALED)]
 
 
 def _relative(path: Path, results: Path) -> str:

@@ -1,4 +1,9 @@
-"""The true posterior of training images and its approximation, in models with two latent units (paper, appendix C)."""
+"""The true posterior of training images beside q and q_EW, in models with two latent units.
+
+``posterior`` is as in the paper's appendix C, ``implicit`` after Cremer, Morris & Duvenaud (2017). A row of their
+frames is a line of a panel, its values in cell_0, cell_1, ...; ``part`` says what it is of, ``y`` is its second
+coordinate, and the line ``h1_1`` has the first coordinates of the cells.
+"""
 
 from collections.abc import Sequence
 
@@ -11,28 +16,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.figures.pictures import EDGE, firsts, show
-from iwae.reporting.figures.style import WIDTH, legend_below
+from iwae.reporting.figures.pictures import EDGE, Drawing, firsts, show
+from iwae.reporting.figures.style import WIDTH, canvas, legend_below
 from iwae.reporting.study import Kind, StudyResults
 
 LEAST = 1e-3  # of a panel's largest density: what is lower is drawn as zero
 CONTOURS = (1, 2)  # deviations of q
+IMAGE = 0  # the image that `implicit` shows
 _CELLS = 100  # of a panel along each axis at most: of a finer grid every second point is shown, or every third, ...
 _DIGITS = 4  # of the density
+_FEWER_CELLS, _FEWER_DIGITS = 60, 3  # in `implicit`
 _MARGIN = 0.04  # of a panel, about what it shows
 _ARRAYS = ("axes", "log_joint", "mean", "deviation", "inputs", "reconstructions")
 _LINE = {"edgecolor": "C1", "linewidth": 0.8, "facecolor": "none"}
-DENSITY = {"cmap": "Blues", "origin": "lower"}  # of images of it
+_DENSITY = {"cmap": "Blues", "origin": "lower"}  # of images of it
 _POWER = 0.5  # of the density, for its colour, the square root: small modes and tails are seen beside a sharp peak
 
 
-def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """What the panels show: a row for each line of an image, its values in cell_0, cell_1, ...
+def _posterior(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
+    """What the panels of each model and image, which ``place`` counts, show.
 
-    The column ``part`` says what a line is of. ``density`` is the true posterior p(h|x), normalised on the whole grid
-    of its image, at the second coordinate ``y`` of h; the line ``h1_1`` has the first coordinates of its cells.
-    ``mean`` and ``deviation`` are those of q(h|x). ``input`` and ``reconstruction`` are lines of pixels, 0 to 255, with
-    their number ``y``. ``place`` counts the images.
+    ``density`` is the true posterior p(h|x), normalised on the whole grid of its image; ``mean`` and ``deviation`` are
+    those of q(h|x); ``input`` and ``reconstruction`` are lines of pixels, 0 to 255, with their number ``y``.
     """
     parts = []
     for title, model in firsts(study.of_kinds(kinds, "pictures")).items():
@@ -50,11 +55,11 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
                 "input": (image.reshape(EDGE, EDGE), range(EDGE)),
                 "reconstruction": (reconstruction.reshape(EDGE, EDGE), range(EDGE)),
             }
-            parts += [lines_of(title, place, part, values, heights) for part, (values, heights) in lines.items()]
+            parts += [_lines(title, place, part, values, heights) for part, (values, heights) in lines.items()]
     return pd.concat(parts, ignore_index=True)
 
 
-def lines_of(panel: str, place: int, part: str, values: np.ndarray, heights: object) -> pd.DataFrame:
+def _lines(panel: str, place: int, part: str, values: np.ndarray, heights: object) -> pd.DataFrame:
     """Rows with the lines of an array (lines, cells), in cell_0, cell_1, ..., and with ``y`` of each."""
     frame = pd.DataFrame(values, columns=[f"cell_{number}" for number in range(values.shape[1])])
     for position, (name, value) in enumerate({"panel": panel, "place": place, "part": part, "y": heights}.items()):
@@ -63,14 +68,10 @@ def lines_of(panel: str, place: int, part: str, values: np.ndarray, heights: obj
 
 
 def normalised(log_joint: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """The density p(h|x) on a grid, from log p(x, h) there.
+    """The density p(h|x) on a grid, (P, P), which times the area of a cell sums to 1.
 
-    Args:
-        log_joint: log p(x, h), (P, P), row i the second coordinate.
-        axes: Coordinates of the columns and of the rows, (2, P).
-
-    Returns:
-        (P, P), which times the area of a cell sums to 1.
+    `log_joint` is log p(x, h) there, (P, P), row i the second coordinate; `axes` has the coordinates of the columns and
+    of the rows, (2, P).
     """
     density = np.exp(log_joint - log_joint.max())
     return density / (density.sum() * _steps(axes).prod())
@@ -85,14 +86,20 @@ def _thinned(density: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, list[np
     """What is drawn of a density, to some digits, and its axes: what is above zero, and a cell of zeros about it."""
     every = -(-len(density) // _CELLS)
     density, axes = density[::every, ::every], axes[:, ::every]
-    density = np.where(density < LEAST * density.max(), 0, density)
+    density = _rounded(density, _DIGITS)
     found = (np.flatnonzero(density.any(axis)) for axis in (0, 1))
     columns, rows = (slice(max(0, used[0] - 1), used[-1] + 2) for used in found)
-    digits = np.vectorize(lambda value: float(f"{value:.{_DIGITS}g}"))
-    return digits(density[rows, columns]), [axes[0, columns], axes[1, rows]]
+    return density[rows, columns], [axes[0, columns], axes[1, rows]]
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def _rounded(density: np.ndarray, digits: int) -> np.ndarray:
+    """A density to some digits, zero where it would not be seen."""
+    return np.vectorize(lambda value: float(f"{value:.{digits}g}"))(
+        np.where(density < LEAST * density.max(), 0, density)
+    )
+
+
+def _draw_posterior(frame: pd.DataFrame) -> Figure:
     """A row for each model, a column for each image: density and contours of q, above them image and reconstruction."""
     panels, places = list(dict.fromkeys(frame.panel)), sorted(set(frame.place))
     width = WIDTH / len(places)
@@ -116,20 +123,20 @@ def draw(frame: pd.DataFrame) -> Figure:
 def _panel(above: Axes, axes: Axes, frame: pd.DataFrame) -> None:
     """Image and reconstruction above, and density and contours below."""
     parts = {part: lines.dropna(axis=1, how="all") for part, lines in frame.groupby("part")}
-    show(above, np.stack([cells_of(parts[part]) for part in ("input", "reconstruction")]), 2)
-    density, cells = cells_of(parts["density"]), (cells_of(parts["h1_1"])[0], parts["density"].y.to_numpy())
+    show(above, np.stack([_cells(parts[part]) for part in ("input", "reconstruction")]), 2)
+    density, cells = _cells(parts["density"]), (_cells(parts["h1_1"])[0], parts["density"].y.to_numpy())
     half = _steps(cells) / 2
     ends = np.array([(cell[0], cell[-1]) for cell in cells]) + half[:, None] * (-1, 1)
-    axes.imshow(density, extent=ends.ravel(), norm=PowerNorm(_POWER, vmin=0), interpolation="auto", **DENSITY)
-    axes.set_facecolor(colormaps[DENSITY["cmap"]](0.0))
-    mean, deviation = (cells_of(parts[part])[0] for part in ("mean", "deviation"))
+    axes.imshow(density, extent=ends.ravel(), norm=PowerNorm(_POWER, vmin=0), interpolation="auto", **_DENSITY)
+    axes.set_facecolor(colormaps[_DENSITY["cmap"]](0.0))
+    mean, deviation = (_cells(parts[part])[0] for part in ("mean", "deviation"))
     for number in CONTOURS:
         axes.add_patch(Ellipse(mean, *(2 * number * deviation), **_LINE))
     axes.set(**dict(zip(("xlim", "ylim"), _view(ends, mean, CONTOURS[-1] * deviation), strict=True)))
-    few_ticks(axes)
+    _few_ticks(axes)
 
 
-def few_ticks(axes: Axes) -> None:
+def _few_ticks(axes: Axes) -> None:
     """Two small ticks along each axis, and no lines across the panel."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(2))
@@ -144,6 +151,61 @@ def _view(ends: np.ndarray, mean: np.ndarray, reach: np.ndarray) -> np.ndarray:
     return (low + high)[:, None] / 2 + half * np.array([-1, 1])
 
 
-def cells_of(lines: pd.DataFrame) -> np.ndarray:
+def _cells(lines: pd.DataFrame) -> np.ndarray:
     """The cells of some lines, (lines, cells)."""
     return lines.filter(regex=r"^cell_").to_numpy(dtype=np.float64)
+
+
+def _implicit(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
+    """The densities of an image on its grid; ``part`` is ``posterior`` or ``k = ...``."""
+    found, parts = study.of_kinds(kinds, "implicit"), []
+    for title, model in firsts([model for model in found if "pictures" in model.manifest]).items():
+        pictures = model.arrays("pictures", [f"posterior_{name}" for name in _ARRAYS[:4]])
+        axes, log_joint, mean, deviation = (pictures[f"posterior_{name}"][IMAGE].astype(float) for name in _ARRAYS[:4])
+        every = -(-len(log_joint) // _FEWER_CELLS)
+        axes, log_joint = axes[:, ::every], log_joint[::every, ::every]
+        log_q = gaussian_log_density(axes, mean, deviation)
+        sums = model.arrays("implicit", ["companions"])["companions"][:, :, IMAGE].astype(float)
+        shown = {"posterior": log_joint}
+        for k, log_t in zip(model.settings("implicit")["ks"], sums, strict=True):
+            shown[f"k = {k}"] = implicit_log_density(log_joint, log_q, log_t, k)
+        parts.append(_lines(title, IMAGE, "h1_1", axes[:1], [np.nan]))
+        for part, values in shown.items():
+            density = _rounded(normalised(values, axes), _FEWER_DIGITS)
+            parts.append(_lines(title, IMAGE, part, density, axes[1]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def gaussian_log_density(axes: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Log N(z; mean, diag(deviation^2)) on a grid with these axes (2, P): (P, P), row i the second coordinate."""
+    first, second = -0.5 * ((axes - mean[:, None]) / deviation[:, None]) ** 2
+    return first[None, :] + second[:, None] - np.log(deviation).sum() - np.log(2 * np.pi)
+
+
+def implicit_log_density(log_joint: np.ndarray, log_q: np.ndarray, log_t: np.ndarray, k: int) -> np.ndarray:
+    """Log q_EW(z) = log p(x, z) + log E[k / (w(z) + T)] on a grid, from log p(x, z), log q(z) and draws of log T."""
+    terms = -np.logaddexp((log_joint - log_q)[..., None], log_t)
+    return log_joint + np.log(k) + np.logaddexp.reduce(terms, axis=-1) - np.log(terms.shape[-1])
+
+
+def _draw_implicit(frame: pd.DataFrame) -> Figure:
+    """A row for each model, a column for the posterior and for each k."""
+    panels = list(dict.fromkeys(frame.panel))
+    parts = [part for part in dict.fromkeys(frame.part) if part != "h1_1"]
+    height = (WIDTH / len(parts) + 0.15) * len(panels)
+    figure, axes = canvas(WIDTH, height, len(panels), len(parts))
+    for row, panel in enumerate(panels):
+        lines = frame[frame.panel == panel]
+        across = _cells(lines[lines.part == "h1_1"].dropna(axis=1, how="all"))[0]
+        for column, part in enumerate(parts):
+            shown = lines[lines.part == part].dropna(axis=1, how="all")
+            axis = axes[row, column]
+            ends = (across[0], across[-1], shown.y.iloc[0], shown.y.iloc[-1])
+            axis.imshow(_cells(shown), extent=ends, aspect="auto", norm=PowerNorm(0.5, vmin=0), **_DENSITY)
+            axis.set_title(part if row == 0 else "")
+            _few_ticks(axis)
+        axes[row, 0].set_ylabel(panel)
+    return figure
+
+
+posterior, implicit = Drawing(_posterior, _draw_posterior), Drawing(_implicit, _draw_implicit)
