@@ -256,5 +256,5 @@ def test_errors_that_all_columns_have_are_said_once_and_others_in_each_heading()
     assert "| k | a | G: b |" in texts["md"] and "k & a & b" in texts["tex"]
     assert all(text.replace("\\", "").count("In parentheses: se_images.") == 1 for text in texts.values())
     mixed = Table("t", [], [one, Column("b", errors=("se_draws",))], [])
-    assert mixed.headings == ["a (se_images)", "b (se_draws)"] and mixed.remarks == []
-    assert Table("t", [], [plain, one], []).headings == ["k", "a (se_images)"]
+    assert mixed.labels == ["a (se_images)", "b (se_draws)"] and mixed.remarks == []
+    assert Table("t", [], [plain, one], []).labels == ["k", "a (se_images)"]

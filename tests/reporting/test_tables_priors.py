@@ -27,7 +27,7 @@ def study(synthetic, tmp_path_factory):
 
 
 def cells_of(table, heading):
-    column = next(place for place, each in enumerate(table.headings) if each.startswith(heading))
+    column = next(place for place, each in enumerate(table.columns) if each.label.startswith(heading))
     return [row[column] for row in table.rows]
 
 

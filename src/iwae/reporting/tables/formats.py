@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import pandas as pd
-from markupsafe import Markup
 
 from iwae.reporting.templates import render
 
@@ -37,15 +36,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table for people.
-
-    Attributes:
-        title: Its heading.
-        lead: What must be known before any number is read, a sentence each; stands above the table.
-        columns: The columns.
-        rows: Cells as text, a sequence for each row.
-        notes: What the columns hold, a sentence each; stands below.
-    """
+    """A table for people, its cells as text: above it what must be known first, below it what the columns hold."""
 
     title: str
     lead: Sequence[str]
@@ -68,41 +59,15 @@ class Table:
         ]
 
     @property
-    def headings(self) -> list[str]:
-        """One heading for each column, with its group."""
-        pairs = zip(self.columns, self.labels, strict=True)
-        return [f"{column.group}: {label}" if column.group else label for column, label in pairs]
-
-    @property
     def remarks(self) -> list[str]:
         """What stands below it."""
         return [*([f"In parentheses: {', '.join(self.shared)}."] if self.shared else []), *self.notes]
 
     @property
-    def unbroken(self) -> list[list[str]]:
-        """The rows, with numbers that a narrow page does not part from their errors."""
-        return [
-            [
-                cell.replace(" ", _TIE) if "(" in cell and column.errors else cell
-                for cell, column in zip(row, self.columns, strict=True)
-            ]
-            for row in self.rows
-        ]
-
-    @property
-    def sentences(self) -> list[str]:
-        """All that is said of it, for a caption."""
-        return [f"{self.title}.", *self.lead, *self.remarks]
-
-    @property
-    def has_groups(self) -> bool:
-        """Whether some columns have a common heading."""
-        return any(column.group for column in self.columns)
-
-    @property
     def groups(self) -> list[tuple[str, int]]:
-        """The headings of groups, each with its number of columns."""
-        return [(group, len(list(members))) for group, members in groupby(self.columns, lambda column: column.group)]
+        """The headings of groups, each with its number of columns; none where no column has one."""
+        groups = [(group, len(list(members))) for group, members in groupby(self.columns, lambda column: column.group)]
+        return groups if any(group for group, _ in groups) else []
 
     @property
     def rules(self) -> Iterator[tuple[int, int]]:
@@ -113,14 +78,6 @@ class Table:
             if group:
                 yield first, last
 
-    @property
-    def styled(self) -> Iterator[tuple[str, Markup]]:
-        """The columns' own headings, each with the HTML attribute that says how the column looks."""
-        for place, column in enumerate(self.columns):
-            names = [name for name in ("paper", "text") if getattr(column, name)]
-            names += ["first"] * (place > 0 and column.group != self.columns[place - 1].group)
-            yield self.labels[place], Markup(f' class="{" ".join(names)}"' if names else "")
-
 
 def written(tables: Sequence[Table], title: str) -> dict[str, str]:
     """The tables by the file's suffix: ``md`` (GitHub-flavoured), ``html`` (one page) and ``tex`` (floats)."""
@@ -129,13 +86,17 @@ def written(tables: Sequence[Table], title: str) -> dict[str, str]:
 
 def rendered(kind: str, tables: Sequence[Table], title: str = "") -> str:
     """The tables in one of these formats; `title` is the page's."""
-    return render(f"table.{kind}.jinja", {"tex": _tex, "tex_cell": _tex_cell}, tables=tables, title=title)
+    filters = {"tex": _tex, "tex_cell": _tex_cell, "unbroken": _unbroken}
+    return render(f"table.{kind}.jinja", filters, tables=tables, title=title)
+
+
+def _unbroken(cell: str, column: Column) -> str:
+    """A number that a narrow page does not part from its errors."""
+    return cell.replace(" ", _TIE) if "(" in cell and column.errors else cell
 
 
 def _tex_cell(cell: str) -> str:
-    if cell == EMPTY:
-        return "--"
-    return re.sub(r"(?<![\w.])([+-]\d[\d.]*)", r"$\1$", _tex(cell))
+    return "--" if cell == EMPTY else re.sub(r"(?<![\w.])([+-]\d[\d.]*)", r"$\1$", _tex(cell))
 
 
 def _tex(text: str) -> str:
