@@ -6,6 +6,7 @@ Its tables are read from ``reference.csv``, the ranges that its text gives from 
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
 import pandas as pd
 
 _TYPES = {"active_1": "Int64", "active_2": "Int64"}
@@ -34,20 +35,19 @@ def paper() -> pd.DataFrame:
 
 
 @cache
-def paper_row(dataset: str, layers: int, k: int, objective: str, variation: str = "") -> pd.Series | None:
-    """The paper's row for one model, or None where the paper has none."""
+def paper_row(dataset: str, layers: int, k: int, objective: str, variation: str = "") -> pd.Series:
+    """The paper's row for one model; where the paper has none, nll, active_1 and active_2 are NaN."""
     table = _table()
     keys = {"dataset": dataset, "layers": layers, "k": k, "objective": objective, "variation": variation}
     rows = table[(table[list(keys)] == pd.Series(keys)).all(axis=1)]
-    return None if rows.empty else rows.iloc[0]
+    return pd.Series({"nll": np.nan, "active_1": np.nan, "active_2": np.nan}) if rows.empty else rows.iloc[0]
 
 
-def paper_range(quantity: str, dataset: str) -> pd.Series | None:
-    """What the text says of ``generalization_gap`` or ``chopped_change`` of all models, in nats; None for nothing.
+def paper_range(quantity: str, dataset: str) -> pd.Series:
+    """What the text says of ``generalization_gap`` or ``chopped_change`` of all models, in nats: low and high.
 
-    Returns:
-        low and high (low is empty for a bound; where both are equal the text says "about"), source.
+    low is NaN for a bound, both are where the text says nothing; where they are equal it says "about".
     """
     table = _read("ranges.csv")
     rows = table[(table["quantity"] == quantity) & (table["dataset"] == dataset)]
-    return None if rows.empty else rows.iloc[0]
+    return pd.Series({"low": np.nan, "high": np.nan}) if rows.empty else rows.iloc[0]

@@ -62,9 +62,9 @@ class Made:
         change = self.changes.get((quantity, kind), 0.0) + self.spread * self.random.normal()
         if quantity == "nll":
             noise = self.random.normal(0, 0.5, self.images)
-            each = (100.0 if row is None else row.nll) + change + self.common + noise - noise.mean()
+            each = (100.0 if np.isnan(row.nll) else row.nll) + change + self.common + noise - noise.mean()
             return Measured(each.mean(), (Sample("test", np.arange(self.images), each),))
-        units = [20.0 if row is None else float(row[f"active_{layer}"]) for layer in range(1, spec.layers + 1)]
+        units = [20.0 if np.isnan(row.nll) else float(row[f"active_{layer}"]) for layer in range(1, spec.layers + 1)]
         found = {"active": sum(units), "active_share": 0.2, "share_between_modes": 0.02, "chopped_change": 0.01}
         found |= {f"active_{layer}": count for layer, count in enumerate(units, start=1)}
         found["generalization_gap"] = 0.7

@@ -23,7 +23,7 @@ class Contrast(NamedTuple):
         quantity: Its quantity.
         weights: The weight of each kind.
         region: Where the claim says that the sum lies.
-        paper: The paper's value of the sum, None if it gives none.
+        paper: The paper's value of the sum, NaN if it gives none.
         realised: Whether the sum is held against numbers that the paper realised. These are for the same images, so
             ours are a part of a finite whole, and where all of them were measured no error is left but that the
             authors' binarization is another (of use only where that is known, `Quantity.of_bits`). And they are of one
@@ -34,7 +34,7 @@ class Contrast(NamedTuple):
     quantity: str
     weights: Mapping[Kind, float]
     region: Region
-    paper: float | None = None
+    paper: float = np.nan
     realised: bool = False
 
 

@@ -7,6 +7,8 @@ claim "A is above B" is the value of A minus that of B; of nll less is better.
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from iwae.reporting.claims.claims import Claim, paper_kinds
 from iwae.reporting.claims.evidence import Contrast, Evidence
 from iwae.reporting.reference import paper, paper_row
@@ -27,7 +29,7 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
     quantities = ["nll"] if claim.quantity == "nll" else [f"active_{i + 1}" for i in range(claim.kind.layers)]
     for quantity in quantities:
         numbers = {_paper_value(claim.kind._replace(objective=name), quantity) for name in _columns(claim.kind)}
-        for number in sorted(numbers - {None}):
+        for number in sorted(number for number in numbers if not np.isnan(number)):
             region = Region(number - margin, number + margin)
             yield Contrast(quantity, quantity, {claim.kind: 1.0}, region, number, realised=True)
 
@@ -211,23 +213,14 @@ def _words(kind: Kind) -> str:
     return f"{name} k = {kind.k}, {kind.layers} layer{'s' if kind.layers > 1 else ''}{origin}"
 
 
-def _paper_sum(weights: Mapping[Kind, float], quantity: str) -> float | None:
-    values = {kind: _paper_value(kind, quantity) for kind in weights}
-    if None in values.values():
-        return None
-    return sum(weight * values[kind] for kind, weight in weights.items())
+def _paper_sum(weights: Mapping[Kind, float], quantity: str) -> float:
+    return sum(weight * _paper_value(kind, quantity) for kind, weight in weights.items())
 
 
-def _paper_value(kind: Kind, quantity: str) -> float | None:
-    row = paper_row(kind.dataset, kind.layers, kind.k, kind.objective, kind.variation)
-    if row is None:
-        return None
-    total = sum(PAPER_UNITS[kind.layers])
-    units = [float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)]
-    values = {
-        "nll": float(row.nll),
-        "active": sum(units),
-        "active_share": sum(units) / total,
-    }
-    values |= {f"active_{layer}": count for layer, count in enumerate(units, start=1)}
-    return values.get(quantity)
+def _paper_value(kind: Kind, quantity: str) -> float:
+    """The paper's value of a quantity, NaN where it gives none."""
+    row = paper_row(**kind._asdict())
+    units = {f"active_{layer}": float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)}
+    active = sum(units.values())
+    values = {"nll": float(row.nll), "active": active, "active_share": active / sum(PAPER_UNITS[kind.layers]), **units}
+    return values.get(quantity, np.nan)

@@ -49,23 +49,22 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 def _row(study: StudyResults, kind: Kind, objective: str) -> dict[str, Any]:
     reference, ours = paper_row(kind.dataset, kind.layers, kind.k, objective), NLL.sampled(study, kind)
     models, vae = study.of_kinds([kind], "likelihood"), kind._replace(objective="vae")
-    comparable = reference is not None and bool(models) and not any(map(departures, models))
-    paper_nll = np.nan if reference is None else reference.nll
-    apart = ours["nll"] - paper_nll if comparable else np.nan
-    theirs = paper_row(*vae[:2], vae.k, "vae") if vae != kind and vae in study.by_kind else None
+    comparable = pd.notna(reference.nll) and bool(models) and not any(map(departures, models))
+    apart = ours["nll"] - reference.nll if comparable else np.nan
+    theirs = paper_row(*vae[:2], vae.k, "vae").nll if vae != kind and vae in study.by_kind else np.nan
     return {
         **cells.head(study, kind),
         "objective": objective,
         "comparable": comparable,
         **ours,
-        "paper_nll": paper_nll,
+        "paper_nll": reference.nll,
         "difference": apart,
         "difference_per_se_images": apart / ours["se_images"],
         "difference_per_sd_seeds": apart / ours["sd_seeds"],
         **cells.active_units(study, kind),
-        **{f"paper_active_{layer}": pd.NA if reference is None else reference[f"active_{layer}"] for layer in (1, 2)},
+        **{f"paper_active_{layer}": reference[f"active_{layer}"] for layer in (1, 2)},
         **MINUS_VAE(study, kind),  # they share images, binarization and, by the seed, initialisation
-        "paper_minus_vae": np.nan if theirs is None else paper_nll - theirs.nll,
+        "paper_minus_vae": reference.nll - theirs,
     }
 
 

@@ -37,7 +37,7 @@ def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
     first, ours, change = _first(kind), NLL.sampled(study, kind), CHANGE(study, kind)
     after, before = (paper_row(**one._asdict()) for one in (kind, first))
     models = study.of_kinds([kind, first], "likelihood")
-    comparable = after is not None and not np.isnan(change["change"]) and not any(map(departures, models))
+    comparable = pd.notna(after.nll) and not np.isnan(change["change"]) and not any(map(departures, models))
     return {
         "first_objective": first.objective,
         "first_k": first.k,
@@ -48,12 +48,12 @@ def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
         **cells.active_units(study, first, "first_"),
         **cells.active_units(study, kind),
         "active_change": weighted_sum(study, "active", {kind: 1.0, first: -1.0}).value,
-        "paper_first_nll": np.nan if before is None else before.nll,
-        "paper_first_active": pd.NA if before is None else before.active_1,
-        "paper_nll": np.nan if after is None else after.nll,
-        "paper_active": pd.NA if after is None else after.active_1,
-        "paper_change": np.nan if after is None or before is None else after.nll - before.nll,
-        "paper_active_change": pd.NA if after is None or before is None else after.active_1 - before.active_1,
+        "paper_first_nll": before.nll,
+        "paper_first_active": before.active_1,
+        "paper_nll": after.nll,
+        "paper_active": after.active_1,
+        "paper_change": after.nll - before.nll,
+        "paper_active_change": after.active_1 - before.active_1,
         "difference": ours["nll"] - after.nll if comparable else np.nan,
     }
 

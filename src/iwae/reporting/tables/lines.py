@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from iwae.reporting.contrasts import weighted_sum
@@ -49,11 +48,8 @@ class Lines:
     def _paper(self, study: StudyResults, kind: Kind) -> dict[str, Any]:
         section = QUANTITIES[self.stated].section
         paper, models = paper_range(self.stated, kind.dataset), study.of_kinds([kind], section)
-        return {
-            "comparable": paper is not None and bool(models) and not any(departures(one, section) for one in models),
-            "paper_low": np.nan if paper is None else paper.low,
-            "paper_high": np.nan if paper is None else paper.high,
-        }
+        as_there = bool(models) and not any(departures(one, section) for one in models)
+        return {"comparable": as_there and pd.notna(paper.high), "paper_low": paper.low, "paper_high": paper.high}
 
     def lay_out(self, part: Part) -> list[Table]:
         """The line of each kind, in the order of layers, k and objectives."""
