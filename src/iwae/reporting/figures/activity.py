@@ -26,8 +26,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.
     """
     column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
-    frame = stacked(study.of_kinds(kinds, "activity"), "activity")
-    frame.columns = [*frame.columns[:5], "unit_layer", *frame.columns[6:]]  # the layer of the unit
+    frame = stacked(study.of_kinds(kinds, "activity"), "activity", layer="unit_layer")
     frame = frame.assign(variant=column, value=frame[column].clip(lower=LEAST))
     frame["weight"] = 1 / frame.groupby(MODEL).seed.transform("nunique")
     return frame[[*MODEL, "seed", "unit_layer", "unit", "variant", "value", "weight"]]

@@ -19,8 +19,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     far it lies above, over the images that have both.
     """
     models = study.of_kinds(kinds, "likelihood")
-    frame = style.stacked(models, "likelihood")
-    frame.columns = [*MODEL, "seed", *("samples" if name == "k" else name for name in frame.columns[5:])]
+    frame = style.stacked(models, "likelihood", k="samples")
     frame = frame.loc[frame.split == "test", [*MODEL, "seed", "samples", "images", "bound"]].reset_index(drop=True)
     slack = {
         (*model.kind[: len(MODEL)], model.spec.seed): found.value

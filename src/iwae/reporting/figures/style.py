@@ -51,15 +51,13 @@ def k_markers(ks: Iterable[int]) -> dict[int, str]:
     return dict(zip(sorted(set(ks)), cycle(MARKERS), strict=False))
 
 
-def stacked(models: Iterable[Model], section: str) -> pd.DataFrame:
-    """The CSV file of one step of several models, one below the other, after columns `MODEL` and seed."""
+def stacked(models: Iterable[Model], section: str, **renamed: str) -> pd.DataFrame:
+    """The CSV file of one step of several models, one below the other, with columns `MODEL` and seed beside its own."""
     parts = []
     for model in models:
-        table, words = model.table(section), {**model.kind._asdict(), "seed": model.spec.seed}
-        for place, name in enumerate((*MODEL, "seed")):
-            table.insert(place, name, words[name], allow_duplicates=True)
-        parts.append(table)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")}
+        parts.append(model.table(section).rename(columns=renamed).assign(**words))
+    return pd.concat(parts, ignore_index=True)
 
 
 def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> pd.DataFrame:

@@ -7,12 +7,15 @@ from typing import Any
 import pandas as pd
 
 from iwae.reporting.contrasts import WeightedSum, columns, weighted_sum
-from iwae.reporting.quantities import QUANTITIES, activities
-from iwae.reporting.statements import activity_variant, comparison_lines, counted, listed, protocols, schedule
+from iwae.reporting.quantities import QUANTITIES
+from iwae.reporting.statements import (
+    activity_variant,
+    comparison_lines,
+    schedule,
+)
 from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
-from iwae.study.settings import ACTIVE
 
 Columns = Callable[[StudyResults, Kind], dict[str, Any]]  # of a kind's row
 
@@ -20,12 +23,6 @@ NOT_RUN = "not run yet"
 OWN = "own"  # the study's own protocol, in a column of protocols
 KIND = ("layers", "objective", "k")  # what names a kind of model within a data set
 ORDER = ["layers", "k", "objective"]  # of rows of a data set
-_NEAR = 3  # a factor either way of the threshold of activity
-_VARIANTS = {
-    "one-sample": "the authors' variant (the first {images} training images, or all of fewer; "
-    "the second layer's mean at one sampled h1)",
-    "definition": "the text's definition, over the whole training set",
-}
 
 
 @dataclass(frozen=True)
@@ -145,6 +142,26 @@ def head(study: StudyResults, kind: Kind) -> dict[str, Any]:
     return {**kind._asdict(), **words}
 
 
+def several_rows(
+    study: StudyResults,
+    kinds: Sequence[Kind],
+    section: str,
+    rows_of: Callable[[list[Model]], pd.DataFrame],
+    names: Sequence[str],
+    named: Columns = head,
+) -> pd.DataFrame:
+    """Several rows for each kind, which `rows_of` makes of the models on which a step was run; one where it has none.
+
+    Its columns are those of `named`, by which it is that of a kind, and `names`, ``seeds`` among them.
+    """
+    parts = []
+    for kind in kinds:
+        models, words = study.of_kinds([kind], section), named(study, kind)
+        rows = rows_of(models) if models else pd.DataFrame(index=[0])
+        parts.append(rows.assign(**words, seeds=len(models)))
+    return pd.concat(parts, ignore_index=True).reindex(columns=[*words, *names])
+
+
 def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str, float]:
     """Active units of each layer, both variants, means over seeds; NaN for a layer that there is not."""
     return {
@@ -203,52 +220,6 @@ def active(rows: pd.DataFrame, prefix: str = "", layers: int = 2) -> Column:
     """The column of active units, by the variant of A_u that stands beside the paper's."""
     name = f"{prefix}active_units{'_authors' * (rows.activity_variant.iloc[0] == 'one-sample')}"
     return Column("active", lambda row: units(*(row[f"{name}_{layer}"] for layer in range(1, layers + 1))))
-
-
-def seeds_note(rows: pd.DataFrame, name: str = "nll") -> str:
-    """What the spread over seeds is of; it begins with a space, as it follows another sentence."""
-    if rows[columns(name)[2]].isna().all():
-        return " One seed: the spread over seeds is not known."
-    counts = listed(rows.seeds[rows.seeds > 1])
-    return f" sd_seeds: standard deviation over {counts} seeds; the values are means over seeds."
-
-
-def paired_note(rows: pd.DataFrame, name: str = "difference") -> str:
-    """What the errors of paired differences are."""
-    return (
-        "se_images: standard error of the differences paired over test images, which the models share; it is far "
-        f"smaller than the error of either nll.{seeds_note(rows, name)}"
-    )
-
-
-def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
-    """How the active units were counted, and how many a slightly different threshold would count otherwise."""
-    models = [model for model in models if "activity" in model.manifest]
-    if not models:
-        return []
-    images = listed(model.settings("activity")["authors_images"] for model in models)
-    near = [int(activities(study, model).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum()) for model in models]
-    return [
-        f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
-        f"{_VARIANTS[activity_variant(study)].format(images=images)}; the CSV has both variants. Between "
-        f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {min(near)} to {max(near)} units of each model: another "
-        "threshold would count them otherwise."
-    ]
-
-
-def own_note(part: Part) -> list[str]:
-    """Which protocol the study's own is, where some rows are of another."""
-    named = f"{OWN}: the study's own protocol, {'; '.join(protocols(part.study.grid))}."
-    return [named] if part.rows.variant.any() else []
-
-
-def extreme_note(rows: pd.DataFrame, name: str, what: str, digits: int) -> list[str]:
-    """The row in which a column is largest in size, in words."""
-    if rows[name].isna().all():
-        return []
-    row = rows.loc[rows[name].abs().idxmax()]
-    kind = f"{OBJECTIVES[row.objective].label} k = {row.k}, {counted(row.layers, 'layer')}"
-    return [f"{what}: {row[name]:+.{digits}f} nats ({kind})."]
 
 
 def number(value: float, digits: int = 2, sign: bool = False) -> str:

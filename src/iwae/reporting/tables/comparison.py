@@ -11,7 +11,7 @@ from iwae.reporting.quantities import measured
 from iwae.reporting.reference import paper, paper_row
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, tightness_lines
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables import cells
+from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, papers
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES, objectives_of
@@ -114,25 +114,25 @@ def _difference(row: pd.Series) -> str:
 
 def _notes(part: Part) -> list[str]:
     rows = part.rows
-    notes = [
+    said = [
         likelihood_line(part.measured),
         *tightness_lines(part.measured),
         *_slack_lines(part),
-        f"se_images: standard error over test images.{cells.seeds_note(rows)}",
+        f"se_images: standard error over test images.{notes.seeds_note(rows)}",
     ]
     if rows.comparable.any():
-        notes.append(
+        said.append(
             "difference: ours minus the paper's, in nats, and in parentheses its size in units of se_images (se)"
             f"{' and of sd_seeds (sd)' if part.known('sd_seeds') else ''}. The paper's test images are the same "
             "ones, of which se_images, an error for other images, takes no account; the audit does."
         )
-        notes += cells.extreme_note(rows, "difference", "Largest difference from the paper", 2)
+        said += notes.extreme_note(rows, "difference", "Largest difference from the paper", 2)
     elif not part.known("paper_nll"):
-        notes.append("The paper has no value for any of these models.")
-    notes += cells.active_note(part.study, part.models)
+        said.append("The paper has no value for any of these models.")
+    said += notes.active_note(part.study, part.models)
     if (rows.k == 1).any():
-        notes.append("At k = 1 the two objectives are one algorithm: one model stands in both columns.")
-    return notes
+        said.append("At k = 1 the two objectives are one algorithm: one model stands in both columns.")
+    return said
 
 
 def _slack_lines(part: Part) -> list[str]:
@@ -155,8 +155,8 @@ def _paired_table(part: Part, consequence: str) -> Table:
     if part.known("paper_minus_vae"):
         shown.append(papers("", lambda row: cells.number(row.paper_minus_vae, sign=True)))
 
-    def notes(part: Part) -> list[str]:
+    def remarks(part: Part) -> list[str]:
         remark = f"Difference in nll, in nats per image; negative where the {label} is better."
-        return [remark, cells.paired_note(part.rows, "minus_vae")]
+        return [remark, notes.paired_note(part.rows, "minus_vae")]
 
-    return part.table(f"{{}}: {label} minus VAE at the same layers and k", shown, notes, consequence)
+    return part.table(f"{{}}: {label} minus VAE at the same layers and k", shown, remarks, consequence)

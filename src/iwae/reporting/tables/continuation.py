@@ -10,7 +10,7 @@ from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.reference import paper_row
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, counted, departures, is_cosine, likelihood_line
 from iwae.reporting.study import Kind, Model, StudyResults, stage_passes
-from iwae.reporting.tables import cells
+from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, number, papers
 from iwae.reporting.tables.formats import Column, Table
 from iwae.study.registry import OBJECTIVES
@@ -93,17 +93,17 @@ def _stage(part: Part, nll: Sum, prefix: str = "") -> list[Column]:
 
 def _notes(part: Part) -> list[str]:
     length = _length(part.models[0])
-    notes = [
+    said = [
         f"The first stage is a model of the grid. The second goes on from it as named there, {length}.",
         likelihood_line(part.measured),
-        f"se_images of nll: standard error over test images.{cells.seeds_note(part.rows)}",
+        f"se_images of nll: standard error over test images.{notes.seeds_note(part.rows)}",
         "change: second stage minus first, in nats and in active units; negative nll where continuing helped.",
-        f"Of the change, {cells.paired_note(part.rows, 'change')}",
-        *cells.active_note(part.study, part.models),
+        f"Of the change, {notes.paired_note(part.rows, 'change')}",
+        *notes.active_note(part.study, part.models),
     ]
     if part.rows.comparable.any():
-        notes.insert(3, "difference: nll after the second stage minus the paper's, in nats.")
-    return notes
+        said.insert(3, "difference: nll after the second stage minus the paper's, in nats.")
+    return said
 
 
 def _length(model: Model) -> str:

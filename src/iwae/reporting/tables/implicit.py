@@ -1,13 +1,12 @@
 """The ELBO of q_EW, the distribution of a sample picked from k by its weight: between two bounds, beside L_k."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pandas as pd
 
 from iwae.reporting.contrasts import columns
 from iwae.reporting.statements import NO_VALUES, listed
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells
 from iwae.reporting.tables.cells import Part, Sum, number
 from iwae.reporting.tables.formats import EMPTY, Column, Table
@@ -25,34 +24,26 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
     ``importance``: L_k; ``lower`` and ``upper``: bounds of the ELBO of q_EW minus L_k, paired over images.
     """
-    return pd.concat([_rows(study, kind) for kind in kinds], ignore_index=True)
+    names = [*_NAMES, *(error for name in _NAMES for error in columns(name)[1:])]
+    return cells.several_rows(study, kinds, "implicit", _bounds, ["seeds", "samples", "images", *names])
 
 
-def _rows(study: StudyResults, kind: Kind) -> pd.DataFrame:
-    models, head = study.of_kinds([kind], "implicit"), cells.head(study, kind)
-    if not models:
-        return pd.DataFrame([head | {"seeds": 0}])
+def _bounds(models: list[Model]) -> pd.DataFrame:
     frames = [model.table("implicit").assign(seed=model.spec.seed) for model in models]
     whole = pd.concat(frames).rename(columns={"k": "samples"})
     whole[["lower", "upper"]] = whole[["lower", "upper"]].sub(whole.importance, axis=0)
     by_seed = whole.groupby(["samples", "seed"])[_NAMES].mean().groupby("samples")
     by_image = whole.groupby(["samples", "image"])[_NAMES].mean().groupby("samples")  # the seeds share their images
-    found, images = by_seed.mean(), by_image.size()
+    found = by_seed.mean().assign(images=by_image.size())
     for name in _NAMES:
         _, se_images, sd_seeds = columns(name)
-        found[se_images], found[sd_seeds] = by_image[name].std() / images**0.5, by_seed[name].std()
-    found.insert(0, "images", images)
-    found = found.reset_index()
-    found.insert(0, "seeds", len(models))
-    return pd.DataFrame([head] * len(found)).join(found)
+        found[se_images], found[sd_seeds] = by_image[name].std() / found.images**0.5, by_seed[name].std()
+    return found.reset_index()
 
 
 def lay_out(part: Part) -> list[Table]:
     """A table with a line for each model and number of samples."""
     part = part.ordered()
-    if "samples" not in part.rows:
-        unknown = dict.fromkeys([name for bound in _NAMES for name in columns(bound)], float("nan"))
-        part = replace(part, rows=part.rows.assign(samples=float("nan"), images=pd.NA, **unknown))
     samples = Column("samples", lambda row: EMPTY if pd.isna(row.samples) else f"{row.samples:.0f}")
     shown = [*cells.keys(part.rows), samples, *(bound.shown(part.rows) for bound in BOUNDS)]
     return [part.table("{}: the ELBO of q_EW, which is not L_k", shown, _notes, NO_VALUES)]

@@ -11,7 +11,7 @@ from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.reference import paper_range
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables import cells
+from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import Columns, Part, Sum
 from iwae.reporting.tables.formats import Column, Table
 from iwae.study.settings import ACTIVE
@@ -77,16 +77,16 @@ GAP = Sum("gap", "difference", "generalization_gap", sign=True)
 
 
 def _generalization_notes(part: Part) -> list[str]:
-    notes = [
+    said = [
         likelihood_line(part.measured),
         f"The training images are {listed(part.rows.train_images.dropna())} of those that the models were trained on.",
         "se_images: standard error over images; the two sets are independent, so the squares of their errors add up."
-        f"{cells.seeds_note(part.rows, 'gap')}",
+        f"{notes.seeds_note(part.rows, 'gap')}",
         "All models are measured on the same images, so the error over images is one, and moves all rows together.",
     ]
     if part.known("paper_low"):
-        notes.append("paper's: what the text, or the authors' README, says of the differences of all models.")
-    return notes
+        said.append("paper's: what the text, or the authors' README, says of the differences of all models.")
+    return said
 
 
 generalization = Lines(
@@ -112,10 +112,10 @@ def _inactive_notes(part: Part) -> list[str]:
         f"nll: mean of -L_{listed(rows.samples.dropna())} over {listed(rows.images.dropna())} test images, in nats per "
         "image. The change is positive where the whole model is better.",
         f"removed: units with A_u of {ACTIVE} or less (layer 1 + layer 2), which the others are measured without.",
-        cells.paired_note(rows, "change"),
+        notes.paired_note(rows, "change"),
         "A change below zero is no contradiction: a unit that tells nothing of the image still adds to the variance of "
         "log w, so without it the bound L_k is tighter. The effect fades as k grows.",
-        *cells.extreme_note(rows, "change", "Largest change", 4),
+        *notes.extreme_note(rows, "change", "Largest change", 4),
     ]
 
 
@@ -182,7 +182,7 @@ def _by_both(part: Part) -> list[Table]:
         return []
     shown = [*cells.keys(pairs, ("layers", "k")), *(one.shown(pairs) for one in DIFFERENCES)]
     title = "{}: IWAE minus VAE in nll, by L_samples of all test images and by annealing"
-    note = cells.paired_note(pairs, "annealed_difference")
+    note = notes.paired_note(pairs, "annealed_difference")
     return [replace(part, rows=pairs).table(title, shown, lambda part: [note], NO_VALUES)]
 
 
@@ -208,7 +208,7 @@ def _inference_notes(part: Part) -> list[str]:
         "annealing.",
         "log p - diagonal is the approximation gap, diagonal - encoder the amortisation gap. With two layers the "
         "Gaussians are those of the noise of q, which have the encoder's q among them.",
-        f"se_images: standard error over test images.{cells.seeds_note(part.rows, 'amortisation_gap')}",
+        f"se_images: standard error over test images.{notes.seeds_note(part.rows, 'amortisation_gap')}",
     ]
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.statements import NO_VALUES, likelihood_line
+from iwae.reporting.statements import NO_VALUES
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables import cells
+from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, OWN, Part, Sum
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import ARCHITECTURES, PRIORS, prior_label
@@ -76,16 +76,13 @@ def lay_out(part: Part) -> list[Table]:
         label = f"after {int(rows.shorter_passes.min())} passes"
         values.append(Sum("shorter_difference", label, digits=3, sign=True).shown(rows))
     terms = [Column(term.name, lambda row, name=term.name: cells.number(row[name])) for term in TERMS]
-    return [
-        part.table("{}: priors", [*named, *values, cells.active(rows)], _notes, NO_VALUES),
-        part.table("{}: priors, terms of the ELBO", [*named, *terms], _term_notes, NO_VALUES),
-    ]
-
-
-def _term_notes(part: Part) -> list[str]:
-    return [
+    note = (
         "In nats per training image (ELBO surgery): marginal_kl = KL(q(z) || p(z)), what p(z) could gain at most; "
         f"index_gap = log N - I(n; z). Means over seeds; {EMPTY}: not measured."
+    )
+    return [
+        part.table("{}: priors", [*named, *values, cells.active(rows)], _notes, NO_VALUES),
+        part.table("{}: priors, terms of the ELBO", [*named, *terms], lambda part: [note], NO_VALUES),
     ]
 
 
@@ -94,13 +91,10 @@ def _notes(part: Part) -> list[str]:
         "after ... passes: the difference between models that were trained for so many passes alone. Where it has "
         "another sign, training was too short to tell."
     )
+    base = f"that of the same model with N(0, I){', of the same protocol' if part.rows.variant.any() else ''}"
     return [
-        likelihood_line(part.measured),
-        f"se_images of nll: standard error over test images.{cells.seeds_note(part.rows)}",
-        "difference: nll minus that of the same model with N(0, I)"
-        f"{', of the same protocol' if part.rows.variant.any() else ''}, in nats; negative where the prior is better.",
-        cells.paired_note(part.rows),
+        *notes.difference_notes(part, base, "negative where the prior is better"),
         *([shorter] if part.known("shorter_difference") else []),
-        *cells.own_note(part),
-        *cells.active_note(part.study, part.measured),
+        *notes.own_note(part),
+        *notes.active_note(part.study, part.measured),
     ]

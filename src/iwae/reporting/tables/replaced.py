@@ -15,6 +15,7 @@ from iwae.reporting.tables.priors import networks
 from iwae.study.registry import prior_label
 
 MEASURES = {"elbo": "ELBO", "bound": "L_S"}
+_GAINS = [(split, measure) for split in ("train", "test") for measure in MEASURES]
 _NAMES = {"gaussian": "one Gaussian", "aggregate": "q(z)", "leave-one-out": "q(z), own image left out"}
 
 
@@ -24,23 +25,22 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``elbo_train`` and so on: what the prior gains in the ELBO, and in the bound L_S of the S draws, on images of each
     split, in nats per image.
     """
-    frame = pd.DataFrame(row for kind in kinds for row in _rows(study, kind))
+
+    def named(study: StudyResults, kind: Kind) -> dict[str, object]:
+        return {**cells.head(study, kind), "networks": networks(kind.spec)}
+
+    gains = [name for split, measure in _GAINS for name in columns(f"{measure}_{split}")]
+    frame = cells.several_rows(study, kinds, "replaced", _priors, ["own", "seeds", "prior", *gains], named)
     return cells.by_objective(frame, ["dataset", "layers", "networks", "k", "objective", "variation"])
 
 
-def _rows(study: StudyResults, kind: Kind) -> list[dict[str, object]]:
-    models, words = study.of_kinds([kind], "replaced"), {**cells.head(study, kind), "networks": networks(kind.spec)}
-    if not models:
-        return [words | {"seeds": 0}]
-    words |= {"own": prior_label(kind.spec.prior), "seeds": len(models)}
-    names = dict.fromkeys(name for model in models for name in model.table("replaced").prior)
-    rows = []
-    for name in names:
-        rows.append({**words, "prior": name})
-        for split in ("train", "test"):
-            for measure in MEASURES:
-                rows[-1] |= _gain(models, split, name, measure)
-    return rows
+def _priors(models: list[Model]) -> pd.DataFrame:
+    own, rows = prior_label(models[0].spec.prior), []
+    for name in dict.fromkeys(name for model in models for name in model.table("replaced").prior):
+        rows.append({"own": own, "prior": name})
+        for split, measure in _GAINS:
+            rows[-1] |= _gain(models, split, name, measure)
+    return pd.DataFrame(rows)
 
 
 def _gain(models: Sequence[Model], split: str, prior: str, measure: str) -> dict[str, float]:
@@ -58,12 +58,12 @@ def lay_out(part: Part) -> list[Table]:
     """A line for each prior that is put in the place of a model's own."""
     rows = part.rows
     named = [*cells.keys(rows), *cells.several(rows, "networks")]
-    if "own" in rows and rows.own.nunique() > 1:
+    if rows.own.nunique() > 1:
         named.append(Column("own prior", lambda row: row.own, text=True))
     named.append(Column("prior in its place", lambda row: shown(row.prior), text=True))
     for measure, words in MEASURES.items():
         sums = [Sum(f"{measure}_{split}", split, sign=True) for split in ("train", "test")]
-        named += cells.grouped([one.shown(rows) for one in sums if one.name in rows], f"gain in {words}")
+        named += cells.grouped([one.shown(rows) for one in sums], f"gain in {words}")
     consequence = "these are not the paper's models"
     return [part.table("{}: replaced priors", named, _notes, consequence, sections=())]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.quantities import SURGERY_TERMS
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells
 from iwae.reporting.tables.cells import KIND, Part, Sum
 from iwae.reporting.tables.formats import Column, Table
@@ -25,22 +25,19 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
     ``images``: N; ``se_draws``: standard error over Monte-Carlo draws.
     """
-    return pd.concat([_rows(study, kind) for kind in kinds], ignore_index=True)
+    names = ["seeds", "images", "log_images", "term", "value", "se_draws", "sd_seeds"]
+    frame = cells.several_rows(study, kinds, "surgery", _terms, names)
+    return frame.assign(log_images=np.log(frame.images))
 
 
-def _rows(study: StudyResults, kind: Kind) -> pd.DataFrame:
-    models, head = study.of_kinds([kind], "surgery"), cells.head(study, kind)
-    if not models:
-        return pd.DataFrame([head | {"seeds": 0}])
+def _terms(models: list[Model]) -> pd.DataFrame:
     terms = pd.concat([model.table("surgery") for model in models])
     frame = terms.groupby(["images", "term"], sort=False).agg(
         value=("value", "mean"),
         se_draws=("se", lambda errors: float(np.sqrt((errors**2).sum()) / len(errors))),
         sd_seeds=("value", "std"),
     )
-    frame = frame.reset_index().assign(seeds=len(models), **head)
-    frame["log_images"] = np.log(frame.images)
-    return frame[[*head, "seeds", "images", "log_images", "term", "value", "se_draws", "sd_seeds"]]
+    return frame.reset_index()
 
 
 def lay_out(part: Part) -> list[Table]:
@@ -60,9 +57,8 @@ def _column(rows: pd.DataFrame, name: str, label: str) -> Column:
 
 def _wide(rows: pd.DataFrame) -> pd.DataFrame:
     """A line for each kind of model and N that was measured, columns for each term and its errors."""
-    measured = rows[rows.seeds > 0] if "term" in rows else rows.head(0).assign(term="", value=0.0, images=0)
     index = [*KIND, "dataset", "seeds", "images", "log_images"]
-    wide = measured.pivot(index=index, columns="term", values=["value", "se_draws", "sd_seeds"])
+    wide = rows[rows.seeds > 0].pivot(index=index, columns="term", values=["value", "se_draws", "sd_seeds"])
     wide.columns = [term if kind == "value" else f"{term}_{kind}" for kind, term in wide.columns]
     return cells.by_objective(wide.reset_index(), [*cells.ORDER, "images"])
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.statements import NO_VALUES, likelihood_line, listed, protocol_changes
+from iwae.reporting.statements import NO_VALUES, listed, protocol_changes
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables import cells
+from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, OWN, Columns, Part, Sum
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.reporting.tables.priors import networks
@@ -91,14 +91,8 @@ class Variation:
 
     def notes(self, part: Part) -> list[str]:
         """What stands below the table."""
-        return [
-            *self.own(part),
-            likelihood_line(part.measured),
-            f"se_images of nll: standard error over test images.{cells.seeds_note(part.rows)}",
-            f"difference: nll minus that {self.base}, in nats; {self.remark}.",
-            cells.paired_note(part.rows),
-            *cells.active_note(part.study, part.measured),
-        ]
+        differences = notes.difference_notes(part, f"that {self.base}", self.remark)
+        return [*self.own(part), *differences, *notes.active_note(part.study, part.measured)]
 
 
 _HELD_OUT = Sum("held_out", "held out", "validation_loss", minus=base_of)
@@ -124,7 +118,7 @@ def _listed_below(part: Part) -> list[str]:
     long = part.rows[part.rows.changed.str.count("; ") >= MANY].drop_duplicates(["variant", "changed"])
     images = listed({model.settings("training")["protocol"]["held_out"] for model in part.measured} - {0})
     return [
-        *cells.own_note(part),
+        *notes.own_note(part),
         *(f"{row.variant}: {row.changed}." for _, row in long.iterrows()),
         f"held out: the difference in each model's own loss (VAE: -L_1, IWAE: -L_k) of the {images} training "
         "images that are held out, after the last pass; its error is not known. What is chosen by it owes nothing to "

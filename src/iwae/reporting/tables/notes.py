@@ -1,0 +1,76 @@
+"""Sentences that stand below several tables: on errors, and on how units were counted."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from iwae.reporting.contrasts import columns
+from iwae.reporting.quantities import activities
+from iwae.reporting.statements import activity_variant, counted, likelihood_line, listed, protocols
+from iwae.reporting.study import Model, StudyResults
+from iwae.reporting.tables.cells import OWN, Part
+from iwae.study.registry import OBJECTIVES
+from iwae.study.settings import ACTIVE
+
+_NEAR = 3  # a factor either way of the threshold of activity
+_VARIANTS = {
+    "one-sample": "the authors' variant (the first {images} training images, or all of fewer; "
+    "the second layer's mean at one sampled h1)",
+    "definition": "the text's definition, over the whole training set",
+}
+
+
+def seeds_note(rows: pd.DataFrame, name: str = "nll") -> str:
+    """What the spread over seeds is of; it begins with a space, as it follows another sentence."""
+    if rows[columns(name)[2]].isna().all():
+        return " One seed: the spread over seeds is not known."
+    counts = listed(rows.seeds[rows.seeds > 1])
+    return f" sd_seeds: standard deviation over {counts} seeds; the values are means over seeds."
+
+
+def paired_note(rows: pd.DataFrame, name: str = "difference") -> str:
+    """What the errors of paired differences are."""
+    return (
+        "se_images: standard error of the differences paired over test images, which the models share; it is far "
+        f"smaller than the error of either nll.{seeds_note(rows, name)}"
+    )
+
+
+def difference_notes(part: Part, base: str, remark: str) -> list[str]:
+    """What the columns nll and difference are: from what the difference is, and what its sign means."""
+    return [
+        likelihood_line(part.measured),
+        f"se_images of nll: standard error over test images.{seeds_note(part.rows)}",
+        f"difference: nll minus {base}, in nats; {remark}.",
+        paired_note(part.rows),
+    ]
+
+
+def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
+    """How the active units were counted, and how many a slightly different threshold would count otherwise."""
+    models = [model for model in models if "activity" in model.manifest]
+    if not models:
+        return []
+    images = listed(model.settings("activity")["authors_images"] for model in models)
+    near = [int(activities(study, model).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum()) for model in models]
+    return [
+        f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
+        f"{_VARIANTS[activity_variant(study)].format(images=images)}; the CSV has both variants. Between "
+        f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {min(near)} to {max(near)} units of each model: another "
+        "threshold would count them otherwise."
+    ]
+
+
+def own_note(part: Part) -> list[str]:
+    """Which protocol the study's own is, where some rows are of another."""
+    named = f"{OWN}: the study's own protocol, {'; '.join(protocols(part.study.grid))}."
+    return [named] if part.rows.variant.any() else []
+
+
+def extreme_note(rows: pd.DataFrame, name: str, what: str, digits: int) -> list[str]:
+    """The row in which a column is largest in size, in words."""
+    if rows[name].isna().all():
+        return []
+    row = rows.loc[rows[name].abs().idxmax()]
+    kind = f"{OBJECTIVES[row.objective].label} k = {row.k}, {counted(row.layers, 'layer')}"
+    return [f"{what}: {row[name]:+.{digits}f} nats ({kind})."]
