@@ -110,6 +110,23 @@ def test_unit_that_does_nothing_may_go(random_model, binary, device, layers, sca
     )
 
 
+@pytest.mark.parametrize("scale", ["log-deviation", "log-variance"])
+def test_a_unit_that_always_has_one_value_may_be_held_there(random_model, binary, device, scale):
+    """In the lower of two layers p follows q to it; without it, what the other networks make of it is lost."""
+    model, removed = random_model(2, scale), [np.array([7]), NOTHING[0]]
+    parameters = {name: value.clone() for name, value in model.parameters.items()}
+    for network in ("q1", "p1"):
+        for head, constant in (("mean", 1.7), ("scale", -14)):
+            parameters[f"{network}.{head}.weight"][:, 7] = 0
+            parameters[f"{network}.{head}.bias"][7] = constant
+    x, noise = drawn(model, binary, device)
+    expected = log_weights(model, parameters, x, noise)
+    means = [np.full(units, 1.7) for units in model.architecture.latents]
+    held, gone = (chopped.without(model.architecture, parameters, removed, *at) for at in ([means], []))
+    assert_close(log_weights(model, held, x, noise), expected, atol=0.01, rtol=0)
+    assert (log_weights(model, gone, x, noise) - expected).abs().max() > 1
+
+
 def test_the_model_itself_stays_as_it_is(random_model):
     model = random_model(2)
     before = {name: value.clone() for name, value in model.parameters.items()}
@@ -121,7 +138,8 @@ def test_the_model_itself_stays_as_it_is(random_model):
 
 def measured(model, x, images, removed, device, samples=20, seed=0, progress=lambda images: None):
     settings = ChoppedSettings(samples=samples, seed=seed)
-    return chopped.measure(model, x[images], images, removed, settings, device, progress)
+    means = [np.zeros(units) for units in model.architecture.latents]
+    return chopped.measure(model, x[images], images, removed, means, settings, device, progress)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -132,6 +150,7 @@ def test_to_remove_nothing_changes_no_bit(model_of, binary, device, layers):
     )  # the very tensors
     found = measured(model, binary(4), np.arange(4), NOTHING[:layers], device)
     np.testing.assert_array_equal(found.chopped, found.whole)
+    np.testing.assert_array_equal(found.held, found.whole)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -146,6 +165,7 @@ def test_estimates_with_all_units_are_the_likelihoods(model_of, binary, device, 
         "images": "int32",
         "whole": "float32",
         "chopped": "float32",
+        "held": "float32",
     }
 
 
@@ -155,4 +175,5 @@ def test_units_that_work_are_missed(random_model, binary, device):
     done: list[int] = []
     found = measured(single, binary(4), np.arange(4), [np.arange(30)], device, progress=done.append)
     assert (np.abs(found.chopped - found.whole) > 10 * SINGLE).all()
-    assert sum(done) == 8  # each image twice
+    np.testing.assert_array_equal(found.held, found.chopped)  # at 0
+    assert sum(done) == 12  # each image three times

@@ -9,7 +9,7 @@ import pytest
 from iwae.data import splits
 from iwae.data.binarization import binarize
 from iwae.errors import InputError
-from iwae.evaluation import chopped, run
+from iwae.evaluation import activity, chopped, run
 from iwae.files import write_rows
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, ChoppedSettings, LikelihoodSettings
@@ -58,12 +58,16 @@ def test_inactive_units_by_the_protocols_variant_are_removed(
         {"layer": str(layer), "units": str(units), "removed": str(len(dead))}
         for layer, (units, dead) in enumerate(zip((100, 50), removed, strict=True), start=1)
     ]
-    chosen = splits.evenly_spaced(4, 11)
+    chosen, train = splits.evenly_spaced(4, 11), binarize(images.train, 124)
     expected = chopped.measure(
         model,
         binarize(images.test, 123)[chosen],
         chosen,
         [np.array(dead, dtype=np.int64) for dead in removed],
+        [
+            layer.mean.mean(0).numpy()
+            for layer in activity.posterior_means(model, train, 1, (0, "chopped/means"), device)
+        ],
         CHOPPED,
         device,
     )

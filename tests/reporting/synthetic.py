@@ -189,7 +189,9 @@ def _chopped(folder, spec, values, removed, rng):
     values = values[chosen].astype(np.float32)
     loss = UNIT * sum(map(sum, removed)) + rng.normal(0, 1e-3, len(values))
     arrays = {"images": chosen.astype(np.int32), "whole": values}
-    np.savez(folder / "chopped.npz", **arrays, chopped=(values - loss).astype(np.float32))
+    np.savez(
+        folder / "chopped.npz", **arrays, chopped=(values - loss).astype(np.float32), held=values - np.float32(UNIT)
+    )
     rows = [
         {"layer": layer, "units": len(units), "removed": sum(units)} for layer, units in enumerate(removed, start=1)
     ]

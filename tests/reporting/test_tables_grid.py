@@ -121,6 +121,7 @@ def test_inactive_by_hand(whole, synthetic):
     assert (ours.removed_1, ours.removed_2, ours.units_1, ours.units_2) == (81.5, 44, 100, 50)
     assert (ours.images, ours.samples, ours.paper_high, ours.comparable) == (25, 5000, 0.06, True)
     assert ours.nll == pytest.approx(-np.mean([seed["whole"] for seed in seeds]))
+    assert ours.held == pytest.approx(np.mean([seed["whole"] - seed["held"] for seed in seeds]))
     assert frame[frame.layers == 1].removed_2.isna().all()
 
 

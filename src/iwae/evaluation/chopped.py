@@ -2,7 +2,10 @@
 
 A removed unit keeps its place: given anything, q and p make it standard Gaussian noise, and no network reads it. Its
 terms in log p(h) - log q(h|x) are then equal, and what is left are the log weights of a network without it. The units
-that stay see the same noise in both models, so the difference of the two estimates has a small error.
+that stay see the same noise in all models, so the differences of the estimates have a small error.
+
+A unit that tells nothing of the image may still stand at a mean that is not 0, which the networks that read it use as
+part of their biases: in the lower of two layers p follows it there. So units are also held at their means.
 """
 
 import csv
@@ -34,11 +37,13 @@ class Chopped(NamedTuple):
         images: Indices of the images in the test set, (n,) ``int32``.
         whole: L_S with all units, (n,) ``float32``.
         chopped: L_S without the removed ones, (n,) ``float32``.
+        held: L_S without them, their means left to what reads them, (n,) ``float32``.
     """
 
     images: np.ndarray
     whole: np.ndarray
     chopped: np.ndarray
+    held: np.ndarray
 
 
 def measure(
@@ -46,6 +51,7 @@ def measure(
     x: np.ndarray,
     images: np.ndarray,
     removed: Sequence[np.ndarray],
+    means: Sequence[np.ndarray],
     settings: ChoppedSettings,
     device: torch.device,
     progress: Callable[[int], object] = lambda images: None,
@@ -59,27 +65,37 @@ def measure(
         x: Binary test images, (n, 784) ``uint8``.
         images: Their indices in the test set, (n,).
         removed: Indices of the units to remove, layer by layer from h1 up.
+        means: The mean of every unit over the training images, likewise.
         settings: Reads ``samples`` and ``seed``.
         device: Where to compute.
-        progress: Called with the number of images done since its last call; each is done twice.
+        progress: Called with the number of images done since its last call; each is done three times.
 
     Raises:
         InputError: An image's log weights are not finite.
     """
-    models = (model, replace(model, parameters=without(model.architecture, model.parameters, removed)))
-    whole, chopped = (
-        likelihood.evaluate(each, x, images, settings, "test", device, progress).log_likelihood for each in models
-    )
-    return Chopped(images.astype(np.int32), whole.astype(np.float32), chopped.astype(np.float32))
+    models = (model, _without(model, removed), _without(model, removed, means))
+    found = (likelihood.evaluate(each, x, images, settings, "test", device, progress) for each in models)
+    return Chopped(images.astype(np.int32), *(each.log_likelihood.astype(np.float32) for each in found))
 
 
-def without(architecture: Architecture, parameters: Parameters, removed: Sequence[np.ndarray]) -> dict[str, Tensor]:
+def _without(model: TrainedModel, *arguments: Sequence[np.ndarray]) -> TrainedModel:
+    return replace(model, parameters=without(model.architecture, model.parameters, *arguments))
+
+
+def without(
+    architecture: Architecture,
+    parameters: Parameters,
+    removed: Sequence[np.ndarray],
+    means: Sequence[np.ndarray] | None = None,
+) -> dict[str, Tensor]:
     """The parameters of a model of the same shape in which some units are noise that nothing reads.
 
     Args:
         architecture: The model's architecture.
         parameters: The model's parameters, which stay as they are.
         removed: Indices of the units to remove, layer by layer from h1 up.
+        means: Values at which the units are held, (D,) for each layer: what a layer that reads them computes of these
+            goes into its bias.
     """
     chopped = dict(parameters)
     units = {name: some for name, some in zip(architecture.variables, removed, strict=True) if len(some)}
@@ -90,6 +106,10 @@ def without(architecture: Architecture, parameters: Parameters, removed: Sequenc
             _clear(chopped, f"{head}.bias", -1, units[network.drawn])
         for variable, some in units.items():
             for layer in network.readers(variable):
+                if means is not None:
+                    at = torch.from_numpy(means[architecture.variables.index(variable)][some])
+                    weight = parameters[f"{layer}.weight"]
+                    chopped[f"{layer}.bias"] = chopped[f"{layer}.bias"] + at.to(weight) @ weight[some]
                 _clear(chopped, f"{layer}.weight", 0, some)
     for name in architecture.prior.unit_parameters if len(removed[-1]) else ():
         _clear(chopped, name, -1, removed[-1])
@@ -112,8 +132,11 @@ def write(subject: Subject, settings: ChoppedSettings) -> None:
     """
     model, removed = subject.model, _inactive(subject)
     chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
-    with progress_bar(2 * len(chosen), f"{model.spec.name} chopped", "image") as bar:
-        found = measure(model, subject.test[chosen], chosen, removed, settings, subject.device, bar.update)
+    # A mean over so many images needs no more than one sample of each.
+    posteriors = activity.posterior_means(model, subject.train, 1, (settings.seed, "chopped/means"), subject.device)
+    means = [layer.mean.mean(0).numpy() for layer in posteriors]
+    with progress_bar(len(Chopped._fields[1:]) * len(chosen), f"{model.spec.name} chopped", "image") as bar:
+        found = measure(model, subject.test[chosen], chosen, removed, means, settings, subject.device, bar.update)
     rows = [
         {"layer": number, "units": units, "removed": len(inactive)}
         for number, (units, inactive) in enumerate(zip(model.architecture.latents, removed, strict=True), start=1)

@@ -94,7 +94,7 @@ _SAMPLES: dict[str, tuple[str, Callable[[Model], Sample]]] = {
     "train": ("likelihood", _array("likelihood", "train", "train_images")),
     "ess": ("likelihood", _array("likelihood", "test_ess", "test_images")),
     "whole": ("chopped", _array("chopped", "whole", "images")),
-    "chopped": ("chopped", _array("chopped", "chopped", "images")),
+    **{name: ("chopped", _array("chopped", name, "images")) for name in ("chopped", "held")},
     "annealed": ("annealed", partial(_annealed, "test")),
     "simulated": ("annealed", partial(_annealed, "simulated")),
     **{name: ("inference", partial(_inference, name)) for name in ("encoder", "diagonal", "full")},
@@ -123,6 +123,13 @@ def _sum_of_means(*samples: Sample) -> Measured:
     value = sum(float(sample.values.mean()) for sample in samples)
     variance = sum(float(sample.values.var(ddof=1)) / len(sample.values) for sample in samples)
     return Measured(value, samples, len(samples[0].values), variance**0.5)
+
+
+def _held_change(study: StudyResults, model: Model) -> Measured | None:
+    try:
+        return _minus("whole", "held", study, model)
+    except KeyError:  # measured before units were held at their means
+        return None
 
 
 def _chopped_units(column: str, layer: int, study: StudyResults, model: Model) -> Measured | None:
@@ -207,6 +214,7 @@ QUANTITIES = {
     "active_share": _share(_active_share),
     "share_between_modes": _share(_share_between_modes),
     "chopped_change": _nats(partial(_minus, "whole", "chopped"), files=_CHOPPED, section="chopped"),
+    "held_change": _nats(_held_change, files=_CHOPPED, section="chopped"),
     "whole_nll": _nats(partial(_mean, {"whole": -1}), files=_CHOPPED, section="chopped", collected=False),
     **{
         f"{column}_{layer}": Quantity(

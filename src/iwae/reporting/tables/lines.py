@@ -98,6 +98,7 @@ generalization = Lines(
 )
 
 CHANGE = Sum("change", "change in nll", "chopped_change", digits=4, sign=True)
+HELD = Sum("held", "held at their means", "held_change", digits=4, sign=True)
 _MEANS = {"nll": "whole_nll"} | {name: name for name in ("removed_1", "removed_2", "units_1", "units_2")}
 
 
@@ -112,6 +113,8 @@ def _inactive_notes(part: Part) -> list[str]:
         f"nll: mean of -L_{listed(rows.samples.dropna())} over {listed(rows.images.dropna())} test images, in nats per "
         "image. The change is positive where the whole model is better.",
         f"removed: units with A_u of {ACTIVE} or less (layer 1 + layer 2), which the others are measured without.",
+        "held at their means: the same where the networks that read a removed unit keep its mean over the training "
+        "images, as part of their biases; of the seeds of which it was measured.",
         notes.paired_note(rows, "change"),
         "A change below zero is no contradiction: a unit that tells nothing of the image still adds to the variance of "
         "log w, so without it the bound L_k is tighter. The effect fades as k grows.",
@@ -121,11 +124,12 @@ def _inactive_notes(part: Part) -> list[str]:
 
 inactive = Lines(
     "{}: nll without the inactive units minus nll of the whole model",
-    (CHANGE.sampled, _units),
+    (CHANGE.sampled, HELD, _units),
     (
         Column("units", lambda row: cells.units(row.units_1, row.units_2)),
         Column("removed", lambda row: cells.units(row.removed_1, row.removed_2)),
         CHANGE,
+        HELD,
     ),
     _inactive_notes,
     stated="chopped_change",
