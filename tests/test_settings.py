@@ -10,6 +10,7 @@ from iwae.study.declaration import declarations
 from iwae.study.measurements import (
     MEASUREMENTS,
     ActivitySettings,
+    InferenceSettings,
     LikelihoodSettings,
     PicturesSettings,
     SurgerySettings,
@@ -33,6 +34,11 @@ def test_defaults_are_the_papers():
     assert training.protocol == preset("authors-code")
     assert (likelihood.samples, likelihood.test_images) == (5000, 10_000)
     assert activity.authors_images == 500
+
+
+def test_draws_of_an_elbo_are_a_multiple_of_those_of_a_step():
+    with pytest.raises(InputError, match=r"^elbo_samples = 8 is impossible: it is a multiple of samples, 16\.$"):
+        InferenceSettings(samples=16, elbo_samples=8)
 
 
 def test_paper_schedule_has_3280_passes():

@@ -103,6 +103,18 @@ def test_an_estimator_that_is_nothing_of_its_own_is_one_sentence(kind):
     assert str(caught.value) == "variation 'by-dreg' is impossible: DReG is for iwae, with k = 2 or more."
 
 
+@pytest.mark.parametrize(
+    ("kind", "longer"),
+    [
+        ("l1-vae-k1", "l1-vae-k1-p7"),
+        ("l1-iwae-k5-z20-mog9-by-dreg", "l1-iwae-k5-z20-mog9-p7-by-dreg"),
+        ("l2-vae-k1-hvae-p3-with-shuffle", "l2-vae-k1-hvae-p7-with-shuffle"),
+    ],
+)
+def test_other_passes_have_their_place_in_a_name(kind, longer):
+    assert ModelSpec.parse(f"mnist/{kind}/seed0").with_passes(7).kind == longer
+
+
 def test_negative_seed_is_one_sentence():
     with pytest.raises(InputError) as caught:
         ModelSpec("mnist", 1, "iwae", 5, -1)

@@ -11,8 +11,9 @@ from iwae.evaluation import chopped, weights
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.models.mixtures import Mixture
-from iwae.models.model import encode, generate, log_weights, prior_density
+from iwae.models.model import encode, generate, generate_latents, log_weights, prior_density
 from iwae.models.priors.mog import MixturePrior
+from iwae.models.priors.standard import StandardGaussian
 from iwae.models.priors.vamp import VampPrior, pseudo_inputs
 from iwae.study.protocol import Protocol
 
@@ -127,3 +128,10 @@ def test_samples_come_from_components_that_are_drawn(architecture, parameters_of
         generate(architecture, parameters, noise, torch.Generator(device).manual_seed(seed)) for seed in (0, 0, 1)
     )
     assert first.shape == (5, PIXELS) and torch.equal(first, same) and not torch.equal(first, other)
+
+
+@EACH
+def test_another_prior_may_take_the_place_of_the_models_own(architecture, parameters_of, noise_of):
+    noise = [layer[0] for layer in noise_of(architecture)]
+    *_, top = generate_latents(architecture, parameters_of(architecture), noise, prior=StandardGaussian())
+    assert torch.equal(top, noise[-1])

@@ -233,6 +233,5 @@ def test_auto_is_what_training_will_find(monkeypatch, obstacle, device):
 def test_a_configuration_of_an_earlier_version_is_the_same_study():
     config = changed(("device",), "cpu")
     known = study_of(config)
-    config["cohort"] = config.pop("job_group")
     del config["measure_by"], config["training"]["passes"], config["experiments"]["convergence"]
     assert study_of(config) == known

@@ -55,12 +55,7 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
     return Images(pool[:used], pool[left:], test, hashes)
 
 
-def evenly_spaced(n: int, total: int) -> np.ndarray:
-    """Indices (n,) ``int64`` of `n` images spread evenly over `total`, ascending and each once; n = total gives all.
-
-    Raises:
-        InputError: `n` is less than 1 or more than `total`.
-    """
-    if not 1 <= n <= total:
-        raise InputError(f"{n} images of {total} is impossible: choose from 1 to {total}.")
+def evenly_spaced(most: int, total: int) -> np.ndarray:
+    """Indices (n,) ``int64`` of `most` images, or of all that there are, evenly over `total`, each once, ascending."""
+    n = min(most, total)
     return np.arange(n, dtype=np.int64) * total // n

@@ -57,7 +57,7 @@ def write(subject: Subject, settings: AnnealedSettings) -> None:
         InputError: A bound is not finite.
     """
     model, device = subject.model, subject.device
-    chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
+    chosen = splits.evenly_spaced(settings.images, len(subject.test))
     drawn, posterior = simulate(model, settings.simulated, settings.seed, device)
     rows: list[dict[str, object]] = []
     for split, x, images, exact in (

@@ -131,7 +131,7 @@ def write(subject: Subject, settings: ChoppedSettings) -> None:
         InputError: The activity of these weights has not been measured, or a likelihood is not finite.
     """
     model, removed = subject.model, _inactive(subject)
-    chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
+    chosen = splits.evenly_spaced(settings.images, len(subject.test))
     # A mean over so many images needs no more than one sample of each.
     posteriors = activity.posterior_means(model, subject.train, 1, (settings.seed, "chopped/means"), subject.device)
     means = [layer.mean.mean(0).numpy() for layer in posteriors]

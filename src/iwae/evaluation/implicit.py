@@ -28,7 +28,7 @@ def write(subject: Subject, settings: ImplicitSettings) -> None:
     made, for the training images whose posterior the section ``pictures`` has.
     """
     model, device = subject.model, subject.device
-    chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
+    chosen = splits.evenly_spaced(settings.images, len(subject.test))
     rows: list[dict[str, object]] = []
     with progress_bar(len(chosen) * len(settings.ks), f"{model.spec.name} implicit", "image") as bar:
         for k in settings.ks:
@@ -101,7 +101,9 @@ def companions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettings, d
         if k == 1:
             continue
         seeds = image_seeds(model.spec, settings.seed, f"implicit/companions/{k}", range(len(x)))
-        noise = next(noise_chunks(seeds, settings.sets * (k - 1), 10**9, model.architecture.latents, device))
+        noise = next(
+            noise_chunks(seeds, settings.sets * (k - 1), settings.sets * (k - 1), model.architecture.latents, device)
+        )
         log_w = log_weights(model.architecture, model.parameters, binary, noise)
         found[row] = torch.logsumexp(log_w.unflatten(0, (settings.sets, k - 1)), 1).cpu().numpy()
     return found

@@ -139,6 +139,6 @@ def measure(
 
 def write(subject: Subject, settings: InferenceSettings) -> None:
     """Measure the ELBO of each image by its encoder and by Gaussians of its own: ``inference.csv``."""
-    chosen = splits.evenly_spaced(min(settings.images, len(subject.test)), len(subject.test))
+    chosen = splits.evenly_spaced(settings.images, len(subject.test))
     with progress_bar(len(chosen), f"{subject.model.spec.name} inference", "image") as bar:
         write_rows(subject.folder / "inference.csv", measure(subject, chosen, settings, bar.update))

@@ -201,7 +201,7 @@ def write(subject: Subject, settings: LikelihoodSettings) -> None:
     rows: list[dict[str, object]] = []
     wanted = {"test": (subject.test, settings.test_images), "train": (subject.train, settings.train_images)}
     for split, (x, most) in wanted.items():
-        chosen = splits.evenly_spaced(min(most, len(x)), len(x))
+        chosen = splits.evenly_spaced(most, len(x))
         with progress_bar(len(chosen), f"{subject.model.spec.name} likelihood, {split}", "image") as bar:
             found = evaluate(subject.model, x[chosen], chosen, settings, split, subject.device, bar.update)
         arrays[split] = found.log_likelihood.astype(np.float32)

@@ -128,7 +128,7 @@ def measure(
     fitted = fitted_priors(posteriors, settings.components, settings.iterations, settings.posteriors, generator)
     aggregate, found = Mixture.of(posteriors), {}
     for split, x in (("test", test), ("train", train)):
-        images = evenly_spaced(min(settings.images, len(x)), len(x))
+        images = evenly_spaced(settings.images, len(x))
         index = torch.from_numpy(images.astype(np.int64)).to(device) if split == "train" else None
 
         def priors(z: Tensor, some: slice, index: Tensor | None = index) -> dict[str, Tensor]:

@@ -42,16 +42,16 @@ class Draws(NamedTuple):
 
     Attributes:
         reconstruction: log p(x_n|z).
-        log_q_h1: log q(h1|x_n), from the noise that h1 was made of; h2 is meant where that is inferred first.
-        log_q_above: log q(h2|h1), zero where z is one layer.
+        log_q_first: log q(h|x_n) of the layer h that is inferred first, from the noise that it was made of.
+        log_q_rest: log q of the other layer given that one, zero where z is one layer.
         log_prior: log p(z).
         log_posterior: log q(h1|x_n) once more, as a component of the mixture.
         log_aggregate: log q(h1), the mixture.
     """
 
     reconstruction: Tensor
-    log_q_h1: Tensor
-    log_q_above: Tensor
+    log_q_first: Tensor
+    log_q_rest: Tensor
     log_prior: Tensor
     log_posterior: Tensor
     log_aggregate: Tensor
@@ -61,13 +61,13 @@ def terms(draws: Draws, images: int) -> dict[str, tuple[float, float]]:
     """The terms of the surgery with their standard errors over the draws, by name.
 
     The residual of the identity, zero but for rounding, checks the bookkeeping: that the terms belong together, and
-    that each draw's own component (`log_posterior`) is the density it was drawn from (`log_q_h1`). It says nothing
+    that each draw's own component (`log_posterior`) is the density it was drawn from (`log_q_first`). It says nothing
     about the mixture, as log q(z) cancels in it; the tests compare the mixture with a direct computation. The standard
     errors take images as drawn with replacement; they are drawn without, so the errors are upper bounds.
     """
     information = draws.log_posterior - draws.log_aggregate
-    marginal_kl = draws.log_aggregate + draws.log_q_above - draws.log_prior
-    elbo = draws.reconstruction + draws.log_prior - draws.log_q_h1 - draws.log_q_above
+    marginal_kl = draws.log_aggregate + draws.log_q_rest - draws.log_prior
+    elbo = draws.reconstruction + draws.log_prior - draws.log_q_first - draws.log_q_rest
     each = {
         "reconstruction": draws.reconstruction,
         "mutual_information": information,
@@ -170,16 +170,16 @@ def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: Mixture, 
     own = Gaussian(*(part[images.to(device)] for part in mixture.components))
     first, *others = architecture.recognition
     place = architecture.variables.index(first.drawn)
-    log_q_h1 = own.sample_log_prob(noise[place][0])
-    log_q_above = samples_log_prob(posteriors, noise)[0] - log_q_h1
+    log_q_first = own.sample_log_prob(noise[place][0])
+    log_q_rest = samples_log_prob(posteriors, noise)[0] - log_q_first
     if any("x" in network.given for network in others):
         alone = prior_density(architecture, model.parameters).log_prob(latents[place])
-        reconstruction, log_prior = reconstruction + log_prior - alone - log_q_above, alone
-        log_q_above = torch.zeros_like(log_q_above)
+        reconstruction, log_prior = reconstruction + log_prior - alone - log_q_rest, alone
+        log_q_rest = torch.zeros_like(log_q_rest)
     components = mixture.component_log_probs(latents[place][0])
     log_posterior = components.gather(1, images.to(device)[:, None]).squeeze(1)
     log_aggregate = torch.logsumexp(components, 1) - math.log(len(mixture.components.mean))
-    return Draws(reconstruction[0], log_q_h1, log_q_above, log_prior[0], log_posterior, log_aggregate)
+    return Draws(reconstruction[0], log_q_first, log_q_rest, log_prior[0], log_posterior, log_aggregate)
 
 
 def write(subject: Subject, settings: SurgerySettings) -> None:

@@ -203,7 +203,7 @@ def generate_latents(
 ) -> list[Tensor]:
     """Latents of each layer drawn from p(h), from h1 up, (n, D_layer); arguments as for `generate`."""
     draws = dict(zip(architecture.variables, noise, strict=True))
-    prior = prior or prior_density(architecture, parameters)
+    prior = prior_density(architecture, parameters) if prior is None else prior  # N(0, I) is an empty tuple
     values = {architecture.variables[-1]: prior.sample(noise[-1], generator)}
     for network in architecture.generation:
         values[network.drawn] = gaussian(architecture, parameters, network, values).sample(draws[network.drawn])

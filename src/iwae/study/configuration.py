@@ -65,7 +65,7 @@ class StudyConfig:
     def sections_of(self, model: ModelSpec) -> tuple[str, ...]:
         """The sections that the manifest of this model must have.
 
-        Models of other numbers of passes are there to be compared with those of all passes by what effects are about.
+        One that is not measured of this model, by ``of``, ``seeds`` or its number of passes, is left out.
         """
         chosen = (name for name in self.measurements if model in self.measured[name])
         return ("training", *chosen)
@@ -104,12 +104,12 @@ def read_study(config: dict[str, Any]) -> StudyConfig:
 def study_of(config: dict[str, Any]) -> StudyConfig:
     """The study that a configuration describes which was accepted before, such as a ``configuration.json``.
 
-    It may be one of an earlier version, which called ``job_group`` ``cohort`` and lacked some keys.
+    It may be one of an earlier version, which lacked some keys.
     """
     device, training = config["device"], config["training"]
     if device == "auto":
         device = "cpu" if cuda.obstacle() else "cuda"
-    job_group = config.get("job_group", config.get("cohort"))
+    job_group = config["job_group"]
     if job_group == "auto":  # a GPU gains from many models at once; a CPU core is busy with one
         job_group = "dataset" if device == "cuda" else "model"
     sections = [name for name in MEASUREMENTS if config.get(name, _OFF).get("run", True)]

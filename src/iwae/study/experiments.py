@@ -1,7 +1,6 @@
 """The paper's experiments beside its main grid: which models each of them trains, and which it compares them with."""
 
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -123,8 +122,7 @@ def repeated_models(experiment: dict[str, Any], models: Iterable[ModelSpec]) -> 
     for model, passes in itertools.product(models, experiment["passes"]):
         wanted = model.dataset in experiment["datasets"] and model.seed in experiment["seeds"]
         if wanted and f"{model.objective}-k{model.k}" in experiment["models"] and model.passes is None:
-            before, after = re.fullmatch(r"(.*?)-?((?:(?:by|from|with)-.*)?)", model.variation).groups()
-            again = replace(model, variation="-".join(filter(None, (before, f"p{passes}", after))))
+            again = model.with_passes(passes)
             yield from filter(None, (again.origin, again))
 
 

@@ -6,6 +6,7 @@ module and this one, where its settings and its entry stand. Standard library on
 
 from dataclasses import dataclass
 
+from iwae.errors import InputError
 from iwae.study.declaration import Settings, setting
 
 _SEED = "Seed of the {}, with the model's name"
@@ -110,8 +111,15 @@ class InferenceSettings(Settings):
     samples: int = setting(8, "Draws of each image at each step", least=1)
     diagonal_steps: int = setting(400, "Steps of Adam for a diagonal Gaussian", least=1)
     full_steps: int = setting(800, "Steps more for one of full covariance", least=1)
-    elbo_samples: int = setting(1000, "Draws by which an ELBO is estimated at the end", least=8)
+    elbo_samples: int = setting(1000, "Draws by which an ELBO is estimated at the end, a multiple of samples", least=8)
     seed: int = setting(0, _SEED.format("draws"), least=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.elbo_samples % self.samples:
+            raise InputError(
+                f"elbo_samples = {self.elbo_samples} is impossible: it is a multiple of samples, {self.samples}."
+            )
 
 
 @dataclass(frozen=True)

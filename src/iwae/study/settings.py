@@ -93,6 +93,14 @@ class TrainingSettings(Settings):
         return replace(self, protocol=protocol, passes=passes)
 
 
+def continued_passes(passes: int) -> int:
+    """Passes of the cosine along which a model is continued after one of `passes`.
+
+    Two thirds of them: that is the paper's last stage, by which its Table 2 continues models.
+    """
+    return max(1, round(2 / 3 * passes))
+
+
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
     """``stages is 8, asked is 2`` for each setting that differs, nested groups with their names in front."""
     lines = []

@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from iwae.errors import InputError
 from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS, OBJECTIVES, PRIORS, objectives_of, split_prior
@@ -168,6 +168,11 @@ class ModelSpec:
         alike = self.variation[: -len(f"-from-{objective}-k{self._part('k')}")]
         return ModelSpec(self.dataset, self.layers, objective, int(self._part("k") or 0), self.seed, alike)
 
+    def with_passes(self, passes: int) -> "ModelSpec":
+        """The same model trained for another number of passes; so is the one that it is continued from."""
+        variation = f"{self._part('before') or ''}-p{passes}{self._part('after') or ''}"
+        return replace(self, variation=variation.removeprefix("-"))
+
     def _number(self, group: str) -> int | None:
         found = self._part(group)
         return None if found is None else int(found)
@@ -208,9 +213,9 @@ def _variation_pattern() -> re.Pattern[str]:
     """The parts of a variation, each after a hyphen."""
     priors, estimators = ("|".join(names) or "(?!)" for names in (_priors("[1-9][0-9]*"), _estimators()))
     return re.compile(
-        rf"(?:-z(?P<latents>{_NUMBER})|-(?P<architecture>{'|'.join(ARCHITECTURES)}))?"
-        rf"(?:-(?P<prior>{priors}))?(?:-p(?P<passes>{_NUMBER}))?"
-        rf"(?:-by-(?P<estimator>{estimators}))?(?:-from-{_KIND}|-with-(?P<variant>[a-z0-9_.-]+))?"
+        rf"(?P<before>(?:-z(?P<latents>{_NUMBER})|-(?P<architecture>{'|'.join(ARCHITECTURES)}))?"
+        rf"(?:-(?P<prior>{priors}))?)(?:-p(?P<passes>{_NUMBER}))?"
+        rf"(?P<after>(?:-by-(?P<estimator>{estimators}))?(?:-from-{_KIND}|-with-(?P<variant>[a-z0-9_.-]+))?)"
     )
 
 

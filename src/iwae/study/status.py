@@ -121,7 +121,7 @@ def _collected(path: Path) -> set[str]:
 
 
 def _look(study: StudyConfig, model: ModelSpec, folder: Path, result: StudyStatus) -> None:
-    """Enter into `result` how one model status."""
+    """Enter into `result` how one model stands."""
     content, trained = _content(model, folder), True
     if manifest.is_stripped(content):
         result.stripped.append(model)

@@ -9,10 +9,10 @@ from itertools import accumulate
 import numpy as np
 
 from iwae.study.protocol import Protocol
-from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings
+from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings, continued_passes
 
 _LONGEST_BLOCK = 150  # updates; random numbers are drawn, and training may stop, once a block
-_CONTINUED_PASSES, _CONTINUED_RATE = 2 / 3, 0.1  # of all passes, of the first rate: the paper's last stage
+_CONTINUED_RATE = 0.1  # of the first rate: that of the paper's last stage
 
 
 def stage_rate(protocol: Protocol, stage: int) -> float:
@@ -50,13 +50,13 @@ class Schedule:
             settings: The model's settings.
             images: Training images.
             continued: Whether the model goes on from another one. That is the paper's last stage once more (Table 2):
-                two thirds of all its passes, at a tenth of its first rate. Of a cosine, it is as many passes along
-                another one, from a tenth of its peak.
+                two thirds of all its passes, at a tenth of its first rate. Of a cosine, it is two thirds of its passes
+                along another one, from a tenth of its peak.
         """
         protocol, steps = settings.protocol, images // settings.batch_size
         warm_up = 0.0 if continued else protocol.kl_warm_up * steps
         if settings.passes is not None:
-            passes = max(1, round(_CONTINUED_PASSES * settings.passes)) if continued else settings.passes
+            passes = continued_passes(settings.passes) if continued else settings.passes
             peak = protocol.peak_rate * (_CONTINUED_RATE if continued else 1)
             return cls(protocol, steps, (passes,), peak=peak, kl_warm_up=warm_up)
         first = settings.stages - 1 if continued else 0

@@ -9,7 +9,7 @@ import pandas as pd
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.reference import paper_row
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, counted, departures, is_cosine, likelihood_line
-from iwae.reporting.study import Kind, Model, StudyResults, stage_passes
+from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, number, papers
 from iwae.reporting.tables.formats import Column, Table
@@ -109,6 +109,5 @@ def _notes(part: Part) -> list[str]:
 def _length(model: Model) -> str:
     settings = model.settings("training")
     if is_cosine(settings):
-        return f"for {counted(settings['passes'], 'pass', 'passes')} of a schedule of its own"
-    repeated = stage_passes(settings["stages"]) - stage_passes(settings["stages"] - 1)
-    return f"for as many passes as the last stage of the schedule, {repeated}"
+        return f"for {counted(passes(settings, model.spec), 'pass', 'passes')} of a schedule of its own"
+    return f"for as many passes as the last stage of the schedule, {passes(settings, model.spec)}"

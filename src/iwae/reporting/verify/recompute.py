@@ -141,7 +141,7 @@ class _Afresh:
         settings = LikelihoodSettings(**self.content["likelihood"]["settings"])
         with np.load(path) as arrays:
             stored = {name: arrays[name] for name in ("test", "test_images", "test_ess")}
-        chosen = splits.evenly_spaced(min(self.options.images, len(stored["test"])), len(stored["test"]))
+        chosen = splits.evenly_spaced(self.options.images, len(stored["test"]))
         if self._same_device("likelihood"):
             few = chosen[:SAME_IMAGES]
             again, _ = self._log_likelihood(stored["test_images"][few], settings)
