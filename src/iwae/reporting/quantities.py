@@ -155,8 +155,9 @@ def _active(column: str, layer: int | None, study: StudyResults, model: Model) -
     return None if values.empty else Measured(float((values > ACTIVE).sum()), n=len(values))
 
 
-def _active_share(study: StudyResults, model: Model) -> Measured:
-    return Measured(float((activities(study, model).activity > ACTIVE).mean()))
+def _active_share(layer: int, study: StudyResults, model: Model) -> Measured | None:
+    active = _active("shown", layer, study, model)
+    return None if active is None else Measured(active.value / active.n, n=active.n)
 
 
 def _share_between_modes(study: StudyResults, model: Model) -> Measured:
@@ -198,7 +199,7 @@ _nats = partial(Quantity, unit="nats", step=0.01, files=_NLL, section="likelihoo
 _count = partial(Quantity, unit="units", step=1.0, **_ACTIVITY)
 _annealing = partial(Quantity, unit="nats", step=0.01, files=("annealed.csv",), section="annealed", collected=False)
 _gap = partial(Quantity, unit="nats", step=0.01, files=("inference.csv",), section="inference", collected=False)
-_share = partial(Quantity, unit="of all units", step=0.02, collected=False, **_ACTIVITY)
+_share = partial(Quantity, unit="of the units", step=0.02, collected=False, **_ACTIVITY)
 QUANTITIES = {
     "nll": _nats(partial(_mean, {"test": -1}), of_bits=True),
     "nll_train": _nats(partial(_mean, {"train": -1}), of_bits=True),
@@ -211,7 +212,7 @@ QUANTITIES = {
     },
     "active": _count(partial(_active, "shown", None), collected=False),
     **{f"active_{layer}": _count(partial(_active, "shown", layer), collected=False) for layer in (1, 2)},
-    "active_share": _share(_active_share),
+    **{f"active_share_{layer}": _share(partial(_active_share, layer)) for layer in (1, 2)},
     "share_between_modes": _share(_share_between_modes),
     "chopped_change": _nats(partial(_minus, "whole", "chopped"), files=_CHOPPED, section="chopped"),
     "held_change": _nats(_held_change, files=_CHOPPED, section="chopped"),

@@ -65,7 +65,13 @@ class Made:
             each = (100.0 if np.isnan(row.nll) else row.nll) + change + self.common + noise - noise.mean()
             return Measured(each.mean(), (Sample("test", np.arange(self.images), each),))
         units = [20.0 if np.isnan(row.nll) else float(row[f"active_{layer}"]) for layer in range(1, spec.layers + 1)]
-        found = {"active": sum(units), "active_share": 0.2, "share_between_modes": 0.02, "chopped_change": 0.01}
+        found = {
+            "active": sum(units),
+            "active_share_1": 0.2,
+            "active_share_2": 0.1,
+            "share_between_modes": 0.02,
+            "chopped_change": 0.01,
+        }
         found |= {f"active_{layer}": count for layer, count in enumerate(units, start=1)}
         found["generalization_gap"] = 0.7
         return Measured(found[quantity] + change) if quantity in found else None

@@ -1,6 +1,6 @@
 """What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -141,12 +141,21 @@ class Evidence:
         return Estimate(found.value, total.value**0.5, total.dof)
 
     def _seed_variance(self, contrast: Contrast) -> Variance | None:
-        """The variance over seeds of one model's value, pooled over the kinds of the contrast's data sets' grids."""
-        datasets = {kind.dataset for kind in contrast.weights}
-        pool = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
+        """The variance over seeds of one model's value, pooled over kinds of the contrast's data sets' grids.
+
+        They are those of as many layers as the contrast's, since models with two layers differ more from seed to seed;
+        if none of these has two seeds, those of any number.
+        """
+        datasets, layers = ({getattr(kind, name) for kind in contrast.weights} for name in ("dataset", "layers"))
+        grid = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
+        alike = {kind for kind in grid if kind.layers in layers}
+        return self._pooled_variance(contrast, alike) or self._pooled_variance(contrast, grid)
+
+    def _pooled_variance(self, contrast: Contrast, pool: Collection[Kind]) -> Variance | None:
+        """The variance over seeds, pooled over these kinds and those of the contrast; None where none has two seeds."""
         found = {
             (kind, seed): (model, entry)
-            for kind in sorted(pool | set(contrast.weights))
+            for kind in sorted({*pool, *contrast.weights})
             for seed, model in self.study.by_kind.get(kind, {}).items()
             if (entry := measured(self.study, contrast.quantity, model))
         }

@@ -78,6 +78,14 @@ def every_model(
             yield _contrast(claim, _words(kind), {kind: 1.0}, Region(high=high))
 
 
+def every_layer(evidence: Evidence, claim: Claim, high: float) -> Iterator[Contrast]:
+    """The share of the units of each layer of each model of the grid that are active, below `high`."""
+    for kind in _grid(claim.dataset):
+        for layer in range(1, kind.layers + 1):
+            label, quantity = f"{_words(kind)}, layer {layer}", f"active_share_{layer}"
+            yield Contrast(label, quantity, {kind: 1.0}, Region(high=high), _paper_value(kind, quantity))
+
+
 def paper_range(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
     """The mean of the quantity over all models of the grid, within the text's range of their values, plus `margin`."""
     found, kinds = text_range(claim.quantity, claim.dataset), _grid(claim.dataset)
@@ -158,6 +166,7 @@ RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
         falls_with_layers,
         iwae_above_vae,
         every_model,
+        every_layer,
         paper_range,
         paper_bound,
         capacity,
@@ -220,7 +229,9 @@ def _paper_sum(weights: Mapping[Kind, float], quantity: str) -> float:
 def _paper_value(kind: Kind, quantity: str) -> float:
     """The paper's value of a quantity, NaN where it gives none."""
     row = paper_row(**kind._asdict())
-    units = {f"active_{layer}": float(row[f"active_{layer}"]) for layer in range(1, kind.layers + 1)}
-    active = sum(units.values())
-    values = {"nll": float(row.nll), "active": active, "active_share": active / sum(PAPER_UNITS[kind.layers]), **units}
+    values = {"nll": float(row.nll), "active": 0.0}
+    for layer, total in enumerate(PAPER_UNITS[kind.layers], start=1):
+        active = float(row[f"active_{layer}"])
+        values |= {f"active_{layer}": active, f"active_share_{layer}": active / total}
+        values["active"] += active
     return values.get(quantity, np.nan)
