@@ -71,8 +71,9 @@ def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     """Whether each identity holds."""
     verdicts = []
     for identity in identities:
+        models = (model for model in evidence.study.models if model.spec.dataset == identity.dataset)
         try:
-            verdicts.append(_checked(identity, tuple(CHECKS[identity.rule](evidence, identity))))
+            verdicts.append(_checked(identity, tuple(filter(None, map(CHECKS[identity.rule], models)))))
         except UNREADABLE as error:
             verdicts.append(Verdict(identity, why=(UNREAD,), notes=(reason(error),)))
     return verdicts
