@@ -166,14 +166,6 @@ def test_one_seed_has_no_spread(cut):
     assert pd.read_csv(cut / "table1.csv").sd_seeds.isna().all()
 
 
-def test_models_of_different_schedules_are_no_study(tmp_path, synthetic):
-    specs = small_grid((1,), (1, 5), (0,))
-    for spec in specs:
-        synthetic.model(tmp_path, spec, stages=8 if spec.objective == "vae" else 3)
-    with pytest.raises(InputError, match="ran 3 and 8 stages of the schedule: name those of one study"):
-        write_results(tmp_path, [spec.name for spec in specs])
-
-
 @pytest.mark.parametrize(
     "specs",
     [

@@ -25,20 +25,13 @@ class Variance(NamedTuple):
 
 @dataclass(frozen=True)
 class WeightedSum:
-    """What a study says of a weighted sum.
-
-    Attributes:
-        seeds: The seeds that all its kinds have; perhaps none.
-        models: The models of those seeds, by kind.
-        missing: Kinds of which the study has no model, or not this quantity.
-        by_seed: The sum of each seed, (seeds,).
-        over_images: For each data set and split that it is a mean over, the variance from the choice of its images.
-    """
+    """What a study says of a weighted sum, over the seeds that all its kinds have; perhaps none."""
 
     seeds: tuple[int, ...] = ()
-    models: Mapping[Kind, tuple[Model, ...]] = field(default_factory=dict)
-    missing: tuple[Kind, ...] = ()
-    by_seed: np.ndarray = field(default_factory=lambda: np.empty(0))
+    models: Mapping[Kind, tuple[Model, ...]] = field(default_factory=dict)  # of those seeds
+    missing: tuple[Kind, ...] = ()  # kinds of which the study has no model, or not this quantity
+    by_seed: np.ndarray = field(default_factory=lambda: np.empty(0))  # the sum of each seed, (seeds,)
+    # For each data set and split that it is a mean over, the variance from the choice of its images.
     over_images: Mapping[tuple[str, str], Variance] = field(default_factory=dict)
 
     @property

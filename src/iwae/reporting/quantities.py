@@ -25,42 +25,28 @@ class Sample(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A quantity of one model, with what of it has a meaning.
-
-    Attributes:
-        value: Its value.
-        samples: One for each split whose images it is a mean over, the value being the sum of these means.
-        n: Over how many images or draws it is a mean, or of how many units.
-        se: Its standard error over these images or draws.
-    """
+    """A quantity of one model, with what of the rest has a meaning."""
 
     value: float
-    samples: tuple[Sample, ...] = ()
-    n: int | None = None
-    se: float | None = None
+    samples: tuple[Sample, ...] = ()  # one for each split whose images it is a mean over: the sum of these means
+    n: int | None = None  # over how many images or draws it is a mean, or of how many units
+    se: float | None = None  # its standard error over these images or draws
 
 
 class Quantity(NamedTuple):
-    """A quantity.
+    """A quantity, and how it is read of a model: None where the model has none.
 
-    Attributes:
-        read: Reads it of a model; None where the model has none.
-        unit: Its unit.
-        step: The smallest step in which it is counted or printed. What lies within one step is not told apart, so the
-            variance over seeds is taken to be at least that of rounding, step^2 / 12.
-        files: The files of a model's folder that it is read from.
-        section: The section of the manifest that has them.
-        of_bits: Whether its error from another binarization of the same images is known: that of log p(x).
-        collected: Whether it is in ``results.csv``.
+    `step` is the smallest one in which it is counted or printed. What lies within one step is not told apart, so the
+    variance over seeds is taken to be at least that of rounding, step^2 / 12.
     """
 
     read: Callable[[StudyResults, Model], Measured | None]
     unit: str
     step: float
-    files: tuple[str, ...]
-    section: str
-    of_bits: bool = False
-    collected: bool = True
+    files: tuple[str, ...]  # of a model's folder that it is read from
+    section: str  # of the manifest that has them
+    of_bits: bool = False  # whether its error from another binarization of the same images is known: that of log p(x)
+    collected: bool = True  # whether it is in results.csv
 
 
 def _array(section: str, values: str, images: str) -> Callable[[Model], Sample]:

@@ -100,23 +100,14 @@ class Model:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """A study: what was asked for, and the models that there are.
-
-    Attributes:
-        folder: Its folder.
-        models: The trained models.
-        specs: All models that the study asks for.
-        sections: The steps that are run on some of them.
-        configured: What the configuration asks for; None where it is not known.
-        known: What was found out so far.
-    """
+    """A study: what was asked for, and the models that there are."""
 
     folder: Path
-    models: tuple[Model, ...]
-    specs: tuple[ModelSpec, ...]
-    sections: tuple[str, ...]
-    configured: StudyConfig | None = None
-    known: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+    models: tuple[Model, ...]  # the trained ones
+    specs: tuple[ModelSpec, ...]  # all models that the study asks for
+    sections: tuple[str, ...]  # the steps that are run on some of them
+    configured: StudyConfig | None = None  # what the configuration asks for; None where it is not known
+    known: dict[Hashable, Any] = field(default_factory=dict, repr=False)  # what was found out so far
 
     @classmethod
     def of(cls, folder: Path, names: Iterable[str], configured: StudyConfig | None = None) -> "StudyResults":

@@ -26,15 +26,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """What ``claims.yaml`` holds.
+    """What ``claims.yaml`` holds and explains.
 
-    Attributes:
-        claims: All claims that a study can bear out or refute.
-        identities: The theorems among the paper's statements, which every correct evaluation satisfies.
-        images: How many images each split of each data set has.
-        binarization: Standard deviation over images of the difference of log p(x) between two binarizations of an image
-            of each data set, in nats.
-        taken_over: The data sets of which it was not measured, each with the one that it was taken over from.
+    `binarization` has a number for each data set; `taken_over` names those of which it was not measured, each with the
+    one that it was taken over from.
     """
 
     claims: tuple[Claim, ...]

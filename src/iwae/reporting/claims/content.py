@@ -24,15 +24,7 @@ def content(
     identities: Sequence[Verdict],
     inspections: Sequence[Inspection],
 ) -> dict[str, Any]:
-    """The audit of a study as JSON keeps it; what is not a number is null.
-
-    Args:
-        study: Its name.
-        protocols: The protocols of its models, in words; none if they cannot be read.
-        verdicts: The verdicts on all claims.
-        identities: Those on all identities.
-        inspections: The integrity checks.
-    """
+    """The audit of a study, its models' protocols in words, as JSON keeps it; what is no number is null."""
     families = Counter(family(verdict.claim) for verdict in verdicts if verdict.p is not None)
     tested = {name: families[name] for name in FAMILIES}
     numbers = {"level": LEVEL, "power": POWER, "coverage": COVERAGE, "tested": tested}

@@ -18,45 +18,30 @@ _THIRD = (1 / 4, 1 / 2)  # of all passes: what still counts as a third
 class Contrast(NamedTuple):
     """An effect that a claim is about: a weighted sum of one of `QUANTITIES` over kinds of models.
 
-    Attributes:
-        label: What is compared, in words.
-        quantity: Its quantity.
-        weights: The weight of each kind.
-        region: Where the claim says that the sum lies.
-        paper: The paper's value of the sum, NaN if it gives none.
-        realised: Whether the sum is held against numbers that the paper realised. These are for the same images, so
-            ours are a part of a finite whole, and where all of them were measured no error is left but that the
-            authors' binarization is another (of use only where that is known, `Quantity.of_bits`). And they are of one
-            seed for each model: the spread over seeds counts once more, the paper's being taken to be ours.
+    It is `realised` if it is held against numbers that the paper realised. These are for the same images, so ours are a
+    part of a finite whole, and where all of them were measured no error is left but that the authors' binarization is
+    another (of use only where that is known, `Quantity.of_bits`). And they are of one seed for each model: the spread
+    over seeds counts once more, the paper's being taken to be ours.
     """
 
-    label: str
+    label: str  # what is compared, in words
     quantity: str
     weights: Mapping[Kind, float]
-    region: Region
-    paper: float = np.nan
+    region: Region  # where the claim says that the sum lies
+    paper: float = np.nan  # the paper's value of the sum, NaN if it gives none
     realised: bool = False
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the study says of a contrast.
-
-    Attributes:
-        contrast: The contrast.
-        sum: Its sum.
-        comparable: Whether all models may be compared with the paper's.
-        complete: Whether all models may be compared with each other, each trained to its end under a named protocol.
-        estimate: The value with its whole error; None where the spread over seeds is not known.
-        earlier: The value in models of a third of the passes; NaN where there are none, or the protocol is the paper's.
-    """
+    """What the study says of a contrast."""
 
     contrast: Contrast
     sum: WeightedSum
-    comparable: bool = False
-    complete: bool = False
-    estimate: Estimate | None = None
-    earlier: float = np.nan
+    comparable: bool = False  # whether all models may be compared with the paper's
+    complete: bool = False  # and with each other, each trained to its end under a named protocol
+    estimate: Estimate | None = None  # the value with its whole error; None where the spread over seeds is not known
+    earlier: float = np.nan  # the value after a third of the passes; NaN without such, or under the paper's protocol
 
     @property
     def models(self) -> list[Model]:

@@ -27,35 +27,20 @@ UNREAD, WIDE, PARTLY = "evidence unreadable", "error too large", "not told by al
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim or an identity with its verdict.
-
-    Attributes:
-        claim: The claim or identity.
-        findings: What the study says of each effect of a claim.
-        checks: What it says of each model, for an identity.
-        verdict: `REPRODUCED`, `REFUTED` or `UNDECIDED`; of an identity `HOLDS`, `FAILS` or `UNDECIDED`.
-        why: Why it is undecided, in keywords.
-        notes: What else must be known, in sentences.
-        p: p of the hypothesis that the claim is false; None where nothing was tested.
-        p_against: p of the hypothesis that it is true.
-        adjusted: `p` by Holm's correction over all claims of the family that were tested in the study.
-        adjusted_against: `p_against` likewise.
-        under: The protocols and the seeds that it rests on, such as ``efficient, 3 seeds``.
-        power: What could have been shown of an undecided claim, a sentence.
-    """
+    """A claim or an identity with its verdict."""
 
     claim: Claim
-    findings: tuple[Finding, ...] = ()
-    checks: tuple[Check, ...] = ()
-    verdict: str = UNDECIDED
-    why: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    p: float | None = None
-    p_against: float | None = None
-    adjusted: float | None = None
-    adjusted_against: float | None = None
-    under: str = ""
-    power: str = ""
+    findings: tuple[Finding, ...] = ()  # what the study says of each effect of a claim
+    checks: tuple[Check, ...] = ()  # what it says of each model, for an identity
+    verdict: str = UNDECIDED  # or REPRODUCED or REFUTED; of an identity HOLDS or FAILS
+    why: tuple[str, ...] = ()  # it is undecided, in keywords
+    notes: tuple[str, ...] = ()  # what else must be known, in sentences
+    p: float | None = None  # of the hypothesis that the claim is false; None where nothing was tested
+    p_against: float | None = None  # of the hypothesis that it is true
+    adjusted: float | None = None  # p by Holm's correction over all claims of the family that were tested in the study
+    adjusted_against: float | None = None  # p_against likewise
+    under: str = ""  # the protocols and the seeds that it rests on, such as "efficient, 3 seeds"
+    power: str = ""  # what could have been shown of an undecided claim, a sentence
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:

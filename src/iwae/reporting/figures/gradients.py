@@ -87,12 +87,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
 def power_law(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[float, float]:
     """The exponent of y = c x^exponent and its standard error, by weighted least squares on a log scale.
 
-    Args:
-        x: Where, (n,), positive.
-        y: Values, (n,), positive.
-        se: Their standard errors, (n,).
+    x, y and the standard errors of y are (n,) and positive.
     """
-    weight = (y / se) ** 2
-    centred = np.log(x) - np.average(np.log(x), weights=weight)
-    spread = (weight * centred**2).sum()
-    return float((weight * centred * np.log(y)).sum() / spread), float(spread**-0.5)
+    (exponent, _), covariance = np.polyfit(np.log(x), np.log(y), 1, w=y / se, cov="unscaled")
+    return float(exponent), float(covariance[0, 0] ** 0.5)

@@ -50,14 +50,10 @@ class Part:
         consequence: str,
         **departing: Any,
     ) -> Table:
-        """A table with a line for each row.
+        """A table with a line for each row; in its title ``{}`` is the data set.
 
-        Args:
-            title: Its title, in which ``{}`` is the data set.
-            shown: Its columns.
-            notes: What its notes are, once something was measured.
-            consequence: What a departure of models from the paper means for the reader.
-            departing: Other arguments of `comparison_lines`, which says how they depart.
+        It has notes once something was measured. `consequence` is what a departure of models from the paper means for
+        the reader, and `departing` are other arguments of `comparison_lines`, which says how they depart.
         """
         lead = comparison_lines(departing.pop("models", self.models), consequence, **departing)
         body = [[column.cell(row) for column in shown] for _, row in self.rows.iterrows()]
@@ -69,23 +65,16 @@ class Part:
 class Sum:
     """A weighted sum of a quantity over kinds of models: three columns of a frame, and one of a table.
 
-    Attributes:
-        name: The column of its value; those of its errors are named after it (`contrasts.columns`).
-        label: The heading of its column.
-        quantity: What is summed; empty for what has the name of the column.
-        minus: The kind that is subtracted; nothing is known where that is no other one.
-        digits: Decimals.
-        sign: Whether the value is shown with its sign.
-        error: What its first error is.
+    The columns of its errors are named after that of its value (`contrasts.columns`).
     """
 
     name: str
-    label: str = ""
-    quantity: str = ""
-    minus: Callable[[Kind], Kind | None] | None = None
+    label: str = ""  # the heading of its column
+    quantity: str = ""  # what is summed; empty for what has the name of the column
+    minus: Callable[[Kind], Kind | None] | None = None  # the kind subtracted; nothing is known where that is no other
     digits: int = 2
-    sign: bool = False
-    error: str = "se_images"
+    sign: bool = False  # whether the value is shown with its sign
+    error: str = "se_images"  # what its first error is
 
     def of(self, study: StudyResults, kind: Kind) -> WeightedSum:
         """The sum, for a row on this kind of model."""

@@ -15,23 +15,14 @@ _TIE = "\N{NO-BREAK SPACE}"
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table.
-
-    Attributes:
-        label: Its own heading.
-        cell: What it shows of a row of a frame; None where a table's rows are given as text.
-        group: Heading over neighbouring columns of one group; empty for none.
-        paper: Whether it holds the paper's numbers, which are set apart from ours.
-        text: Whether it holds words, which stand to the left.
-        errors: What its numbers have in parentheses.
-    """
+    """A column of a table, its heading, and what it shows of a row of a frame."""
 
     label: str
-    cell: Callable[[pd.Series], str] | None = None
-    group: str = ""
-    paper: bool = False
-    text: bool = False
-    errors: tuple[str, ...] = ()
+    cell: Callable[[pd.Series], str] | None = None  # None where a table's rows are given as text
+    group: str = ""  # the heading over neighbouring columns of one group
+    paper: bool = False  # whether it holds the paper's numbers, which are set apart from ours
+    text: bool = False  # whether it holds words, which stand to the left
+    errors: tuple[str, ...] = ()  # what its numbers have in parentheses
 
 
 @dataclass(frozen=True)

@@ -19,23 +19,14 @@ from iwae.study.settings import ACTIVE
 
 @dataclass(frozen=True)
 class Lines:
-    """A table with a line for each kind of model.
+    """A table with a line for each kind of model."""
 
-    Attributes:
-        title: Its title, in which ``{}`` is the data set.
-        parts: What its CSV has of each kind.
-        shown: What people see of it.
-        notes: What stands below.
-        stated: The quantity of which the paper's text states a range for all models; empty for none.
-        more: Further tables.
-    """
-
-    title: str
-    parts: Sequence[Columns]
-    shown: Sequence[Sum | Column]
+    title: str  # in which {} is the data set
+    parts: Sequence[Columns]  # of its CSV
+    shown: Sequence[Sum | Column]  # to people
     notes: Callable[[Part], list[str]]
-    stated: str = ""
-    more: Callable[[Part], list[Table]] = lambda part: []
+    stated: str = ""  # the quantity of which the paper's text states a range for all models
+    more: Callable[[Part], list[Table]] = lambda part: []  # further tables
 
     def rows(self, study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
         """One row for each kind of model.

@@ -45,25 +45,15 @@ def base_of(kind: Kind) -> Kind:
 
 @dataclass(frozen=True)
 class Variation:
-    """A table of models that were varied, each below its base.
+    """A table of models that were varied, each below its base."""
 
-    Attributes:
-        title: Its title, without the data set.
-        base: What the difference is from, in words.
-        remark: What the sign of a difference means.
-        varied: What was varied, as columns of the frame.
-        named: The columns that name a row.
-        order: Columns by which rows are ordered; none for each base before its variations.
-        own: Notes of its own, which stand first.
-    """
-
-    title: str
-    base: str
-    remark: str
-    varied: Columns
-    named: Callable[[pd.DataFrame], list[Column]]
-    order: tuple[str, ...] = ()
-    own: Callable[[Part], list[str]] = lambda part: []
+    title: str  # without the data set
+    base: str  # what the difference is from, in words
+    remark: str  # what the sign of a difference means
+    varied: Columns  # what was varied
+    named: Callable[[pd.DataFrame], list[Column]]  # the columns that name a row
+    order: tuple[str, ...] = ()  # columns by which rows are ordered; none for each base before its variations
+    own: Callable[[Part], list[str]] = lambda part: []  # notes of its own, which stand first
 
     def rows(self, study: StudyResults, kinds: Collection[Kind]) -> pd.DataFrame:
         """One row for each kind of model over the seeds for which something was varied.

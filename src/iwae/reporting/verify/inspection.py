@@ -21,17 +21,9 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Recomputation:
-    """How models are measured afresh.
+    """How models are measured afresh."""
 
-    Attributes:
-        images: Test images of each model, evenly spaced over those measured, and draws of its surgery; at least 2, to
-            tell an error.
-        data: The data folder.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        threads: CPU threads.
-    """
-
-    images: int
+    images: int  # test images of each model, evenly spaced over those measured, and draws of its surgery: two or more
     data: Path
     device: str = "auto"
     threads: int = 1

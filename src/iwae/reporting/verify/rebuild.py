@@ -37,12 +37,8 @@ def problems(
 ) -> Iterator[str]:
     """What differs from what the models' files give: a sentence for each file, with its first difference.
 
-    Args:
-        results: The study folder.
-        figures: The folder of its figures.
-        asked: The study as its configuration describes it.
-        opened: The study as ``results.csv`` has it, of which perhaps much was read already; None if it has not been.
-        interim: Whether models that it asks for may be missing.
+    The study is as its configuration, `asked`, describes it; `opened` is what ``results.csv`` says of it, of which
+    perhaps much was read already. If `interim`, models may be missing.
     """
     with tempfile.TemporaryDirectory(prefix="iwae-audit-") as temporary:
         fresh = Path(temporary)
@@ -111,23 +107,15 @@ def _frame_difference(path: Path, fresh: Path, keys: Sequence[str] = ()) -> str:
     if keys:
         found, right = (frame.sort_values(list(keys), kind="stable") for frame in (found, right))
     for column in found.columns:
-        unlike = np.flatnonzero(found[column].to_numpy() != right[column].to_numpy())
-        for row in unlike:
-            if not _close(found[column].iloc[row], right[column].iloc[row]):
-                return (
-                    f"row {found.index[row] + 1}, column {column} is {found[column].iloc[row]!r}, "
-                    f"made again from the models' files it is {right[column].iloc[row]!r}"
-                )
+        cells, again = (frame[column].to_numpy(object) for frame in (found, right))
+        numbers = (pd.to_numeric(pd.Series(each), errors="coerce") for each in (cells, again))
+        unlike = np.flatnonzero((cells != again) & ~np.isclose(*numbers, rtol=TOLERANCE, atol=TOLERANCE))
+        for row in unlike[:1]:
+            return (
+                f"row {found.index[row] + 1}, column {column} is {cells[row]!r}, made again from the models' files it "
+                f"is {again[row]!r}"
+            )
     return ""
-
-
-def _close(one: str, other: str) -> bool:
-    """Whether two cells are the same number but for rounding."""
-    try:
-        first, second = float(one), float(other)
-    except ValueError:
-        return False
-    return abs(first - second) <= TOLERANCE * max(1.0, abs(second))
 
 
 def _text_difference(path: Path, fresh: Path) -> str:

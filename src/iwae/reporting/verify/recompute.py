@@ -49,15 +49,7 @@ LEAST_ACTIVITY = 1e-7  # below it an activity is rounding alone
 
 
 def recompute(results: Path, options: Recomputation) -> Inspection:
-    """Measure every model of a study afresh.
-
-    Args:
-        results: The study folder.
-        options: On how many images, with which data and where.
-
-    Raises:
-        InputError: The data or the device are not there.
-    """
+    """Measure every model of a study afresh; `InputError` where the data or the device are not there."""
     problems: list[str] = []
     try:
         every = integrity.configured(results).models
@@ -71,7 +63,8 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
         for number, spec in enumerate(models, start=1):
             folder = results / spec.name
             try:
-                for part, found in _Afresh.start(folder, options).parts():
+                run = Subject.open(folder, options.data, options.device, options.threads)
+                for part, found in _Afresh(run, manifest.read(folder), options).parts():
                     bar.set_description(f"{spec.name}, {part}")
                     problems += found
                     bar.update()
@@ -101,11 +94,6 @@ class _Afresh:
     run: Subject
     content: dict[str, Any]
     options: Recomputation
-
-    @classmethod
-    def start(cls, folder: Path, options: Recomputation) -> "_Afresh":
-        run = Subject.open(folder, options.data, options.device, options.threads)
-        return cls(run, manifest.read(folder), options)
 
     def parts(self) -> Iterator[tuple[str, Iterator[str]]]:
         """Each part of the manifest that is measured, with the problems that measuring it finds."""
@@ -140,19 +128,17 @@ class _Afresh:
         path = self._path("likelihood", "likelihood.npz")
         settings = LikelihoodSettings(**self.content["likelihood"]["settings"])
         with np.load(path) as arrays:
-            stored = {name: arrays[name] for name in ("test", "test_images", "test_ess")}
-        chosen = splits.evenly_spaced(self.options.images, len(stored["test"]))
+            chosen = splits.evenly_spaced(self.options.images, len(arrays["test"]))
+            stored = {name: arrays[name][chosen] for name in ("test", "test_images", "test_ess")}
         if self._same_device("likelihood"):
-            few = chosen[:SAME_IMAGES]
-            again, _ = self._log_likelihood(stored["test_images"][few], settings)
-            wrong = np.flatnonzero(~(np.abs(again - stored["test"][few]) <= SAME_DRAWS))
+            images, values = stored["test_images"][:SAME_IMAGES], stored["test"][:SAME_IMAGES]
+            again, _ = self._log_likelihood(images, settings)
+            wrong = np.flatnonzero(~(np.abs(again - values) <= SAME_DRAWS))
             for place in wrong[:1]:
-                image, found = stored["test_images"][few[place]], stored["test"][few[place]]
-                yield f"{path}: test image {image} has {found:.4f} nats, from the same draws {again[place]:.4f}."
-        other = replace(settings, seed=settings.seed + 1)
-        fresh, ess = self._log_likelihood(stored["test_images"][chosen], other)
-        kept = {name: values[chosen] for name, values in stored.items()}
-        yield from differing_images(path, kept, fresh, ess)
+                found = f"{values[place]:.4f} nats, from the same draws {again[place]:.4f}"
+                yield f"{path}: test image {images[place]} has {found}."
+        fresh, ess = self._log_likelihood(stored["test_images"], replace(settings, seed=settings.seed + 1))
+        yield from differing_images(path, stored, fresh, ess)
 
     def _log_likelihood(self, images: np.ndarray, settings: LikelihoodSettings) -> tuple[np.ndarray, np.ndarray]:
         images = images.astype(np.int64)
@@ -184,13 +170,10 @@ class _Afresh:
 
 
 def differing_images(path: Path, stored: dict[str, np.ndarray], fresh: np.ndarray, ess: np.ndarray) -> Iterator[str]:
-    """Log-likelihoods of n images against those from other draws: each image, and their mean.
+    """Log-likelihoods of n images, nats, against those from other draws: each image, and their mean.
 
-    Args:
-        path: The file of the stored ones.
-        stored: Its arrays ``test``, ``test_images`` and ``test_ess`` of these images, (n,) each.
-        fresh: Log-likelihoods of the same images, (n,), nats.
-        ess: Their effective sample sizes, (n,).
+    `stored` are the arrays ``test``, ``test_images`` and ``test_ess`` of these images in the file; the fresh ones and
+    their effective sample sizes are (n,) too.
     """
     difference = fresh - stored["test"]
     # The logarithm of a mean of S weights has a variance of about 1 / ess - 1 / S, and more where few weights count:
