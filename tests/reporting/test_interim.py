@@ -91,6 +91,16 @@ def test_an_audit_judges_what_is_there_and_finds_no_fault_in_what_is_not(written
     assert problems[0] in inspections[-1].problems and "2 models are not run yet" in inspections[0].compared
 
 
+def test_a_study_of_which_nothing_is_measured_has_all_its_pages(running, tmp_path, few_figures):
+    for path in running.rglob("manifest.json"):
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({"model": content["model"], "training": content["training"]}))
+    write_interim(running, tmp_path / "figures")
+    tables = {path.stem for path in running.glob("*.md")} - {"README", "models"}
+    assert {"table1", "surgery", "implicit", "replaced"} <= tables and not (tmp_path / "figures/nll.png").exists()
+    assert all("not run yet" in (running / f"{name}.md").read_text() for name in tables - {"questions"})
+
+
 def test_nothing_trained_and_no_configuration_are_said(running, tmp_path):
     shutil.rmtree(running / "mnist")
     with pytest.raises(InputError, match="no model of .* is named that is trained"):

@@ -56,9 +56,10 @@ def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     """Whether each identity holds."""
     verdicts = []
     for identity in identities:
-        models = (model for model in evidence.study.models if model.spec.dataset == identity.dataset)
+        models = [model for model in evidence.study.models if model.spec.dataset == identity.dataset]
         try:
-            verdicts.append(_checked(identity, tuple(filter(None, map(CHECKS[identity.rule], models)))))
+            checks = [CHECKS[identity.rule](model) for model in models]
+            verdicts.append(_checked(identity, tuple(check for check in checks if check)))
         except UNREADABLE as error:
             verdicts.append(Verdict(identity, why=(UNREAD,), notes=(reason(error),)))
     return verdicts

@@ -60,7 +60,8 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
     index = [*KIND, "dataset", "seeds", "images", "log_images"]
     wide = rows[rows.seeds > 0].pivot(index=index, columns="term", values=["value", "se_draws", "sd_seeds"])
     wide.columns = [term if kind == "value" else f"{term}_{kind}" for kind, term in wide.columns]
-    return cells.by_objective(wide.reset_index(), [*cells.ORDER, "images"])
+    names = [f"{term}{error}" for term in SURGERY_TERMS for error in ("", "_se_draws", "_sd_seeds")]
+    return cells.by_objective(wide.reset_index().reindex(columns=[*index, *names]), [*cells.ORDER, "images"])
 
 
 def _notes(part: Part) -> list[str]:
