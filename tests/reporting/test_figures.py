@@ -95,7 +95,7 @@ def test_bound(whole, look):
         assert look.has_line(figure.axes[layers - 1], bound.mean())
         assert look.has_band(figure.axes[layers - 1], bound.min(), bound.max())
         annealed = rows.annealed.dropna().mean()
-        assert any(list(line.get_ydata()) == [annealed] for line in figure.axes[layers - 1].lines)
+        assert any(list(line.get_ydata()) == [pytest.approx(annealed)] for line in figure.axes[layers - 1].lines)
     assert look.legend_of(figure)[0] == ["VAE k=1", "VAE k=5", "IWAE k=5", "by annealing"]
 
 

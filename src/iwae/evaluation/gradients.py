@@ -1,8 +1,9 @@
 """How noisy the gradient of a bound is: its signal to noise by estimator and k, for q's parameters and for p's.
 
 The signal-to-noise ratio of a parameter is |E g| / sd g over the draws of one minibatch. By Rainforth et al. (2018)
-that of q falls as k^-1/2 under the IWAE's bound while that of p rises as k^1/2; STL and DReG lift q's. Measured at a
-trained model; `iwae.evaluation.linear_gaussian` has the problem of that paper.
+that of q falls as k^-1/2 under the IWAE's bound while that of p rises as k^1/2; DReG lifts q's. STL's is that of a
+biased gradient, whose mean stays where the bound's own vanishes with k. Measured at a trained model;
+`iwae.evaluation.linear_gaussian` has the problem of that paper.
 """
 
 import math

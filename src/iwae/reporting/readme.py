@@ -9,7 +9,7 @@ from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.reporting.claims.content import summary
 from iwae.reporting.claims.pages import found_section
-from iwae.reporting.statements import comparison_lines, likelihood_line, protocols
+from iwae.reporting.statements import likelihood_line, protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import build
 from iwae.reporting.tables.formats import rendered
@@ -45,7 +45,7 @@ def section(results: Path, figures: Path, root: Path) -> str:
         raise InputError(f"{path} is missing: audit the study first.")
     audit, grid = json.loads(path.read_text(encoding="utf-8")), study.grid
     folder, pictures = (Path(os.path.relpath(path, root)).as_posix() for path in (results, figures))
-    statements = [*comparison_lines(grid), f"Protocol: {'; '.join(protocols(grid))}.", likelihood_line(grid)]
+    statements = [f"Protocol: {'; '.join(protocols(grid))}.", likelihood_line(grid)]
     parts = [
         f"From the study [`{results.name}`]({folder}/README.md), which has every table, figure and number:",
         "\n".join(f"- {line}" for line in statements),

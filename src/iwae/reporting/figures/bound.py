@@ -41,12 +41,15 @@ def draw(frame: pd.DataFrame) -> Figure:
     panels.logarithmic(grid, ticks)
     more = []
     if "annealed" in frame:
-        place = 3 * frame.samples.max()
-        placed = frame.assign(row=style.names(frame, ["dataset"]), column=style.names(frame, ["layers"]))
-        for panel, rows in placed[placed.annealed.notna()].groupby(["row", "column"], observed=True):
-            for model, annealed in rows.groupby("model", observed=True).annealed.mean().items():
-                look_of = {"color": look["palette"][model], "marker": look["markers"][model]}
-                grid.axes_dict[panel].plot(place, annealed, **look_of, markerfacecolor="none", linestyle="")
+        most = frame.samples.max()
+        ends = frame.assign(row=style.names(frame, ["dataset"]), column=style.names(frame, ["layers"]))
+        ends = ends[ends.samples == most].assign(slack=ends.annealed - ends.bound)
+        # Not of all seeds: above the end of the line, which is their mean.
+        means = ends.groupby(["row", "column", "model"], observed=True)[["bound", "slack"]].mean().dropna()
+        for (row, column, model), mean in means.iterrows():
+            look_of = {"color": look["palette"][model], "marker": look["markers"][model]}
+            place = 3 * most, mean.bound + mean.slack
+            grid.axes_dict[row, column].plot(*place, **look_of, markerfacecolor="none", linestyle="")
         more = [Line2D([], [], color=GREY, marker="o", markerfacecolor="none", linestyle="", label="by annealing")]
     grid.set_axis_labels("", "bound on log p(x) (nats per image)")
     title = f"importance samples in the bound, test images{style.seeds_words(frame)}"

@@ -17,8 +17,7 @@ from iwae.study.registry import ESTIMATORS, OBJECTIVES
 _DASHES = {"standard": "-", "stl": "--", "dreg": ":"}
 _PARTS = ("encoder", "decoder")
 _PROBLEM = "linear Gaussian"  # in the place of a data set
-# From which k on the signal to noise of the problem goes as a power: mu's falls before it rises.
-_LEAST_K = {"encoder": 1, "decoder": 10}
+_LEAST_K = 10  # from which the signal to noise of the problem goes as a power
 _RESOLVED = 3.0  # ratio^2 times draws, below which a mean gradient is not told from its noise
 
 
@@ -68,9 +67,10 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
         look = {"color": OBJECTIVES[objective].colour, "linestyle": _DASHES[estimator], "marker": "o", "label": name}
         if exact and len(lines) > 1:
             axes.errorbar(lines.k, lines.ratio, lines.se, **look, capsize=2)
-            fitted = lines[lines.k >= _LEAST_K[lines.part.iloc[0]]]
-            power, error = power_law(fitted.k.to_numpy(), fitted.ratio.to_numpy(), fitted.se.to_numpy())
-            notes.append(f"{ESTIMATORS[estimator].label}: k^({power:+.2f} ± {error:.2f})")
+            fitted = lines[lines.k >= _LEAST_K]
+            if len(fitted) > 1:
+                power, error = power_law(*(fitted[name].to_numpy() for name in ("k", "ratio", "se")))
+                notes.append(f"{ESTIMATORS[estimator].label}: k^({power:+.2f} ± {error:.2f})")
         else:
             mean = lines.groupby("k").ratio.mean()
             axes.plot(mean.index, mean, **look)

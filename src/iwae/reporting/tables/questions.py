@@ -50,10 +50,10 @@ def _one_sample(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
         return None
     k = variance.index.max()
     other = weighted_sum(study, "nll", {vae._replace(k=int(k)): 1.0, vae: -1.0})
-    gain = f", and such a model's nll differs by {_number(other)}" if other.seeds else ""
+    gain = f", and the nll of a model trained so is another by {_number(other)}" if other.seeds else ""
     return (
-        f"For its bound yes: k = {k} only divides the gradient's variance, by {variance.iloc[0] / variance[k]:.1f} at "
-        f"the trained VAE, and costs as much more{gain}."
+        f"Its bound has the same mean with any number. But k = {k} divides the gradient's variance by "
+        f"{variance.iloc[0] / variance[k]:.1f} at the trained VAE{gain}."
     )
 
 
@@ -109,7 +109,8 @@ def covered_bound(k: int, covered: float = COVERED, elsewhere: float = ELSEWHERE
 
 
 def _number(found: WeightedSum) -> str:
-    return f"{found.value:+.2f} ± {found.se_images:.2f}"
+    seeds = "" if np.isnan(found.sd_seeds) else f" (sd over {len(found.seeds)} seeds: {found.sd_seeds:.2f})"
+    return f"{found.value:+.2f} ± {found.se_images:.2f}{seeds}"
 
 
 _ANNEALED = ("-log p(x) by annealing", "annealed_nll")
