@@ -202,9 +202,10 @@ def _draw_implicit(frame: pd.DataFrame) -> Figure:
             axis = axes[row, column]
             ends = (across[0], across[-1], shown.y.iloc[0], shown.y.iloc[-1])
             axis.imshow(_cells(shown), extent=ends, aspect="auto", norm=PowerNorm(0.5, vmin=0), **_DENSITY)
-            axis.set_title(part if row == 0 else "")
+            name = {"posterior": "p(h|x)", "k = 1": "q, k = 1"}.get(part, f"q_EW, {part}")
+            axis.set(title=name if row == 0 else "", xlabel="h1_1" if row == len(panels) - 1 else "")
             _few_ticks(axis)
-        axes[row, 0].set_ylabel(panel)
+        axes[row, 0].set_ylabel(f"{panel}\nh1_2")
     return figure
 
 
