@@ -1,5 +1,7 @@
 """The errors of effects: over images, shared or not, all or some of them, over their binarization, and over seeds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,19 @@ def test_of_other_quantities_the_error_over_images_is_whole(make):
     contrast = Contrast("", "chopped_change", {IWAE_5: 1.0}, Region(-0.1, 0.1), realised=True)
     found = made.evidence(binarization={"mnist": 7.2}).find(contrast)
     assert found.sum.se_images == pytest.approx(0.2) and 0.2 < found.estimate.se < 0.21
+
+
+def test_models_with_two_layers_do_not_widen_the_error_of_those_with_one(make):
+    """Unless none of these has two seeds: then the spread is theirs."""
+    made = make(spread=0.02)
+    for model in made.study.models:
+        if model.spec.layers == 2:
+            made.values["active_1", model.spec.name] = Measured(20.0 + 10 * model.spec.seed)
+    contrast = Contrast("", "active_1", {IWAE_5: 1.0}, Region(high=50.0))
+    assert Evidence(made.study, {}).find(contrast).estimate.se < 0.5
+    fewer = [model for model in made.study.models if model.spec.layers == 2 or model.spec.seed == 0]
+    study = replace(made.study, models=tuple(fewer), specs=tuple(model.spec for model in fewer))
+    assert Evidence(study, {}).find(contrast).estimate.se == pytest.approx(10)
 
 
 def test_counts_that_agree_in_all_seeds_keep_the_error_of_rounding(make):

@@ -37,7 +37,8 @@ class Quantity(NamedTuple):
     """A quantity, and how it is read of a model: None where the model has none.
 
     `step` is the smallest one in which it is counted or printed. What lies within one step is not told apart, so the
-    variance over seeds is taken to be at least that of rounding, step^2 / 12.
+    variance over seeds is taken to be at least that of rounding, step^2 / 12. It is pooled over models of any number of
+    layers, or, where those with two differ more from seed to seed, `by_layers`.
     """
 
     read: Callable[[StudyResults, Model], Measured | None]
@@ -46,6 +47,7 @@ class Quantity(NamedTuple):
     files: tuple[str, ...]  # of a model's folder that it is read from
     section: str  # of the manifest that has them
     of_bits: bool = False  # whether its error from another binarization of the same images is known: that of log p(x)
+    by_layers: bool = False
     collected: bool = True  # whether it is in results.csv
 
 
@@ -182,10 +184,10 @@ _NLL = ("likelihood.npz", "likelihood.csv")
 _CHOPPED = ("chopped.npz", "chopped.csv")
 _ACTIVITY = {"files": ("activity.csv",), "section": "activity"}
 _nats = partial(Quantity, unit="nats", step=0.01, files=_NLL, section="likelihood")
-_count = partial(Quantity, unit="units", step=1.0, **_ACTIVITY)
+_count = partial(Quantity, unit="units", step=1.0, by_layers=True, **_ACTIVITY)
 _annealing = partial(Quantity, unit="nats", step=0.01, files=("annealed.csv",), section="annealed", collected=False)
 _gap = partial(Quantity, unit="nats", step=0.01, files=("inference.csv",), section="inference", collected=False)
-_share = partial(Quantity, unit="of the units", step=0.02, collected=False, **_ACTIVITY)
+_share = partial(Quantity, unit="of the units", step=0.02, by_layers=True, collected=False, **_ACTIVITY)
 QUANTITIES = {
     "nll": _nats(partial(_mean, {"test": -1}), of_bits=True),
     "nll_train": _nats(partial(_mean, {"train": -1}), of_bits=True),
@@ -200,7 +202,7 @@ QUANTITIES = {
     **{f"active_{layer}": _count(partial(_active, "shown", layer), collected=False) for layer in (1, 2)},
     **{f"active_share_{layer}": _share(partial(_active_share, layer)) for layer in (1, 2)},
     "share_between_modes": _share(_share_between_modes),
-    "chopped_change": _nats(partial(_minus, "whole", "chopped"), files=_CHOPPED, section="chopped"),
+    "chopped_change": _nats(partial(_minus, "whole", "chopped"), files=_CHOPPED, section="chopped", by_layers=True),
     "held_change": _nats(_held_change, files=_CHOPPED, section="chopped"),
     "whole_nll": _nats(partial(_mean, {"whole": -1}), files=_CHOPPED, section="chopped", collected=False),
     **{

@@ -128,12 +128,11 @@ class Evidence:
     def _seed_variance(self, contrast: Contrast) -> Variance | None:
         """The variance over seeds of one model's value, pooled over kinds of the contrast's data sets' grids.
 
-        They are those of as many layers as the contrast's, since models with two layers differ more from seed to seed;
-        if none of these has two seeds, those of any number.
+        By `Quantity.by_layers` they are those of as many layers as the contrast's; if none of these has two seeds, all.
         """
         datasets, layers = ({getattr(kind, name) for kind in contrast.weights} for name in ("dataset", "layers"))
         grid = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
-        alike = {kind for kind in grid if kind.layers in layers}
+        alike = {kind for kind in grid if kind.layers in layers or not QUANTITIES[contrast.quantity].by_layers}
         return self._pooled_variance(contrast, alike) or self._pooled_variance(contrast, grid)
 
     def _pooled_variance(self, contrast: Contrast, pool: Collection[Kind]) -> Variance | None:
