@@ -50,7 +50,7 @@ def _one_sample(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
         return None
     k = variance.index.max()
     other = weighted_sum(study, "nll", {vae._replace(k=int(k)): 1.0, vae: -1.0})
-    gain = f", and the nll of a model trained so is another by {_number(other)}" if other.seeds else ""
+    gain = f", and the nll of a model trained so differs by {_number(other)}" if other.seeds else ""
     return (
         f"Its bound has the same mean with any number. But k = {k} divides the gradient's variance by "
         f"{variance.iloc[0] / variance[k]:.1f} at the trained VAE{gain}."
