@@ -84,6 +84,12 @@ def test_an_experiment_alone_has_its_own_and_nothing_of_the_grid(name, tables, f
     assert tables <= set(contents.tables([BASE, variation(name)], every))
 
 
+def test_weights_that_all_models_have_lost_are_no_figure():
+    other = replace(BASE, seed=1)
+    assert "weights" in contents.figures([BASE, other], every, [BASE])
+    assert set(contents.figures([BASE], every)) - set(contents.figures([BASE], every, [BASE])) == {"weights"}
+
+
 @pytest.mark.parametrize(
     ("dataset", "table"),
     [("mnist", "table1"), ("omniglot", "table1"), ("mnist-fixed", "table3"), ("mnist-static", "table3")],

@@ -62,7 +62,7 @@ GPU = 1 if study.device == "cuda" else 0
 NAMES = [model.name for model in study.models]
 
 TABLES = contents.tables(study.models, study.sections_of)
-FIGURES_OF_STUDY = contents.figures(study.models, study.sections_of)
+FIGURES_OF_STUDY = contents.figures(study.models, study.sections_of, status.stripped)
 
 
 # What is held until Snakemake's process ends.

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from iwae.errors import InputError
+from iwae.study.manifest import WEIGHTS
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import DATASETS
@@ -112,9 +113,14 @@ def tables(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item
     return _present(TABLES, models, sections_of)
 
 
-def figures(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
-    """The figures likewise."""
-    return _present(FIGURES, models, sections_of)
+def figures(
+    models: Iterable[ModelSpec], sections_of: Sections, stripped: Collection[ModelSpec] = ()
+) -> dict[str, Item]:
+    """The figures likewise, without those of weights that all their models have lost: `stripped`."""
+    models = list(models)
+    left = [model for model in models if model not in stripped]
+    found, drawable = (_present(FIGURES, some, sections_of) for some in (models, left))
+    return {name: item for name, item in found.items() if WEIGHTS not in item.files or name in drawable}
 
 
 def _present(items: dict[str, Item], models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:

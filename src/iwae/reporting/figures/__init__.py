@@ -16,6 +16,7 @@ from iwae.reporting.figures.style import project_style, remark
 from iwae.reporting.results import write_frame
 from iwae.reporting.statements import figure_lines
 from iwae.reporting.study import StudyResults
+from iwae.study import manifest
 
 # No dates and no program versions: the same numbers give the same bytes.
 _METADATA = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
@@ -24,7 +25,8 @@ _log = logging.getLogger(__name__)
 
 def figures_of(study: StudyResults) -> dict[str, contents.Item]:
     """The figures that a study has, by name."""
-    return contents.figures(study.specs, study.sections_of)
+    stripped = [model.spec for model in study.models if manifest.is_stripped(model.manifest)]
+    return contents.figures(study.specs, study.sections_of, stripped)
 
 
 def plotted(name: str, study: StudyResults) -> pd.DataFrame:
