@@ -78,7 +78,7 @@ def _configure_cuda() -> None:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
-    # Else the compiler times reductions and products to choose between them, and a continued training, which compiles
+    # Else the compiler times reductions and products to choose between them, and a resumed training, which compiles
     # anew, may sum in another order.
     compiler = importlib.import_module("torch._inductor.config")
     if hasattr(compiler, "deterministic"):  # not in every version

@@ -1,4 +1,4 @@
-"""Activity of the latent units: the definition, its correction for sampling, the authors' variant."""
+"""Activity of the latent units: the definition, its correction for sampling, the authors' estimate."""
 
 import numpy as np
 import pytest

@@ -118,7 +118,7 @@ def write_model(
 
 
 def _training(folder, spec, settings, rng):
-    schedule, rows = Schedule.of(settings, train_images(spec), continued=spec.origin is not None), []
+    schedule, rows = Schedule.of(settings, train_images(spec), warm_start=spec.origin is not None), []
     speed = sum(schedule.passes) * schedule.steps_per_pass * settings.batch_size / PROVENANCE["wall_seconds"]
     for number in range(1, sum(schedule.passes) + 1):
         updates, bound = number * schedule.steps_per_pass, -quality(spec) - 60 / number**0.7

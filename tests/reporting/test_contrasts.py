@@ -108,6 +108,20 @@ def test_gaps_on_two_data_sets_are_independent(make):
     assert Evidence(made.study, {}).find(contrast).sum.se_images ** 2 == pytest.approx(0.1 + 0.2 + 0.4)
 
 
+def test_two_binarizations_of_the_same_images_are_paired(make):
+    static = Kind("mnist-static", *IWAE_5[1:])
+    made = make(more=[static])
+    grey, bits = (
+        made.random.normal(0, 20, 100),
+        {name: made.random.normal(0, 2, 100) for name in ("mnist", "mnist-static")},
+    )
+    for model in made.study.models:
+        values = grey + bits[model.spec.dataset]
+        made.values["nll", model.spec.name] = Measured(values.mean(), (Sample("test", np.arange(100), values),))
+    found = Evidence(made.study, {}).find(Contrast("", "nll", {static: 1.0, IWAE_5: -1.0}, Region(low=0.0)))
+    assert found.sum.se_images == pytest.approx((2 * 2**2 / 100) ** 0.5, rel=0.2)
+
+
 def test_the_papers_seed_counts_where_its_numbers_are_realised(make):
     made = make(spread=0.3)
     contrast = Contrast("", "active_1", {IWAE_5: 1.0}, Region(20.0, 24.0))

@@ -51,7 +51,7 @@ def test_activity_counts_all_units_and_has_its_threshold_at_a_bins_edge(whole, l
             heights[colour] = heights.get(colour, 0) + height
     assert sorted(heights.values()) == [pytest.approx(6), pytest.approx(18.5)]
     labels, title = look.legend_of(figure)
-    assert labels == ["units of h2", "units of h1", "threshold, A_u = 0.01"] and "authors' variant" in title
+    assert labels == ["units of h2", "units of h1", "threshold, A_u = 0.01"] and "authors' estimate" in title
     assert figure.axes[3].get_ylabel() == "2 layers\nunits per bin"
 
 

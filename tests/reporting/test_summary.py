@@ -130,4 +130,4 @@ def test_without_a_step_the_readme_has_no_table_of_it(tmp_path, synthetic):
     for name in tables_of(StudyResults.open(folder)):
         write_table(name, StudyResults.open(folder))
     write_summary(StudyResults.open(folder), tmp_path / "figures")
-    assert not (folder / "inactive.md").exists() and "inactive units" not in (folder / "README.md").read_text()
+    assert not (folder / "chopped.md").exists() and "inactive units" not in (folder / "README.md").read_text()

@@ -102,7 +102,7 @@ def test_both_variants_of_active_units(whole):
     ours = row(table1(StudyResults.open(whole)), 2, 5, "iwae")
     assert (ours.active_units_1, ours.active_units_2) == (18.5, 5)
     assert (ours.active_units_authors_1, ours.active_units_authors_2) == (18.5, 6)
-    assert (ours.paper_active_1, ours.paper_active_2, ours.activity_variant) == (21, 5, "one-sample")
+    assert (ours.paper_active_1, ours.paper_active_2, ours.activity_estimate) == (21, 5, "one-sample")
     text = written(whole, "table1")["md"]
     assert "| 18.5+6 | 21+5 |" in text
 

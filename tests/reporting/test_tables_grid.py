@@ -109,7 +109,7 @@ def test_generalization_shows_what_the_paper_says_of_each_data_set(many):
 
 
 def test_inactive_by_hand(whole, synthetic):
-    frame = rows("inactive", StudyResults.open(whole))
+    frame = rows("chopped", StudyResults.open(whole))
     assert len(frame) == 6
     ours = best(frame)
     seeds = [arrays(whole, f"mnist/l2-iwae-k5/seed{seed}", "chopped.npz") for seed in (0, 1)]
@@ -126,31 +126,31 @@ def test_inactive_by_hand(whole, synthetic):
 
 
 def test_inactive_for_people(whole):
-    text, row = written(whole, "inactive"), best(rows("inactive", StudyResults.open(whole)))
+    text, row = written(whole, "chopped"), best(rows("chopped", StudyResults.open(whole)))
     assert f"| 100+50 | 81.5+44 | {row.change:+.4f}\N{NO-BREAK SPACE}(" in text and "| below 0.06 |" in text
     assert "Largest change: +" in text and "L_5000 over 25 test images" in text
 
 
 def test_inactive_is_not_compared_after_a_cut_schedule(cut):
-    text = written(cut, "inactive")
+    text = written(cut, "chopped")
     assert "cut after 2 of 8 stages" in text and "not comparable with the paper" in text and "below 0.06" in text
-    assert not pd.read_csv(cut / "inactive.csv").comparable.any()
+    assert not pd.read_csv(cut / "chopped.csv").comparable.any()
 
 
 def test_the_samples_that_count_for_a_step_are_its_own(tmp_path, synthetic):
     study = synthetic.study(tmp_path / "rough", synthetic.grid((1,), (1,), (0,)), samples=10)
     assert (
-        rows("inactive", StudyResults.open(study)).comparable.all()
+        rows("chopped", StudyResults.open(study)).comparable.all()
         and not rows("generalization", StudyResults.open(study)).comparable.any()
     )
-    assert "L_10" not in written(study, "inactive")
+    assert "L_10" not in written(study, "chopped")
     assert "Nll is measured by L_10 instead of L_5000" in written(study, "generalization")
 
 
 def test_the_paper_s_bound_stands_beside_its_own_data_sets_alone(many):
-    bounds = rows("inactive", StudyResults.open(many)).set_index("dataset").paper_high
+    bounds = rows("chopped", StudyResults.open(many)).set_index("dataset").paper_high
     assert set(bounds[bounds.notna()].index) == {"mnist", "omniglot"}
-    sections = written(many, "inactive").split("### ")[1:]
+    sections = written(many, "chopped").split("### ")[1:]
     assert {part.split(":")[0] for part in sections if "below 0.06" in part} == {"mnist", "omniglot"}
     assert len(sections) == 4
 
@@ -160,5 +160,5 @@ def test_a_protocol_that_is_no_preset_is_not_compared(many):
     assert rows("table1", study).comparable.all()
     for model in study.models:
         model.manifest["training"]["settings"]["protocol"]["adam_beta1"] = 0.5
-    assert not rows("table1", study).comparable.any() and not rows("inactive", study).comparable.any()
+    assert not rows("table1", study).comparable.any() and not rows("chopped", study).comparable.any()
     assert comparison_lines(study.models)[0].startswith("Protocol other than the authors' code and the paper's text:")

@@ -148,7 +148,7 @@ def test_protocols_by_hand(varied, synthetic):
     own = row(frame, objective="vae", variant="")
     assert own.changed == "" and np.isnan(own.difference)
     assert own.nll == pytest.approx(per_image(varied, "vae-k1").mean())
-    assert (frame.activity_variant == "one-sample").all()  # although paper-text has the other
+    assert (frame.activity_estimate == "one-sample").all()  # although paper-text has the other
     bounds = [
         [pd.read_csv(varied / f"mnist/{kind}/seed{seed}/training.csv").validation_bound.iloc[-1] for seed in (0, 1)]
         for kind in ("l1-vae-k1", "l1-vae-k1-with-shuffle")

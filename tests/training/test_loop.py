@@ -63,7 +63,7 @@ def test_a_model_is_continued_from_another(images, device, optimizer_state):
     states = {origin: training_states.fresh(origin, chosen, images.train, device)}
     first = StackTraining(states, chosen, images, device)
     trained = finish(first)[origin]
-    begun = training_states.continued(spec, chosen, trained, device, "default")
+    begun = training_states.warm_start(spec, chosen, trained, device, "default")
     assert begun.steps == (32 if optimizer_state == "carried" else 0)
     assert begun.updates == 0 and begun.curve == []
     assert all(torch.equal(begun.parameters[name], value) for name, value in trained.parameters.items())

@@ -13,12 +13,12 @@ MNIST, OMNIGLOT = 59_600, 23_000
 COSINE = PRESETS["efficient"]
 
 
-def stages(count, images=MNIST, continued=False):
-    return Schedule.of(TrainingSettings(stages=count), images, continued)
+def stages(count, images=MNIST, warm_start=False):
+    return Schedule.of(TrainingSettings(stages=count), images, warm_start)
 
 
-def cosine(passes, steps=50, continued=False, **fields):
-    return Schedule.of(TrainingSettings(COSINE.with_overrides(fields), passes=passes), 20 * steps, continued)
+def cosine(passes, steps=50, warm_start=False, **fields):
+    return Schedule.of(TrainingSettings(COSINE.with_overrides(fields), passes=passes), 20 * steps, warm_start)
 
 
 def test_the_paper_has_3280_passes_and_9774400_updates():
@@ -49,7 +49,7 @@ def test_a_stage_has_3_to_the_i_passes_at_one_rate(stage):
 
 def test_a_continued_training_is_the_last_stage_once_more():
     # Table 2: 3^7 passes over 59,600 images at 1e-4.
-    schedule = stages(8, continued=True)
+    schedule = stages(8, warm_start=True)
     assert schedule.updates == 6_517_260
     assert {schedule.stage_of(updates) for updates in (0, 1, schedule.updates - 1)} == {7}
     assert schedule.stage_start(schedule.updates - 1) == 0
@@ -84,12 +84,12 @@ def test_the_weight_of_the_kl_rises_in_proportion_during_its_warm_up():
     assert weights[:100] == pytest.approx(np.arange(1, 101) / 100)
     assert (weights[100:] == 1).all()
     assert cosine(10, kl_warm_up=2).kl_weights(50, 2) == pytest.approx([0.51, 0.52])
-    assert (cosine(10, kl_warm_up=2, continued=True).kl_weights(0, 50) == 1).all()
+    assert (cosine(10, kl_warm_up=2, warm_start=True).kl_weights(0, 50) == 1).all()
 
 
 def test_a_continued_cosine_has_two_thirds_of_the_passes_from_a_tenth_of_the_peak():
     # As the paper's last stage: 2187 of 3280 passes, at 1e-4 of 1e-3.
-    schedule = cosine(40, continued=True)
+    schedule = cosine(40, warm_start=True)
     assert schedule.updates == 27 * 50
     assert schedule.learning_rates(0, 1)[0] == pytest.approx(1e-4)
 

@@ -219,7 +219,7 @@ def test_overrides_are_accepted_only_if_the_protocol_takes_them(problems, overri
 def test_a_gpu_trains_a_data_set_in_one_job_and_a_cpu_one_model():
     study = read_study(changed(("device",), "cuda"))
     # What is continued from trained models comes in a second job.
-    assert {study.training_job(model) for model in study.models} == {"mnist", "mnist_continued"}
+    assert {study.training_job(model) for model in study.models} == {"mnist", "mnist_warm_starts"}
     study = read_study(changed(("device",), "cpu"))
     assert len({study.training_job(model) for model in study.models}) == len(study.models)
 

@@ -101,7 +101,7 @@ def test_what_is_continued_is_trained_after_what_it_is_continued_from(snakemake)
         status, output = snakemake("-n", "train", overlay=overlay)
         assert status == 0, output
         continued = next(
-            name for name in jobs(output) if name in ("train_mnist_continued", f"{TRAIN}_from_vae_k1_seed0")
+            name for name in jobs(output) if name in ("train_mnist_warm_starts", f"{TRAIN}_from_vae_k1_seed0")
         )
         rules = re.findall(r"^rule (\w+):", output, re.MULTILINE)
         assert rules.index(first) < rules.index(continued)
@@ -148,7 +148,7 @@ def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clo
         "train_mnist_l2_vae_k1_seed1",
     }
     status, output = snakemake("-n", overlay={"training": {"stages": 2}})
-    assert status == 1 and "cannot be continued, since its training state" in output  # a clone has no states
+    assert status == 1 and "cannot be extended, since its training state" in output  # a clone has no states
     for model in tiny_study().models:
         write_text(clone / f"checkpoints/tiny/{model.name}.safetensors", "state")
     status, output = snakemake("-n", overlay={"training": {"stages": 2}})

@@ -96,7 +96,7 @@ def test_fewer_stages_are_refused(tiny_study, finish, tmp_path):
 
 def test_a_training_without_its_state_is_not_begun_anew(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path)
-    with pytest.raises(InputError, match=r"cannot be continued, since its training state .*states.* is gone"):
+    with pytest.raises(InputError, match=r"cannot be extended, since its training state .*states.* is gone"):
         study_status(tiny_study(training={"stages": 2}), tmp_path, tmp_path / "states")
 
 

@@ -33,7 +33,7 @@ class LayerActivity(NamedTuple):
     Attributes:
         definition: A_u over all images. In the second layer it is an unbiased estimate, so that of a dead unit can be
             a little below zero.
-        authors: The variant of the authors' code.
+        authors: The estimate of the authors' code.
     """
 
     definition: np.ndarray
@@ -64,7 +64,7 @@ def measure(
     Args:
         model: The model, on `device`.
         x: The binary training images, (N, 784) ``uint8``.
-        settings: Numbers of samples and of images in the authors' variant, and the seed.
+        settings: Numbers of samples and of images in the authors' estimate, and the seed.
         device: Where to compute.
         progress: Called with the number of images done since its last call.
     """

@@ -125,7 +125,7 @@ def _clear(parameters: dict[str, Tensor], name: str, axis: int, units: np.ndarra
 def write(subject: Subject, settings: ChoppedSettings) -> None:
     """Estimate log p(x) of test images with and without the inactive units: ``chopped.npz`` and ``chopped.csv``.
 
-    Which units are inactive is read from ``activity.csv``, in the variant that the protocol names.
+    Which units are inactive is read from ``activity.csv``, by the estimate that the protocol names.
 
     Raises:
         InputError: The activity of these weights has not been measured, or a likelihood is not finite.

@@ -37,7 +37,7 @@ def table1_lines(path: Path) -> list[str]:
 
 
 def _cells(row: dict[str, str]) -> list[str]:
-    ours = "active_units_authors" if row["activity_variant"] == "one-sample" else "active_units"
+    ours = "active_units_authors" if row["activity_estimate"] == "one-sample" else "active_units"
     nll, paper = (f"{float(row[name]):.2f}" if row[name] else "-" for name in ("nll", "paper_nll"))
     units = [_units(row, name) for name in (ours, "paper_active")]
     return [row["dataset"], row["layers"], row["k"], OBJECTIVES[row["objective"]].label, nll, paper, *units]

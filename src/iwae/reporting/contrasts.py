@@ -1,7 +1,7 @@
 """Weighted sums of a quantity over kinds of models, with their errors: every mean and difference that is reported.
 
-The error over images is of sums paired over the images that models share; the deviation over seeds is of the sums of
-each seed, since models of one seed share binarization and initialisation.
+The error over images is of sums paired over the images that models share, be it in several binarizations; the deviation
+over seeds is of the sums of each seed, since models of one seed share binarization and initialisation.
 """
 
 from collections import defaultdict
@@ -14,6 +14,7 @@ import pandas as pd
 
 from iwae.reporting.quantities import Sample, measured
 from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.study.registry import DATASETS
 
 
 class Variance(NamedTuple):
@@ -31,7 +32,8 @@ class WeightedSum:
     models: Mapping[Kind, tuple[Model, ...]] = field(default_factory=dict)  # of those seeds
     missing: tuple[Kind, ...] = ()  # kinds of which the study has no model, or not this quantity
     by_seed: np.ndarray = field(default_factory=lambda: np.empty(0))  # the sum of each seed, (seeds,)
-    # For each data set and split that it is a mean over, the variance from the choice of its images.
+    # For each data set and split that it is a mean over, the variance from the choice of its images; the first data set
+    # stands for others of the same images, which differ in their binarization.
     over_images: Mapping[tuple[str, str], Variance] = field(default_factory=dict)
 
     @property
@@ -80,9 +82,11 @@ def weighted_sum(study: StudyResults, quantity: str, weights: Mapping[Kind, floa
     if missing or not seeds:
         return WeightedSum(missing=missing)
     means: dict[tuple[str, str], list[tuple[float, Sample]]] = defaultdict(list)
+    first: dict[str, str] = {}
     for kind, weight in weights.items():
+        dataset = first.setdefault(DATASETS[kind.dataset].folder, kind.dataset)
         for sample in (sample for seed in seeds for sample in found[kind][seed][1].samples):
-            means[kind.dataset, sample.split].append((weight / len(seeds), sample))
+            means[dataset, sample.split].append((weight / len(seeds), sample))
     return WeightedSum(
         seeds,
         {kind: tuple(found[kind][seed][0] for seed in seeds) for kind in weights},

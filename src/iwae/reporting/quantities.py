@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from iwae.reporting.statements import activity_variant
+from iwae.reporting.statements import activity_estimate
 from iwae.reporting.study import Model, StudyResults
 from iwae.study.settings import ACTIVE
 
@@ -133,7 +133,7 @@ def activities(study: StudyResults, model: Model, column: str = "shown") -> pd.D
     """
     table = model.table("activity")
     if column == "shown":
-        column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
+        column = "activity_authors" if activity_estimate(study) == "one-sample" else "activity"
     return table.assign(activity=table[column])[["layer", "activity"]]
 
 

@@ -40,7 +40,7 @@ def departures(model: Model, section: str = "likelihood") -> list[Departure]:
 
     The paper's is the whole schedule, on all training images, in minibatches of the paper's size, under a preset of the
     protocol that is the paper's; nll is L_5000: with fewer samples the bound is lower. Fewer test images give the same
-    nll with a larger error, so they may differ; `likelihood_line` says so. For ``activity``, the authors' variant,
+    nll with a larger error, so they may differ; `likelihood_line` says so. For ``activity``, the authors' estimate,
     where it is shown, must be over as many training images as theirs: its threshold depends on their number.
     """
     return [*_of_training(model), *_of_measurement(model, section), *_of_data(model)]
@@ -242,13 +242,13 @@ def protocol_changes(base: Model, model: Model) -> list[str]:
     return [f"{name}: {value} -> {after[name]}" for name, value in before.items() if value != after[name]]
 
 
-def activity_variant(study: StudyResults) -> str:
+def activity_estimate(study: StudyResults) -> str:
     """The measured activity that stands beside the paper's: ``one-sample`` or ``definition``.
 
     It is the one of the study's own protocol; where models have several, the definition, which is the same for all.
     """
-    variants = {protocol_of(model)["activity"] for model in study.grid or study.models}
-    return variants.pop() if len(variants) == 1 else "definition"
+    estimates = {protocol_of(model)["activity"] for model in study.grid or study.models}
+    return estimates.pop() if len(estimates) == 1 else "definition"
 
 
 def protocol_of(model: Model) -> dict[str, Any]:

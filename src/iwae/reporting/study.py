@@ -15,7 +15,7 @@ from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, re
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
-from iwae.study.settings import continued_passes
+from iwae.study.settings import warm_start_passes
 from iwae.study.specification import ModelSpec
 
 
@@ -193,7 +193,7 @@ class StudyResults:
 def passes(settings: Mapping[str, Any], spec: ModelSpec) -> int:
     """Passes over the training images of a model: 3^i in stage i (paper, section 5); of a continued one, since."""
     if length := settings.get("passes"):
-        return continued_passes(length) if spec.origin else length
+        return warm_start_passes(length) if spec.origin else length
     return stage_passes(settings["stages"]) - (stage_passes(settings["stages"] - 1) if spec.origin else 0)
 
 

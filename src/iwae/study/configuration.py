@@ -84,7 +84,7 @@ class StudyConfig:
         """
         name = {"dataset": model.dataset, "stack": model.stack, "model": model.name}[self.job_group]
         if model.origin and self.job_group == "dataset":
-            name += "_continued"
+            name += "_warm_starts"
         return name.replace("/", "_").replace("-", "_")
 
 

@@ -29,7 +29,7 @@ class ActivitySettings(Settings):
 
     samples: int = setting(100, "Samples of h1 for each image over which the second layer's mean is averaged", least=2)
     authors_images: int = setting(
-        500, "Training images, the first of the file, in the authors' variant", source="authors' code", least=2
+        500, "Training images, the first of the file, in the authors' estimate", source="authors' code", least=2
     )
     seed: int = setting(0, _SEED.format("samples"), least=0)
 

@@ -57,8 +57,8 @@ class Protocol:
             field says so in every manifest.
         test_binarization_seed: Seed of the one stochastic binarization of the test set (code: 123); the training images
             are measured on one with the next seed, so that the two sets are independent.
-        activity: Which of the two measured activities tables show beside the paper's: the code's ``one-sample`` variant
-            (500 training images, the second layer's mean at a single sampled h1) or the text's ``definition``.
+        activity: Which of the two measured activities tables show beside the paper's: the code's ``one-sample``
+            estimate (500 training images, the second layer's mean at a single sampled h1) or the text's ``definition``.
     """
 
     adam_beta1: float = 0.99

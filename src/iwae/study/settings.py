@@ -93,7 +93,7 @@ class TrainingSettings(Settings):
         return replace(self, protocol=protocol, passes=passes)
 
 
-def continued_passes(passes: int) -> int:
+def warm_start_passes(passes: int) -> int:
     """Passes of the cosine along which a model is continued after one of `passes`.
 
     Two thirds of them: that is the paper's last stage, by which its Table 2 continues models.

@@ -187,7 +187,7 @@ def _check_files(folder: Path, section: str, names: Iterable[str]) -> None:
 
 
 def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
-    """Refuse to touch a trained model unless the same training is to be continued by further stages."""
+    """Refuse to touch a trained model unless the same training is to be extended by further stages."""
     if found == asked:
         lost = [name for name in FILES["training"] if not (folder / name).is_file()]
         raise InputError(
@@ -204,10 +204,10 @@ def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any])
 
 
 def _check_state(folder: Path, checkpoint: Path) -> None:
-    """Refuse to continue a training whose state is gone: the trained model would be lost and begun anew."""
+    """Refuse to extend a training whose state is gone: the trained model would be lost and begun anew."""
     if not checkpoint.is_file():
         raise InputError(
-            f"{folder} was trained for fewer stages and cannot be continued, since its training state {checkpoint} is "
+            f"{folder} was trained for fewer stages and cannot be extended, since its training state {checkpoint} is "
             "gone: choose another name for `study`, or delete the folder."
         )
 

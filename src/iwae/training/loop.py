@@ -42,7 +42,7 @@ class StackTraining:
         self._states, self._settings, self._device = states, settings, device
         self.specs, self.updates = list(states), next(iter(states.values())).updates
         self._protocol = settings.protocol
-        self.schedule = Schedule.of(settings, len(images.train), continued=self.specs[0].origin is not None)
+        self.schedule = Schedule.of(settings, len(images.train), warm_start=self.specs[0].origin is not None)
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         architecture = Architecture.of(self.specs[0], self._protocol)
         train = images.train

@@ -84,10 +84,10 @@ def train(
         _require_memory(spec, settings, device)
     job = _Job(paths, settings, device, threads)
     diverged = []
-    for continued in (False, True):
-        group = [spec for spec in wanted if bool(spec.origin) == continued]
+    for warm_start in (False, True):
+        group = [spec for spec in wanted if bool(spec.origin) == warm_start]
         try:
-            # What diverged cannot be continued, but all else can.
+            # What starts from a model that diverged cannot be trained, but all else can.
             job.train([spec for spec in group if not diverged or job.is_trained(spec.origin)], checkpoint_minutes)
         except DivergenceError as error:
             diverged.append(str(error))
@@ -213,7 +213,7 @@ def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSett
         wanted.append(spec)
         if (folder / manifest.NAME).is_file():
             checkpoint = paths.checkpoint(spec.origin or spec, settings)
-            _check_continuation(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
+            _check_extension(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
     return wanted
 
 
@@ -229,17 +229,17 @@ def _require_memory(spec: ModelSpec, settings: TrainingSettings, device: torch.d
         )
 
 
-def _check_continuation(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
-    """Refuse to overwrite a trained model, unless its training is to be continued and can be.
+def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
+    """Refuse to overwrite a trained model, unless its training is to be extended by further stages and can be.
 
-    `checkpoint` is the state that it goes on from: its own, or that of the model it was continued from.
+    `checkpoint` is the state that it goes on from: its own, or that of the model that it starts from.
     """
     others = [line for line in differences(found, asked) if not line.startswith("stages ")]
     if others or found.get("stages", 0) > asked.get("stages", 0):
         listed = "; ".join(others or differences(found, asked))
         reason = f"was trained differently ({listed})" if listed else "has lost a file"
     elif not checkpoint.is_file():
-        reason = f"cannot be continued, since its training state {checkpoint} is gone"
+        reason = f"cannot be extended, since its training state {checkpoint} is gone"
     else:
         return
     raise InputError(f"The model in {folder} {reason}: name another folder for the results, or delete this one.")

@@ -76,7 +76,7 @@ def fresh(
     )
 
 
-def continued(
+def warm_start(
     spec: ModelSpec, settings: TrainingSettings, origin: ModelState, device: torch.device | str, matmul_backend: str
 ) -> ModelState:
     """A model's state before its first update, where it goes on from the trained model `origin` (paper, Table 2).

@@ -45,7 +45,7 @@ class Task:
 
     @property
     def _updates(self) -> int:
-        return Schedule.of(self.settings, len(self.images.train), continued=self.origin is not None).updates
+        return Schedule.of(self.settings, len(self.images.train), warm_start=self.origin is not None).updates
 
     @property
     def _key(self) -> str:
@@ -65,11 +65,11 @@ class Task:
         Raises:
             InputError: The model that it is continued from is not trained.
         """
-        # Measured once and kept in the state: a continued training multiplies as before, for the sake of its bits.
+        # Measured once and kept in the state: a resumed training multiplies as before, for the sake of its bits.
         backend = fastest_matmul(self.device, self.settings.batch_size * self.spec.k)
         if self.origin is None:
             return states.fresh(self.spec, self.settings, self.images.train, self.device, backend)
-        return states.continued(self.spec, self.settings, self.origin.final_state(), self.device, backend)
+        return states.warm_start(self.spec, self.settings, self.origin.final_state(), self.device, backend)
 
     def final_state(self) -> ModelState:
         """Its state at its schedule's end.

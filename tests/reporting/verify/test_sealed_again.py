@@ -89,7 +89,7 @@ def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
     for name in ("chopped.csv", "chopped.npz"):
         (results / MODEL / name).unlink()
     for kind in ("csv", "md", "html", "tex"):
-        (results / f"inactive.{kind}").unlink()
+        (results / f"chopped.{kind}").unlink()
     write_results(results, [spec.name for spec in StudyResults.open(results).specs], content)
     assert "chopped_change" not in (results / "results.csv").read_text()
     write_summary(StudyResults.open(results), figures)

@@ -111,7 +111,7 @@ def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contra
             yield _minus(claim, kind, base, label, Region(high=margin))
 
 
-def continued(
+def warm_start(
     evidence: Evidence, claim: Claim, origin: Sequence, objective: str, k: int, better: bool
 ) -> Iterator[Contrast]:
     """The nll and the active units of the continued model minus those of the model it was continued from."""
@@ -170,7 +170,7 @@ RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
         paper_range,
         paper_bound,
         capacity,
-        continued,
+        warm_start,
         above_dataset,
         prior_gains,
         prior_gains_less,

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from iwae.reporting.figures.panels import facets, finished
 from iwae.reporting.figures.style import MODEL, seeds_words, stacked
-from iwae.reporting.statements import activity_variant
+from iwae.reporting.statements import activity_estimate
 from iwae.reporting.study import Kind, StudyResults
 from iwae.study.settings import ACTIVE
 
@@ -21,15 +21,15 @@ _THRESHOLD = {"color": "k", "linestyle": "--", "linewidth": 0.9}
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """A_u of each latent unit, in the variant that Table 1 shows, and its weight in a mean over seeds.
+    """A_u of each latent unit, by the estimate that Table 1 shows, and its weight in a mean over seeds.
 
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.
     """
-    column = "activity_authors" if activity_variant(study) == "one-sample" else "activity"
+    column = "activity_authors" if activity_estimate(study) == "one-sample" else "activity"
     frame = stacked(study.of_kinds(kinds, "activity"), "activity", layer="unit_layer")
-    frame = frame.assign(variant=column, value=frame[column].clip(lower=LEAST))
+    frame = frame.assign(estimate=column, value=frame[column].clip(lower=LEAST))
     frame["weight"] = 1 / frame.groupby(MODEL).seed.transform("nunique")
-    return frame[[*MODEL, "seed", "unit_layer", "unit", "variant", "value", "weight"]]
+    return frame[[*MODEL, "seed", "unit_layer", "unit", "estimate", "value", "weight"]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
@@ -60,6 +60,6 @@ def draw(frame: pd.DataFrame) -> Figure:
         if axes in grid.axes[:, 0]:
             axes.set_ylabel("\n".join([*row.split(", "), "units per bin"]))
         axes.axvline(ACTIVE, **_THRESHOLD)
-    variant = "authors' variant" if frame.variant.iloc[0] == "activity_authors" else "definition"
+    estimate = "authors' estimate" if frame.estimate.iloc[0] == "activity_authors" else "definition"
     threshold = Line2D([], [], label=f"threshold, A_u = {ACTIVE}", **_THRESHOLD)
-    return finished(grid, 3, f"A_u: activity, {variant}{seeds_words(frame, 'mean')}", [threshold])
+    return finished(grid, 3, f"A_u: activity, {estimate}{seeds_words(frame, 'mean')}", [threshold])

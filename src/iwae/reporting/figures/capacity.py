@@ -16,10 +16,10 @@ _QUANTITIES = {"active_units": "active units", "nll": "nll (nats per image)"}
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """Active units, in the table's variant, and nll of each model; of each kind, the error of nll over images."""
+    """Active units, estimated as in the table, and nll of each model; of each kind, the error of nll over images."""
     seeds = style.by_seed(study, with_bases(study, kinds).models, active_units="active", nll="nll")
     frame = variations.capacity.rows(study, kinds).drop(columns="nll").merge(seeds, on="model")
-    return frame[[*MODEL, "latents", "seed", "active_units", "nll", "se_images", "images", "activity_variant"]]
+    return frame[[*MODEL, "latents", "seed", "active_units", "nll", "se_images", "images", "activity_estimate"]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:

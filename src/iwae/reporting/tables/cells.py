@@ -9,7 +9,7 @@ import pandas as pd
 from iwae.reporting.contrasts import WeightedSum, columns, weighted_sum
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import (
-    activity_variant,
+    activity_estimate,
     comparison_lines,
     schedule,
 )
@@ -152,12 +152,12 @@ def several_rows(
 
 
 def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str, float]:
-    """Active units of each layer, both variants, means over seeds; NaN for a layer that there is not."""
+    """Active units of each layer, by both estimates of A_u, means over seeds; NaN for a layer that there is not."""
     return {
         f"{prefix}{name}_{layer}": weighted_sum(study, f"{name}_{layer}", {kind: 1.0}).value
         for name in ("active_units", "active_units_authors")
         for layer in (1, 2)
-    } | ({} if prefix else {"activity_variant": activity_variant(study)})
+    } | ({} if prefix else {"activity_estimate": activity_estimate(study)})
 
 
 def by_objective(rows: pd.DataFrame, keys: Sequence[str] = ORDER) -> pd.DataFrame:
@@ -206,8 +206,8 @@ def papers(label: str, cell: Callable[[pd.Series], str]) -> Column:
 
 
 def active(rows: pd.DataFrame, prefix: str = "", layers: int = 2) -> Column:
-    """The column of active units, by the variant of A_u that stands beside the paper's."""
-    name = f"{prefix}active_units{'_authors' * (rows.activity_variant.iloc[0] == 'one-sample')}"
+    """The column of active units, by the estimate of A_u that stands beside the paper's."""
+    name = f"{prefix}active_units{'_authors' * (rows.activity_estimate.iloc[0] == 'one-sample')}"
     return Column("active", lambda row: units(*(row[f"{name}_{layer}"] for layer in range(1, layers + 1))))
 
 

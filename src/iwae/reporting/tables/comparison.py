@@ -32,7 +32,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
     ``comparable``: whether the paper has a value, and training and nll are done as there (`statements.departures`).
     ``difference``: ours minus the paper's, in nats, where comparable, and in units of either error. ``minus_vae``: nll
-    minus the VAE's of the same layers and k, paired over images. ``activity_variant``: which variant of the active
+    minus the VAE's of the same layers and k, paired over images. ``activity_estimate``: which estimate of the active
     units stands beside the paper's.
     """
     shown = {kind.objective for kind in kinds} | set(paper().objective)

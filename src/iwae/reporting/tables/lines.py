@@ -113,7 +113,7 @@ def _inactive_notes(part: Part) -> list[str]:
     ]
 
 
-inactive = Lines(
+chopped = Lines(
     "{}: nll without the inactive units minus nll of the whole model",
     (CHANGE.sampled, HELD, _units),
     (

@@ -6,15 +6,15 @@ import pandas as pd
 
 from iwae.reporting.contrasts import columns
 from iwae.reporting.quantities import activities
-from iwae.reporting.statements import activity_variant, counted, likelihood_line, listed, protocols
+from iwae.reporting.statements import activity_estimate, counted, likelihood_line, listed, protocols
 from iwae.reporting.study import Model, StudyResults
 from iwae.reporting.tables.cells import OWN, Part
 from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import ACTIVE
 
 _NEAR = 3  # a factor either way of the threshold of activity
-_VARIANTS = {
-    "one-sample": "the authors' variant (the first {images} training images, or all of fewer; "
+_ESTIMATES = {
+    "one-sample": "the authors' estimate (the first {images} training images, or all of fewer; "
     "the second layer's mean at one sampled h1)",
     "definition": "the text's definition, over the whole training set",
 }
@@ -55,7 +55,7 @@ def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
     near = [int(activities(study, model).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum()) for model in models]
     return [
         f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
-        f"{_VARIANTS[activity_variant(study)].format(images=images)}; the CSV has both variants. Between "
+        f"{_ESTIMATES[activity_estimate(study)].format(images=images)}; the CSV has both estimates. Between "
         f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {min(near)} to {max(near)} units of each model: another "
         "threshold would count them otherwise."
     ]

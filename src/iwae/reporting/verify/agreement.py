@@ -111,7 +111,7 @@ class _Folder:
 def _training(model: _Folder, settings: TrainingSettings) -> Iterator[str]:
     """The learning curve, against the schedule that was asked for and the time that training took; the weights."""
     file, curve, provenance = "training.csv", model.table("training"), model.content["training"]["provenance"]
-    schedule = Schedule.of(settings, model.images, continued=model.spec.origin is not None)
+    schedule = Schedule.of(settings, model.images, warm_start=model.spec.origin is not None)
     passes, last = sum(schedule.passes), curve.iloc[-1]
     yield from model.unlike(file, "the last pass", int(last["pass"]), passes)
     yield from model.unlike(file, "the last update", int(last.updates), schedule.updates)
