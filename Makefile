@@ -19,6 +19,8 @@ OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile config/$(STUDY).yaml)
 
 # Rules and tests start `python`: it must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# They start it a hundred times: each process would compile the libraries' sources anew, which takes longer than its work.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quick paper study figures report audit readme benchmark test lint format lock clean

@@ -74,8 +74,10 @@ def _table(options: argparse.Namespace) -> None:
     from iwae.reporting.study import StudyResults
     from iwae.reporting.tables import write_table
 
-    require_known("table", options.name)
-    write_table(options.name, StudyResults.open(options.results))
+    require_known("table", options.names)
+    study = StudyResults.open(options.results)
+    for name in options.names:
+        write_table(name, study)
 
 
 def _figure(options: argparse.Namespace) -> None:
@@ -83,8 +85,10 @@ def _figure(options: argparse.Namespace) -> None:
     from iwae.reporting.figures import write_figure
     from iwae.reporting.study import StudyResults
 
-    require_known("figure", options.name)
-    write_figure(options.name, StudyResults.open(options.results), options.figures)
+    require_known("figure", options.names)
+    study = StudyResults.open(options.results)
+    for name in options.names:
+        write_figure(name, study, options.figures)
 
 
 def _interim(options: argparse.Namespace) -> None:
@@ -205,9 +209,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--configuration", type=json.loads, help="the study's configuration as JSON, to be kept beside them"
     )
-    for name, run, text in (("table", _table, "write a table"), ("figure", _figure, "draw a figure")):
+    for name, run, text in (("table", _table, "write tables"), ("figure", _figure, "draw figures")):
         sub = verb(name, run, f"{text} of a study")
-        sub.add_argument("name", help=f"name of the {name}")
+        sub.add_argument("names", nargs="+", metavar="name", help=f"name of a {name}")
         _add_study(sub)
         if name == "figure":
             sub.add_argument("--figures", type=Path, required=True, help="folder to draw to, such as figures/paper")

@@ -17,7 +17,7 @@ from iwae.reporting import contents
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "train_mnist_l1_iwae_k2"
-CHEAP = re.compile(r"(collect_results|tabulate_\w+|plot_\w+|summarize_study|all|figures|total|mark_outdated)$")
+CHEAP = re.compile(r"(collect_results|tabulate|plot_\w+|summarize_study|all|figures|total|mark_outdated)$")
 
 
 def jobs(output):
@@ -62,8 +62,8 @@ def clone(tiny_study, finish, tmp_path):
     return tmp_path
 
 
-def test_an_empty_directory_needs_everything_and_prints_commands_that_run(snakemake):
-    status, output = snakemake("-n", "-p")
+def test_an_empty_directory_needs_everything_and_prints_commands_that_run(look):
+    status, output = look("-n", "-p")
     assert status == 0, output
     planned = jobs(output)
     assert planned["fetch_mnist"] == planned["collect_results"] == planned["summarize_study"] == 1
@@ -80,13 +80,13 @@ def test_the_quick_study_has_every_kind_of_step(tmp_path):
     command += ["--directory", str(tmp_path), "--configfile", str(ROOT / "config/quick.yaml")]
     planned = jobs(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     steps = {"fetch_mnist", "train_mnist_l1_k5", "train_mnist_l1_k5_from_vae_k1", "measure_model", "collect_results"}
-    assert steps | {"tabulate_table1", "tabulate_table2", "plot_nll", "summarize_study"} <= set(planned)
+    assert steps | {"tabulate", "plot_nll", "summarize_study"} <= set(planned)
 
 
-def test_on_a_gpu_one_job_trains_all_that_is_not_finished(snakemake, tiny_study, finish, tmp_path):
+def test_on_a_gpu_one_job_trains_all_that_is_not_finished(look, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:4])
-    status, output = snakemake("-n", "-p", "train", overlay={"device": "cuda"}, cores="8")
+    status, output = look("-n", "-p", "train", overlay={"device": "cuda"}, cores="8")
     assert status == 0, output
     assert jobs(output)["train_mnist"] == 1
     named = re.search(r"--models (.*) \\", output)[1].split()
@@ -94,11 +94,11 @@ def test_on_a_gpu_one_job_trains_all_that_is_not_finished(snakemake, tiny_study,
     assert "gpu=1" in output
 
 
-def test_what_is_continued_is_trained_after_what_it_is_continued_from(snakemake):
+def test_what_is_continued_is_trained_after_what_it_is_continued_from(look):
     warm = {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}
     for device, first in (("cpu", "train_mnist_l1_vae_k1_seed0"), ("cuda", "train_mnist")):
         overlay = {"experiments": {"warm_starts": warm}, "device": device}
-        status, output = snakemake("-n", "train", overlay=overlay)
+        status, output = look("-n", "train", overlay=overlay)
         assert status == 0, output
         continued = next(
             name for name in jobs(output) if name in ("train_mnist_warm_starts", f"{TRAIN}_from_vae_k1_seed0")
@@ -107,76 +107,76 @@ def test_what_is_continued_is_trained_after_what_it_is_continued_from(snakemake)
         assert rules.index(first) < rules.index(continued)
 
 
-def test_a_continued_model_needs_the_training_state_of_the_other(snakemake, clone):
+def test_a_continued_model_needs_the_training_state_of_the_other(look, clone):
     overlay = {"experiments": {"warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}}}
-    status, output = snakemake("-n", overlay=overlay)
+    status, output = look("-n", overlay=overlay)
     assert status == 1
     assert "mnist/l1-iwae-k2-from-vae-k1/seed0 cannot be trained" in output
     assert "whose training state checkpoints/tiny/mnist/l1-vae-k1/seed0.safetensors is gone" in output
     write_text(clone / "checkpoints/tiny/mnist/l1-vae-k1/seed0.safetensors", "state")
-    status, output = snakemake("-n", overlay=overlay)
+    status, output = look("-n", overlay=overlay)
     assert status == 0, output
     assert {name for name in jobs(output) if name.startswith("train")} == {f"{TRAIN}_from_vae_k1_seed0"}
 
 
-def test_the_audit_makes_nothing_that_it_examines(snakemake, clone):
-    status, output = snakemake("-n", "audit")
+def test_the_audit_makes_nothing_that_it_examines(look, clone):
+    status, output = look("-n", "audit")
     assert status == 0, output
     assert jobs(output) == {"audit": 1, "total": 1}
 
 
 @pytest.mark.parametrize("target", ["all", "figures"])
-def test_a_fresh_clone_never_trains_downloads_or_measures(snakemake, clone, target):
-    status, output = snakemake("-n", target, "-F")
+def test_a_fresh_clone_never_trains_downloads_or_measures(look, clone, target):
+    status, output = look("-n", target, "-F")
     assert status == 0, output
     assert all(CHEAP.match(rule) for rule in jobs(output)), output
 
 
-def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(snakemake, clone):
-    status, output = snakemake("-n", overlay={"surgery": {"samples": 60}})
+def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(look, clone):
+    status, output = look("-n", overlay={"surgery": {"samples": 60}})
     assert status == 0, output
     planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
     assert planned == {"measure_model": 6, "fetch_mnist": 1}
 
 
-def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(snakemake, clone, tiny_study):
-    status, output = snakemake("-n", overlay={"grid": {"seeds": [0, 1], "k": [1]}})
+def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(look, clone, tiny_study):
+    status, output = look("-n", overlay={"grid": {"seeds": [0, 1], "k": [1]}})
     assert status == 0, output
     assert jobs(output)["measure_model"] == 2
     assert {name for name in jobs(output) if name.startswith("train")} == {
         "train_mnist_l1_vae_k1_seed1",
         "train_mnist_l2_vae_k1_seed1",
     }
-    status, output = snakemake("-n", overlay={"training": {"stages": 2}})
+    status, output = look("-n", overlay={"training": {"stages": 2}})
     assert status == 1 and "cannot be extended, since its training state" in output  # a clone has no states
     for model in tiny_study().models:
         write_text(clone / f"checkpoints/tiny/{model.name}.safetensors", "state")
-    status, output = snakemake("-n", overlay={"training": {"stages": 2}})
+    status, output = look("-n", overlay={"training": {"stages": 2}})
     assert status == 0, output
     assert sum(count for name, count in jobs(output).items() if name.startswith("train_")) == 6
     assert jobs(output)["measure_model"] == 6
 
 
-def test_a_file_lost_in_a_model_folder_is_measured_again(snakemake, clone):
+def test_a_file_lost_in_a_model_folder_is_measured_again(look, clone):
     (clone / "results/tiny/mnist/l1-vae-k1/seed0/activity.csv").unlink()
-    status, output = snakemake("-n")
+    status, output = look("-n")
     assert status == 0, output
     planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
     assert planned == {"measure_model": 1, "fetch_mnist": 1}
 
 
-def test_a_cluster_may_have_a_job_for_each_section(snakemake, tiny_study, finish, tmp_path):
+def test_a_cluster_may_have_a_job_for_each_section(look, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", sections=["training", "surgery"], models=study.models[:1])
     finish(study, tmp_path / "results/tiny", sections=["training"], models=study.models[1:])
-    status, output = snakemake("-n", "-p", "evaluate", overlay={"measure_by": "section"})
+    status, output = look("-n", "-p", "evaluate", overlay={"measure_by": "section"})
     assert status == 0, output
     sections = re.findall(r"--sections (.*?) \\", output)
     assert {name: sections.count(name) for name in sections} == {
         **dict.fromkeys(study.measurements, len(study.models)),
         "surgery": len(study.models) - 1,
     }
-    status, output = snakemake("-n", "-p", "evaluate")
+    status, output = look("-n", "-p", "evaluate")
     lacking = [name for name in study.measurements if name != "surgery"]
     sections = sorted(re.findall(r"--sections (.*?) \\", output))
     assert sections == sorted([" ".join(lacking), *[" ".join(study.measurements)] * (len(study.models) - 1)])
@@ -205,39 +205,39 @@ def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
 
 
 def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missing(
-    snakemake, tiny_study, finish, tmp_path
+    look, tiny_study, finish, tmp_path
 ):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:5])
-    status, output = snakemake("-n", "-p", "figures")
+    status, output = look("-n", "-p", "figures")
     assert status == 0 and "python -m iwae --log logs/tiny/interim.log interim" in output and "rule train" not in output
-    status, output = snakemake("-n", "tables")
+    status, output = look("-n", "tables")
     assert status == 1
     assert "Traceback" not in output and "Exception" not in output
     assert "results/tiny lacks training of 1 model (mnist/l2-vae-k2/seed0), likelihood of 1 model" in output
     assert "To finish it, run `snakemake --cores N`" in output
 
 
-def test_a_bad_configuration_and_a_model_trained_otherwise_are_refused(snakemake, clone):
-    status, output = snakemake("-n", overlay={"grid": {"k": [0]}, "trainig": {}})
+def test_a_bad_configuration_and_a_model_trained_otherwise_are_refused(look, clone):
+    status, output = look("-n", overlay={"grid": {"k": [0]}, "trainig": {}})
     assert status != 0
     assert "The configuration has 2 problem(s):" in output
     assert 'trainig: unknown key; did you mean "training"?' in output
-    status, output = snakemake("-n", overlay={"training": {"batch_size": 10}})
+    status, output = look("-n", overlay={"training": {"batch_size": 10}})
     assert status != 0
     assert "trained differently (batch_size is 20, asked is 10)" in output
 
 
-def test_lint_has_no_complaint_but_one(snakemake):
+def test_lint_has_no_complaint_but_one(look):
     """No rule names a conda environment or a container: neither would hold the library itself, which is installed."""
-    _, output = snakemake("--lint")
+    _, output = look("--lint")
     complaints = set(re.findall(r"^    \* (.*)$", output, re.MULTILINE))
     assert complaints == {"Specify a conda environment or container for each rule.:"}
 
 
-def test_a_path_is_never_a_command(snakemake):
+def test_a_path_is_never_a_command(look):
     """Whatever the folder is called, the shell reads one word."""
-    status, output = snakemake("-n", "-p", overlay={"data": {"path": "R&D;x/data"}})
+    status, output = look("-n", "-p", overlay={"data": {"path": "R&D;x/data"}})
     assert status == 0, output
     paths = re.findall(r"--(?:data|output) (.*R&D.*?)(?: \\)?\n", output)
     assert set(paths) == {"'R&D;x/data'"}

@@ -28,37 +28,37 @@ rule collect_results:
         """
 
 
-# A rule for each table and figure that the study has, from the library's declaration of them (iwae.reporting.contents):
-# written out these rules would differ in their names alone.
-for name, item in TABLES.items():
-
-    rule:
-        name:
-            f"tabulate_{name}"
-        input:
-            "<results>/results.csv",
-        output:
-            multiext(f"<results>/{name}", ".csv", ".md", ".tex"),
+# All in one process, which starts once: a table is made in a moment.
+rule tabulate:
+    input:
+        "<results>/results.csv",
+    output:
+        expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "tex"]),
+        [
             report(
                 f"<results>/{name}.html",
                 caption="../report/caption.rst",
                 category="Tables",
                 labels={"table": item.title},
-            ),
-        log:
-            f"<logs>/table/{name}.log",
-        localrule: True
-        params:
-            table=name,
-            caption=f"{item.title}. {item.caption}".strip(),
-            results=subpath(input[0], parent=True),
-        shell:
-            r"""
-            exec python -m iwae --log {log} table {params.table} \
-                --results {params.results}
-            """
+            )
+            for name, item in TABLES.items()
+        ],
+    log:
+        "<logs>/tables.log",
+    localrule: True
+    params:
+        tables=list(TABLES),
+        caption="What its columns hold is said below the table.",
+        results=subpath(input[0], parent=True),
+    shell:
+        r"""
+        exec python -m iwae --log {log} table {params.tables} \
+            --results {params.results}
+        """
 
 
+# A rule for each figure that the study has, from the library's declaration of them (iwae.reporting.contents): written out
+# these rules would differ in their names alone.
 for name, item in FIGURES_OF_STUDY.items():
 
     rule:

@@ -130,10 +130,11 @@ def _present(items: dict[str, Item], models: Iterable[ModelSpec], sections_of: S
     }
 
 
-def require_known(kind: str, name: str) -> None:
+def require_known(kind: str, names: Iterable[str]) -> None:
     """Refuse a name of no ``table`` or no ``figure``, whichever `kind` says, with an `InputError`."""
-    if name not in _ITEMS[kind]:
-        raise InputError(f"{kind} {name!r} is unknown: use one of {', '.join(_ITEMS[kind])}.")
+    for name in names:
+        if name not in _ITEMS[kind]:
+            raise InputError(f"{kind} {name!r} is unknown: use one of {', '.join(_ITEMS[kind])}.")
 
 
 def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections_of: Sections) -> tuple[Item, Any]:
@@ -142,7 +143,7 @@ def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections_of: Secti
     Raises:
         InputError: There is none of this name, or the study lacks what it shows.
     """
-    require_known(kind, name)
+    require_known(kind, [name])
     item = _ITEMS[kind][name]
     if name not in _present({name: item}, models, sections_of):
         raise InputError(f"this study has no {kind} {name!r}: ask for {item.needs} in its configuration and run it.")
