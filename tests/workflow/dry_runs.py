@@ -1,4 +1,4 @@
-"""Snakemake for the tests' dry runs: importing it takes most of such a run, so it is imported once and each run is a fork.
+"""Snakemake for dry runs of the tests: importing it takes most of such a run, so that is done once; each run is a fork.
 
 Reads a run a line, as JSON: its arguments, its environment and the file for its output. Answers with its status.
 """

@@ -204,9 +204,7 @@ def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
         assert status == 0, output
 
 
-def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missing(
-    look, tiny_study, finish, tmp_path
-):
+def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missing(look, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:5])
     status, output = look("-n", "-p", "figures")
