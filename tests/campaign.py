@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import combinations_with_replacement, count
+from itertools import combinations_with_replacement, cycle
 from pathlib import Path
 
 import yaml
@@ -176,38 +176,38 @@ def half(study: Place, name: str) -> Place:
 def kills(study: Place, number: int, moments: Sequence[str] = MOMENTS) -> Outcome:
     """SIGKILL at random moments, one after another, until the study is finished all the same; then once more."""
     outcome, expected, seed = Outcome(), study.bits(), random.randrange(10**6)
-    place, chance = half(study, "kills"), random.Random(seed)
-    place.clear("results", "checkpoints")
-    for turn in count():
-        moment = moments[turn % len(moments)]
-        if turn % len(moments) == 0:
-            if outcome.tried:
-                place.finish(expected, f"kills (seed {seed}) up to {outcome.tried}", outcome)
-                print(f"{outcome.tried} kills, {len(outcome.lost)} lost", file=sys.stderr, flush=True)
-                place.clear("results", "figures", "checkpoints")
-            if outcome.tried >= number:
-                return outcome
-        process = place.start(*place.snakemake("audit" if moment == "audit" else place.target))
-        outcome.tried += _kill(process, moment, chance)
-        process.wait()
+    place, chance, coming = half(study, "kills"), random.Random(seed), cycle(moments)
+    while outcome.tried < number:
+        place.clear("results", "figures", "checkpoints")
+        finished = False
+        while not finished:
+            moment = next(coming)
+            process = place.start(*place.snakemake("audit" if moment == "audit" else place.target))
+            outcome.tried += _kill(process, moment, chance)
+            finished = process.wait() == 0 and moment != "audit"
+        place.finish(expected, f"kills (seed {seed}) up to {outcome.tried}", outcome)
+        print(f"{outcome.tried} kills, {len(outcome.lost)} lost", file=sys.stderr, flush=True)
+    return outcome
 
 
 def _kill(process: subprocess.Popen, moment: str, chance: random.Random) -> bool:
-    """Kill a process of the session at a random moment; whether there was one."""
+    """Kill a process of the session at a random moment; whether there was one before the session's end."""
     if moment in ("snakemake", "all at once"):
-        victims = [process.pid]
-        time.sleep(chance.uniform(0, 30))
-    else:
-        while not (victims := _running(process.pid, moment)) and process.poll() is None:
-            time.sleep(0.1)
-        time.sleep(chance.uniform(0, 3))
-    if moment == "all at once" and process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        return True
-    victims = [pid for pid in victims if Path(f"/proc/{pid}").exists() and process.poll() is None]
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
-    return bool(victims)
+        time.sleep(chance.uniform(0, 20))
+    while process.poll() is None:
+        if moment == "all at once":
+            os.killpg(process.pid, signal.SIGKILL)
+            return True
+        victims = [process.pid] if moment == "snakemake" else _running(process.pid, moment)
+        if victims and moment != "snakemake":
+            time.sleep(chance.uniform(0, 2))
+            victims = [pid for pid in victims if Path(f"/proc/{pid}").exists()]
+        for pid in victims:
+            os.kill(pid, signal.SIGKILL)
+        if victims:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _running(session: int, verb: str) -> list[int]:
