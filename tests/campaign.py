@@ -179,12 +179,14 @@ def kills(study: Place, number: int, moments: Sequence[str] = MOMENTS) -> Outcom
     place, chance, coming = half(study, "kills"), random.Random(seed), cycle(moments)
     while outcome.tried < number:
         place.clear("results", "figures", "checkpoints")
-        finished = False
-        while not finished:
+        ended = False
+        while not ended:
             moment = next(coming)
             process = place.start(*place.snakemake("audit" if moment == "audit" else place.target))
-            outcome.tried += _kill(process, moment, chance)
-            finished = process.wait() == 0 and moment != "audit"
+            killed = _kill(process, moment, chance)
+            process.wait()
+            outcome.tried += killed
+            ended = not killed and moment != "audit"
         place.finish(expected, f"kills (seed {seed}) up to {outcome.tried}", outcome)
         print(f"{outcome.tried} kills, {len(outcome.lost)} lost", file=sys.stderr, flush=True)
     return outcome
