@@ -24,13 +24,25 @@ def test_noise_of_known_draws():
     assert found["none"].ratio < 0.02  # without the bias of finitely many draws
 
 
+def test_of_few_draws_the_ratio_is_unbiased_and_its_error_that_of_repetition():
+    generator = torch.Generator().manual_seed(0)
+
+    def draw():
+        return {"a": torch.full((2,), 1.5) + torch.randn(2, generator=generator)}
+
+    found = [noise_of(draw, 12, {"all": ("a",)})["all"] for _ in range(2000)]
+    ratios = torch.tensor([noise.ratio for noise in found])
+    assert ratios.square().mean().item() == pytest.approx(1.5**2, rel=0.03)
+    assert torch.tensor([noise.se for noise in found]).mean().item() == pytest.approx(ratios.std().item(), rel=0.25)
+
+
 def test_parameters_that_never_vary_do_not_count():
-    values = iter([1.0, 3.0])
+    values = iter([1.0, 3.0, 2.0, 0.0, 4.0])
 
     def draw():
         return {"a": torch.full((2,), next(values)), "b": torch.zeros(5)}
 
-    assert noise_of(draw, 2, {"all": ("a", "b")})["all"].ratio == pytest.approx(math.sqrt(4 / 2 - 0.5))
+    assert noise_of(draw, 5, {"all": ("a", "b")})["all"].ratio == pytest.approx(math.sqrt(4 / 2.5 * 2 / 4 - 1 / 5))
 
 
 def test_exponents_of_k():

@@ -36,7 +36,7 @@ WANTED = {
     "pictures": PicturesSettings(samples=3, reconstructions=2),
     "annealed": AnnealedSettings(images=4, simulated=3, temperatures=3, chains=2, leapfrogs=2),
     "inference": InferenceSettings(images=4, samples=2, diagonal_steps=3, full_steps=2, elbo_samples=8),
-    "gradients": GradientsSettings(images=2, ks=(1, 2), replicates=3),
+    "gradients": GradientsSettings(images=2, ks=(1, 2), replicates=5),
     "implicit": ImplicitSettings(images=4, ks=(1, 3), sets=2, groups=2, reconstructions=2),
 }
 EACH = pytest.mark.parametrize("section", WANTED)

@@ -33,7 +33,7 @@ TINY = {
     "annealed": {"images": 4, "simulated": 2, "temperatures": 3, "chains": 2, "leapfrogs": 2},
     "inference": {"images": 4, "samples": 2, "diagonal_steps": 3, "full_steps": 2, "elbo_samples": 8},
     "implicit": {"images": 4, "ks": [1, 3], "sets": 2, "groups": 2},
-    "gradients": {"images": 2, "ks": [1, 2], "replicates": 2},
+    "gradients": {"images": 2, "ks": [1, 2], "replicates": 5},
 }
 
 

@@ -19,8 +19,9 @@ from iwae.models.densities import Gaussian
 from iwae.models.networks import Parameters
 from iwae.progress import progress_bar
 
-_SHARES = {1: 10.0, 10: 4.0, 100: 0.8, 1000: 0.1}  # draws for each k, by what they cost, per replicate of a model's
-_FEWEST = 4  # draws that say anything
+# Draws for each k, per replicate of a model's: more of what costs less, and enough to tell a mean that falls with k.
+_SHARES = {1: 10.0, 3: 10.0, 10: 4.0, 30: 2.0, 100: 1.0, 300: 0.6}
+_FEWEST = 5
 
 
 class LinearGaussian:
@@ -111,7 +112,7 @@ def write(path: Path, replicates: int, seed: int) -> None:
     Args:
         path: The file.
         replicates: Draws for each k of a model's gradients, here more for small k and fewer for large ones. With the
-            configuration's 100, k = 1000 is the largest, and it takes two minutes of a core.
+            configuration's 100 it takes four minutes of a core.
         seed: Of all draws.
     """
     draws = {k: count for k, share in _SHARES.items() if (count := round(share * replicates)) >= _FEWEST}

@@ -143,7 +143,7 @@ class GradientsSettings(Settings):
 
     images: int = setting(20, "Training images of the minibatch, the first of the file", least=2)
     ks: tuple[int, ...] = setting((1, 5, 50), "Importance samples of the bounds", least=1)
-    replicates: int = setting(100, "Draws of each gradient", least=2)
+    replicates: int = setting(100, "Draws of each gradient", least=5)
     seed: int = setting(0, _SEED.format("draws"), least=0)
 
 

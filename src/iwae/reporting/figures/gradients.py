@@ -18,7 +18,6 @@ _DASHES = {"standard": "-", "stl": "--", "dreg": ":"}
 _PARTS = ("encoder", "decoder")
 _PROBLEM = "linear Gaussian"  # in the place of a data set
 _LEAST_K = 10  # from which the signal to noise of the problem goes as a power
-_RESOLVED = 3.0  # ratio^2 times draws, below which a mean gradient is not told from its noise
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -33,8 +32,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
         frames.append(model.table("gradients").assign(**words, seed=model.spec.seed))
     problem = study.folder / SIGNAL_TO_NOISE
     if problem.is_file():
-        rows = pd.read_csv(problem).assign(dataset=_PROBLEM)
-        frames.append(rows[rows.ratio**2 * rows.draws > _RESOLVED])
+        frames.append(pd.read_csv(problem).assign(dataset=_PROBLEM))
     whole = pd.concat(frames, ignore_index=True).astype({"layers": "Int64", "model_k": "Int64", "seed": "Int64"})
     return whole[[*words, "seed", "objective", "estimator", "k", "part", "ratio", "se", "variance"]]
 
