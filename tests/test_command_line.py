@@ -248,7 +248,7 @@ def test_settings_of_a_section_are_flags_and_back(measured, sizes):
     ("end", "status", "message"),
     [
         (InputError("one sentence."), 2, "error: one sentence."),
-        (DivergenceError("the bound is nan."), 2, "error: the bound is nan."),
+        (DivergenceError("the bound is nan.", []), 2, "error: the bound is nan."),
         (InterruptedTraining("saved."), 130, "saved."),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -1,5 +1,8 @@
 """The errors that this library raises on purpose; each message is for the user's eyes."""
 
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
 
 class InputError(ValueError):
     """Input that cannot be used: a setting, a file, a name.
@@ -17,7 +20,20 @@ class AuditError(Exception):
 
 
 class DivergenceError(ArithmeticError):
-    """Training met a bound that is not finite; the message names the model, the update and the last good state."""
+    """Training met a bound or weight that is not finite; the message names the model, the update, the last good state.
+
+    Attributes:
+        models: The names of the models.
+    """
+
+    def __init__(self, message: str, models: Iterable[str]) -> None:
+        super().__init__(message)
+        self.models = frozenset(models)
+
+    @classmethod
+    def of_all(cls, errors: Sequence["DivergenceError"]) -> "DivergenceError":
+        """One error that says what all of them say."""
+        return cls(" ".join(map(str, errors)), chain.from_iterable(error.models for error in errors))
 
 
 class InterruptedTraining(Exception):  # noqa: N818 - an interruption is not an error

@@ -85,7 +85,8 @@ def run_side_by_side(
                 try:
                     run.finish_block(stop.requested, save_every)
                 except DivergenceError as error:
-                    diverged.append(f"{error} The last good state is that after update {run.saved_updates:,}.")
+                    said = f"{error} The last good state is that after update {run.saved_updates:,}."
+                    diverged.append(DivergenceError(said, error.models))
                     active.remove(run)
                     continue
                 if run.training.done:
@@ -97,7 +98,7 @@ def run_side_by_side(
     if stop.requested:
         raise InterruptedTraining(_stopped([training for training in trainings if not training.done]))
     if diverged:
-        raise DivergenceError(" ".join(diverged))
+        raise DivergenceError.of_all(diverged)
 
 
 def _stopped(unfinished: Sequence[StackTraining]) -> str:

@@ -97,7 +97,9 @@ class StackTraining:
         for spec, groups in zip(self.specs, tensors, strict=True):
             values = (v for group in ("parameters", "first", "second") for v in groups[group].values())
             if not all(torch.isfinite(value).all() for value in values):
-                raise DivergenceError(f"{spec.name} diverged before update {self.updates:,}: a weight is not finite.")
+                raise DivergenceError(
+                    f"{spec.name} diverged before update {self.updates:,}: a weight is not finite.", [spec.name]
+                )
             for name, value in groups.items():
                 setattr(self._states[spec], name, value)
         return self._states
@@ -163,9 +165,11 @@ class StackTraining:
 
     def _raise_divergence(self, bounds: Tensor) -> None:
         step, model = (~torch.isfinite(bounds)).nonzero()[0].tolist()
+        name = self.specs[model].name
         raise DivergenceError(
-            f"{self.specs[model].name} diverged at update {self.updates + step + 1:,} (stage "
-            f"{self.schedule.stage_of(self.updates)}): its bound is {bounds[step, model].item()}."
+            f"{name} diverged at update {self.updates + step + 1:,} (stage {self.schedule.stage_of(self.updates)}): "
+            f"its bound is {bounds[step, model].item()}.",
+            [name],
         )
 
     def _end_pass(self, stage: int, rate: float) -> None:

@@ -83,21 +83,27 @@ def train(
     for spec in wanted:
         _require_memory(spec, settings, device)
     job = _Job(paths, settings, device, threads)
-    diverged = []
+    diverged: list[DivergenceError] = []
     for warm_start in (False, True):
         group = [spec for spec in wanted if bool(spec.origin) == warm_start]
-        try:
-            # What starts from a model that diverged cannot be trained, but all else can.
-            job.train([spec for spec in group if not diverged or job.is_trained(spec.origin)], checkpoint_minutes)
-        except DivergenceError as error:
-            diverged.append(str(error))
-        except torch.OutOfMemoryError as error:
-            raise InputError(
-                f"The GPU has too little free memory to train {len(group)} models at once: end what else runs on it or "
-                f"name fewer models in one command, which goes on from what was saved. ({str(error).splitlines()[0]})"
-            ) from error
+        if diverged:  # of these models nothing can start
+            group = [spec for spec in group if job.is_trained(spec.origin)]
+        while group:
+            try:
+                job.train(group, checkpoint_minutes)
+                break
+            except DivergenceError as error:
+                diverged.append(error)
+                # Those that were trained as one batched computation with it go on without it.
+                group = [spec for spec in group if spec.name not in error.models and not job.is_trained(spec)]
+            except torch.OutOfMemoryError as error:
+                raise InputError(
+                    f"The GPU has too little free memory to train {len(group)} models at once: end what else runs on "
+                    "it or name fewer models in one command, which goes on from what was saved. "
+                    f"({str(error).splitlines()[0]})"
+                ) from error
     if diverged:
-        raise DivergenceError(" ".join(diverged))
+        raise DivergenceError.of_all(diverged)
 
 
 class _Job:
