@@ -12,16 +12,14 @@ from iwae.reporting.figures.style import MODEL
 from iwae.reporting.study import Kind, StudyResults
 
 KEYS = [*MODEL, "seed", "stage", "learning_rate", "pass"]
-POINTS = 150  # of a curve
 _DASHES = {"train": "", "validation": (3, 1.5)}
 _BOUNDS = {f"{split}_bound": split for split in _DASHES}
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """The bounds of each model, nats per image, after some of the passes; the folders hold every pass."""
-    curves = style.stacked(study.of_kinds(kinds), "training")
-    drawn = {*_ends(curves), *(int(number) for number in np.geomspace(1, curves["pass"].max(), POINTS).round())}
-    return curves.loc[curves["pass"].isin(drawn), [*KEYS, *_BOUNDS]]
+    """The bounds of each model, nats per image, after some of the passes."""
+    curves = pd.concat(map(style.learning_curve, study.of_kinds(kinds)), ignore_index=True)
+    return curves[[*KEYS, *_BOUNDS]]
 
 
 def _ends(curves: pd.DataFrame) -> list[int]:

@@ -15,9 +15,9 @@ _HIDDEN = 10  # the part of the passes, many nats below the others, that lies ou
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """The bound on held-out images of each model after each pass, nats per image; none where none were held out."""
+    """The bound on held-out images of each model after some of the passes, nats; none where none were held out."""
     models, own = with_bases(study, kinds).models, "; ".join(protocols(study.grid))
-    parts = [style.stacked([model], "training").assign(protocol=model.spec.variant or own) for model in models]
+    parts = [style.learning_curve(model).assign(protocol=model.spec.variant or own) for model in models]
     frame = pd.concat(parts, ignore_index=True).dropna(subset="validation_bound")
     return frame[[*MODEL, "seed", "protocol", "pass", "validation_bound"]]
 

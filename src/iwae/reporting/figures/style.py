@@ -27,6 +27,7 @@ GREY = "0.45"
 MARKERS = "os^DvP"
 MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
+_POINTS = 150  # of a learning curve
 
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,13 @@ def stacked(models: Iterable[Model], section: str, **renamed: str) -> pd.DataFra
         words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")}
         parts.append(model.table(section).rename(columns=renamed).assign(**words))
     return pd.concat(parts, ignore_index=True)
+
+
+def learning_curve(model: Model) -> pd.DataFrame:
+    """A model's training.csv after some of the passes, those at the ends of stages among them; the folder has all."""
+    curve = stacked([model], "training")
+    drawn = {*curve.groupby("stage")["pass"].max(), *np.geomspace(1, curve["pass"].max(), _POINTS).round().astype(int)}
+    return curve[curve["pass"].isin(drawn)]
 
 
 def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> pd.DataFrame:
