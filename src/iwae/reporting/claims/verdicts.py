@@ -120,12 +120,13 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     measured = [finding for finding in findings if finding.sum.seeds]
     if any(finding.estimate is None for finding in measured):
         why.append(FEW_SEEDS)
-    if not departing and family(claim) == FAMILIES[1] and any(map(is_foreign, models)):
-        why += _convergence(measured)
     notes += _pooled(measured)
     verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes), under=_basis(models, measured))
     if why or len(measured) < len(findings):
         return verdict if why else replace(verdict, why=(FEW_SEEDS,))
+    if family(claim) == FAMILIES[1] and any(map(is_foreign, models)):
+        # It counts among those that are tested all the same: whether it does must not depend on what was found.
+        verdict = replace(verdict, why=tuple(_convergence(measured)))
     estimates = [(finding.estimate, finding.contrast.region) for finding in findings]
     # All effects must be shown, each at the whole level; that one is refuted may be found by any, so Bonferroni's.
     p = max(p_inside(*pair) for pair in estimates)
@@ -173,8 +174,9 @@ def _basis(models: Sequence[Model], findings: Sequence[Finding]) -> str:
 
 
 def _decided(verdict: Verdict, adjusted: float, against: float) -> Verdict:
-    name = REPRODUCED if adjusted <= LEVEL else REFUTED if against <= LEVEL else UNDECIDED
-    why = (WIDE,) if name == UNDECIDED else ()
+    shown = REPRODUCED if adjusted <= LEVEL else REFUTED if against <= LEVEL else UNDECIDED
+    name = UNDECIDED if verdict.why else shown
+    why = verdict.why or ((WIDE,) if name == UNDECIDED else ())
     return replace(verdict, verdict=name, why=why, adjusted=adjusted, adjusted_against=against)
 
 

@@ -17,6 +17,10 @@ from iwae.study.registry import prior_label
 MEASURES = {"elbo": "ELBO", "bound": "L_S"}
 _GAINS = [(split, measure) for split in ("train", "test") for measure in MEASURES]
 _NAMES = {"gaussian": "one Gaussian", "aggregate": "q(z)", "leave-one-out": "q(z), own image left out"}
+_UPPER = (
+    "Of the paper's models with two layers the upper layer alone has another prior, and the surgery's marginal KL is that "
+    "of both layers: most of it lies in p(h1|h2)."
+)
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -80,8 +84,9 @@ def _notes(part: Part) -> list[str]:
     return [
         "In nats per image, over the model's own prior; nothing is trained again. "
         f"ELBO and L_S are from the same S = {samples} draws.",
-        "q(z), the aggregate posterior over all training images, gains the surgery's marginal KL on them, and no prior "
-        "gains more. What it gains there and not on test images is memory of the image itself: an image's own "
+        "q(z), the aggregate posterior over all training images, gains the surgery's marginal KL in their ELBO, and no "
+        "prior gains more. What it gains there and not on test images is memory of the image itself: an image's own "
         "posterior is one of its components.",
+        *([_UPPER] if any(model.spec.layers > 1 and not model.spec.architecture for model in part.measured) else []),
         "MoG: fitted to draws of q(z) by expectation maximisation. se_images: standard error over images.",
     ]

@@ -15,8 +15,8 @@ from iwae.reporting.tables.formats import Column, Table
 _MOVING = ("index_gap", "marginal_kl")  # terms that move with the number of images
 _CONSEQUENCE = "these are not the paper's models"
 _MEMORY = (
-    "marginal_kl is what p(z) could gain on training images, not on others: of these q(z) knows no posterior of their "
-    "own. The table `replaced` tells how much of it is such memory of the training image itself."
+    "marginal_kl is what another p of all latents could gain on training images, not on others: of these q(z) knows no "
+    "posterior of their own. The table `replaced`, where the top layer has another prior, tells how much is such memory."
 )
 
 
