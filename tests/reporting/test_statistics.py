@@ -43,42 +43,25 @@ def test_holm_lies_between_no_correction_and_bonferronis(p_values):
     assert np.all(np.diff(np.array(adjusted)[order]) >= 0)
 
 
-def test_two_kinds_with_blocks_give_the_paired_t_test():
-    one, other = np.random.default_rng(0).normal(size=(2, 6)) + [[1.0], [0.3]]
-    spread = spread_over_seeds(table([one, other]), blocks=True)
-    estimate = Estimate(float((one - other).mean()), (spread.value * 2 / 6) ** 0.5, spread.dof)
-    assert spread.dof == 5
-    expected = stats.ttest_rel(one, other, alternative="greater").pvalue
-    assert p_inside(estimate, ABOVE) == pytest.approx(expected, rel=1e-9)
-    assert p_outside(estimate, ABOVE) == pytest.approx(1 - expected, rel=1e-9)
-
-
-def test_two_kinds_without_blocks_give_the_unpaired_t_test():
+def test_two_kinds_give_the_unpaired_t_test():
     one, other = np.random.default_rng(1).normal(size=(2, 4))
-    spread = spread_over_seeds(table([one, other]), blocks=False)
+    spread = spread_over_seeds(table([one, other]))
     estimate = Estimate(float((one - other).mean()), (spread.value * 2 / 4) ** 0.5, spread.dof)
     expected = stats.ttest_ind(one, other, alternative="less").pvalue
     assert p_inside(estimate, BELOW) == pytest.approx(expected, rel=1e-9)
+    assert p_outside(estimate, BELOW) == pytest.approx(1 - expected, rel=1e-9)
 
 
 def test_one_kind_gives_the_t_test_of_one_sample():
     values = np.random.default_rng(2).normal(3, 1, 5)
-    spread = spread_over_seeds(table([values]), blocks=False)
+    spread = spread_over_seeds(table([values]))
     assert spread == pytest.approx((values.var(ddof=1), 4))
-
-
-def test_what_seeds_have_in_common_is_taken_out_by_blocks_alone():
-    values = np.random.default_rng(3).normal(0, 0.1, (5, 3))
-    shifted = table(values + [[0.0, 10.0, -20.0]])
-    assert spread_over_seeds(shifted, blocks=True) == pytest.approx(spread_over_seeds(table(values), blocks=True))
-    assert spread_over_seeds(shifted, blocks=False).value > 100
 
 
 def test_kinds_may_lack_seeds():
     values = {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 5.0}
-    assert spread_over_seeds(values, blocks=False) == pytest.approx((0.5, 1))
-    assert spread_over_seeds({("a", 0): 1.0, ("b", 0): 2.0}, blocks=False) is None
-    assert spread_over_seeds(values, blocks=True) is None
+    assert spread_over_seeds(values) == pytest.approx((0.5, 1))
+    assert spread_over_seeds({("a", 0): 1.0, ("b", 0): 2.0}) is None
 
 
 def test_equivalence_is_two_one_sided_tests():

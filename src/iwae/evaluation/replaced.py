@@ -6,8 +6,8 @@ gain shows what it is made of. Priors that know ever more of q(z): one Gaussian 
 diagonal Gaussians, fitted to draws of q(z); the posteriors of some training images; q(z) itself; and q(z) without the
 own image's posterior (leave one out), from which a training image has no advantage.
 
-z is the top layer: of the paper's models with two layers the marginal KL, which is that of both, is more than any prior of
-z can gain. Where q(z|x) is an integral over the layers below, an image's posterior is q(z|h) at one draw of h.
+z is the top layer: of the paper's models with two layers the marginal KL, which is that of both, is more than any prior
+of z can gain. Where q(z|x) is an integral over the layers below, an image's posterior is q(z|h) at one draw of h.
 """
 
 import math

@@ -4,6 +4,7 @@ A claim says that an effect lies in a region, an open interval. It is tested fro
 and that it is outside. Exactly one of the two is false, whatever the effect.
 """
 
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -43,24 +44,15 @@ class Estimate(NamedTuple):
     dof: float
 
 
-def spread_over_seeds(values: Mapping[tuple[Hashable, int], float], blocks: bool) -> Variance | None:
-    """The variance over seeds of one model's value, pooled over kinds of models; None where no seeds are repeated.
-
-    Least squares of the value of each (kind, seed) = mean of its kind (+ effect of its seed) + rest. With `blocks` what
-    a seed adds to all kinds is taken out, as it cancels in differences between kinds: of two kinds the variance is half
-    that of the differences in a paired t-test.
-    """
-    kinds = sorted({kind for kind, _ in values}, key=str)
-    seeds = sorted({seed for _, seed in values})
-    columns = [[kind == other for kind, _ in values] for other in kinds]
-    if blocks:
-        columns += [[seed == other for _, seed in values] for other in seeds]
-    design, observed = np.array(columns, float).T, np.array(list(values.values()))
-    solution, _, rank, _ = np.linalg.lstsq(design, observed, rcond=None)
-    dof = len(observed) - int(rank)
+def spread_over_seeds(values: Mapping[tuple[Hashable, int], float]) -> Variance | None:
+    """The variance of the value of (kind, seed) about the mean of its kind, pooled; None where no seeds are repeated."""
+    by_kind: dict[Hashable, list[float]] = defaultdict(list)
+    for (kind, _), value in values.items():
+        by_kind[kind].append(value)
+    dof = len(values) - len(by_kind)
     if dof < 1:
         return None
-    return Variance(float(((observed - design @ solution) ** 2).sum() / dof), dof)
+    return Variance(sum(float(np.var(each)) * len(each) for each in by_kind.values()) / dof, dof)
 
 
 def interval(estimate: Estimate) -> tuple[float, float]:

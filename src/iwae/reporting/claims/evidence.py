@@ -1,5 +1,6 @@
 """What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -115,31 +116,39 @@ class Evidence:
         return Variance(left_out * part.value + bits, part.dof)
 
     def _estimate(self, contrast: Contrast, found: WeightedSum) -> Estimate | None:
-        variance, images = self._seed_variance(contrast), found.over_images
-        if variance is None:
+        groups: dict[tuple[str, int], float] = defaultdict(float)
+        for kind, weight in contrast.weights.items():
+            groups[_group(contrast, kind)] += weight**2
+        over_seeds = {group: self._seed_variance(contrast, group) for group in groups}
+        if None in over_seeds.values():
             return None
+        images = found.over_images
         if _on_other_bits(contrast):
             images = {place: self._against_paper(contrast, *place, part) for place, part in images.items()}
         means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
-        weights = means * sum(weight**2 for weight in contrast.weights.values())
-        total = add(Variance(variance.value * weights, variance.dof), *images.values())
+        parts = [
+            Variance(over_seeds[group].value * means * squares, over_seeds[group].dof)
+            for group, squares in groups.items()
+        ]
+        total = add(*parts, *images.values())
         return Estimate(found.value, total.value**0.5, total.dof)
 
-    def _seed_variance(self, contrast: Contrast) -> Variance | None:
-        """The variance over seeds of one model's value, pooled over kinds of the contrast's data sets' grids.
+    def _seed_variance(self, contrast: Contrast, group: tuple[str, int]) -> Variance | None:
+        """The variance over seeds of the value of one model of a group.
 
-        By `Quantity.by_layers` they are those of as many layers as the contrast's; if none of these has two seeds, all.
+        Pooled over the kinds of the group of the contrast's data sets' grids; if none has two seeds, over all of them.
         """
-        datasets, layers = ({getattr(kind, name) for kind in contrast.weights} for name in ("dataset", "layers"))
+        datasets = {kind.dataset for kind in contrast.weights}
         grid = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
-        alike = {kind for kind in grid if kind.layers in layers or not QUANTITIES[contrast.quantity].by_layers}
-        return self._pooled_variance(contrast, alike) or self._pooled_variance(contrast, grid)
+        known = grid | set(contrast.weights)
+        alike = {kind for kind in known if _group(contrast, kind) == group}
+        return self._pooled_variance(contrast, alike) or self._pooled_variance(contrast, known)
 
     def _pooled_variance(self, contrast: Contrast, pool: Collection[Kind]) -> Variance | None:
-        """The variance over seeds, pooled over these kinds and those of the contrast; None where none has two seeds."""
+        """The variance over seeds, pooled over these kinds; None where none has two seeds."""
         found = {
             (kind, seed): (model, entry)
-            for kind in sorted({*pool, *contrast.weights})
+            for kind in sorted(pool)
             for seed, model in self.study.by_kind.get(kind, {}).items()
             if (entry := measured(self.study, contrast.quantity, model))
         }
@@ -147,13 +156,19 @@ class Evidence:
         comparable = {name: not departures(model, section) for name, (model, _) in found.items()}
         alike = {all(comparable[name] for name in found if name[0] == kind) for kind in contrast.weights}
         values = {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
-        blocks = abs(sum(contrast.weights.values())) < 1e-9
-        # Where one kind alone has several seeds, what seeds share cannot be told from the rest and stays in it.
-        pooled = (spread_over_seeds(values, blocks=True) if blocks else None) or spread_over_seeds(values, blocks=False)
+        pooled = spread_over_seeds(values)
         if pooled is None:
             return None
         floor = QUANTITIES[contrast.quantity].step ** 2 / 12
         return Variance(max(pooled.value, floor), pooled.dof)
+
+
+def _group(contrast: Contrast, kind: Kind) -> tuple[str, int]:
+    """The models whose spread over seeds is taken to be that of `kind`.
+
+    Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as many layers.
+    """
+    return kind.objective, kind.layers if QUANTITIES[contrast.quantity].by_layers else 0
 
 
 def third_of_the_passes(study: StudyResults, kind: Kind) -> Kind | None:

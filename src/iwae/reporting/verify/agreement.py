@@ -250,7 +250,9 @@ def _gradients(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
 def _replaced(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
     table, arrays = model.table("replaced"), model.arrays("replaced")
     fitted = sorted(int(name.removeprefix("mog")) for name in set(table.prior) if name.startswith("mog"))
-    yield from model.unlike("replaced.csv", "the fitted mixtures", fitted, [k for k in sorted(settings["components"]) if k <= model.images])
+    yield from model.unlike(
+        "replaced.csv", "the fitted mixtures", fitted, [k for k in sorted(settings["components"]) if k <= model.images]
+    )
     for split in ("test", "train"):
         yield from model.counted("replaced.npz", f"{split} images", arrays[f"{split}_images"], settings["images"])
     for row in table.itertuples():
