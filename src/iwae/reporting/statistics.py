@@ -45,7 +45,7 @@ class Estimate(NamedTuple):
 
 
 def spread_over_seeds(values: Mapping[tuple[Hashable, int], float]) -> Variance | None:
-    """The variance of the value of (kind, seed) about the mean of its kind, pooled; None where no seeds are repeated."""
+    """The variance of the values of (kind, seed) about the mean of their kind, pooled; None where no seeds repeat."""
     by_kind: dict[Hashable, list[float]] = defaultdict(list)
     for (kind, _), value in values.items():
         by_kind[kind].append(value)

@@ -126,11 +126,8 @@ class Evidence:
         if _on_other_bits(contrast):
             images = {place: self._against_paper(contrast, *place, part) for place, part in images.items()}
         means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
-        parts = [
-            Variance(over_seeds[group].value * means * squares, over_seeds[group].dof)
-            for group, squares in groups.items()
-        ]
-        total = add(*parts, *images.values())
+        seeds = [Variance(spread.value * means * groups[group], spread.dof) for group, spread in over_seeds.items()]
+        total = add(*seeds, *images.values())
         return Estimate(found.value, total.value**0.5, total.dof)
 
     def _seed_variance(self, contrast: Contrast, group: tuple[str, int]) -> Variance | None:
@@ -166,7 +163,8 @@ class Evidence:
 def _group(contrast: Contrast, kind: Kind) -> tuple[str, int]:
     """The models whose spread over seeds is taken to be that of `kind`.
 
-    Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as many layers.
+    Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as many
+    layers.
     """
     return kind.objective, kind.layers if QUANTITIES[contrast.quantity].by_layers else 0
 

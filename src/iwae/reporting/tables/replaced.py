@@ -18,8 +18,8 @@ MEASURES = {"elbo": "ELBO", "bound": "L_S"}
 _GAINS = [(split, measure) for split in ("train", "test") for measure in MEASURES]
 _NAMES = {"gaussian": "one Gaussian", "aggregate": "q(z)", "leave-one-out": "q(z), own image left out"}
 _UPPER = (
-    "Of the paper's models with two layers the upper layer alone has another prior, and the surgery's marginal KL is that "
-    "of both layers: most of it lies in p(h1|h2)."
+    "Of the paper's models with two layers the upper layer alone has another prior, and the surgery's marginal KL is "
+    "that of both layers: most of it lies in p(h1|h2)."
 )
 
 

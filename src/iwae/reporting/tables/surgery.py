@@ -16,7 +16,7 @@ _MOVING = ("index_gap", "marginal_kl")  # terms that move with the number of ima
 _CONSEQUENCE = "these are not the paper's models"
 _MEMORY = (
     "marginal_kl is what another p of all latents could gain on training images, not on others: of these q(z) knows no "
-    "posterior of their own. The table `replaced`, where the top layer has another prior, tells how much is such memory."
+    "posterior of their own. The table `replaced`, where the top layer has another prior, tells what is such memory."
 )
 
 
