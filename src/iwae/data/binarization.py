@@ -51,14 +51,3 @@ def bernoulli_pixels(pixels: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """
     ones = 257 * pixels.int() + (pixels > 127)
     return (draws.int() < ones - 32768).float()
-
-
-def mean_binarization_entropy(pixels: np.ndarray) -> float:
-    """The entropy of the binarization of `pixels` (n, D) ``uint8``, in nats per image, averaged over the images.
-
-    It says which data set a likelihood is about: 45.534 nats for MNIST's test images.
-    """
-    p = np.arange(1, 255) / 255.0
-    entropy = np.zeros(256)  # black and white pixels have none
-    entropy[1:255] = -p * np.log(p) - (1 - p) * np.log1p(-p)
-    return float(np.bincount(pixels.ravel(), minlength=256) @ entropy / len(pixels))

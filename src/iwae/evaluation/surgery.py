@@ -45,8 +45,8 @@ class Draws(NamedTuple):
         log_q_first: log q(h|x_n) of the layer h that is inferred first, from the noise that it was made of.
         log_q_rest: log q of the other layer given that one, zero where z is one layer.
         log_prior: log p(z).
-        log_posterior: log q(h1|x_n) once more, as a component of the mixture.
-        log_aggregate: log q(h1), the mixture.
+        log_posterior: log q(h|x_n) of that first layer once more, as a component of the mixture.
+        log_aggregate: log q(h) of it, the mixture.
     """
 
     reconstruction: Tensor
@@ -122,8 +122,9 @@ def choose(model: TrainedModel, size: int, settings: SurgerySettings) -> Tensor:
 
 
 def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> Gaussian:
-    """q(h1|x) for images (N, 784) ``uint8``: N distributions in the model's type."""
-    kind, first = model.parameters["q1.mean.bias"].dtype, model.architecture.recognition[0]
+    """q(h|x), h the layer inferred first, for images (N, 784) ``uint8``: N distributions in the model's type."""
+    first = model.architecture.recognition[0]
+    kind = model.parameters[f"{first.name}.mean.bias"].dtype
     parts = []
     for start in range(0, len(x), _IMAGES):
         binary = torch.from_numpy(x[start : start + _IMAGES]).to(device, kind)
@@ -147,7 +148,7 @@ def draw(
         model: The model, in float64.
         x: Binary images, ``uint8``.
         chosen: Indices of images, (Q,).
-        posteriors: q(h1|x_n) of each component of the mixture, (N, D).
+        posteriors: q(h|x_n) of the layer inferred first, the components of the mixture, (N, D).
         seed: The study's seed.
         progress: Called with the number of draws done since its last call.
     """

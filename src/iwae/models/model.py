@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from iwae.errors import InputError
 from iwae.models import masked
 from iwae.models.architecture import Architecture, Conditional
 from iwae.models.densities import Gaussian, bernoulli_log_prob, standard_gaussian_log_prob
@@ -61,8 +62,14 @@ def infer(
 
 def prior_density(architecture: Architecture, parameters: Parameters) -> Density:
     """The distribution p of the top layer."""
-    top = architecture.recognition[0]
-    return architecture.prior.density(parameters, lambda x: gaussian(architecture, parameters, top, {"x": x}))
+
+    def posterior(x: Tensor) -> Gaussian:
+        first = architecture.recognition[0]
+        if first.drawn != architecture.variables[-1]:
+            raise InputError("a prior that is made of q(z|x) needs networks that infer the top layer from x alone.")
+        return gaussian(architecture, parameters, first, {"x": x})
+
+    return architecture.prior.density(parameters, posterior)
 
 
 def latent_log_prob(

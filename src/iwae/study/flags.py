@@ -66,4 +66,5 @@ def _truth(text: str) -> bool:
 def _help(found: Declaration, default: Any) -> str:
     unit = f", in {found.unit}" if found.unit else ""
     shown = "none" if default is None else " ".join(_words(default))
-    return f"{found.about}{unit} (default: {shown})".replace("%", "%%")
+    source = f"; {found.source}" if found.source else ""
+    return f"{found.about}{unit} (default: {shown}{source})".replace("%", "%%")

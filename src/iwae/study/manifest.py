@@ -146,9 +146,12 @@ def checked_file(folder: Path, section: str, name: str) -> Path:
 
 @cache
 def source_sha256(package: Path = Path(__file__).parents[1]) -> str:
-    """One SHA-256 over the source files of this library, or of another copy, their names and order included."""
+    """One SHA-256 over the files of this library, or of another copy, their names and order included.
+
+    Those that are no Python decide verdicts too: claims, the paper's numbers, templates.
+    """
     digest = new_sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
         digest.update(f"{path.relative_to(package).as_posix()}\0{sha256(path)}\0".encode())
     return digest.hexdigest()
 
@@ -165,8 +168,16 @@ def code_provenance() -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
+    """The commit of the checkout that this library is in; None if it lies in another repository or in none."""
+    package = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(package), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() / "src/iwae" != package:
+            return None
+        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None

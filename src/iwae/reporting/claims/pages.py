@@ -5,7 +5,7 @@ from typing import Any
 
 from iwae.reporting.claims.found import tallied
 from iwae.reporting.claims.verdicts import FAILS, NOT_RUN
-from iwae.reporting.statistics import Region
+from iwae.reporting.statistics import COVERAGE, Region
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
 
@@ -19,7 +19,7 @@ def pages(content: dict[str, Any]) -> dict[str, str]:
 
 def found_section(found: dict[str, Any], link: str) -> str:
     """What was found, in Markdown, for a page that links to the claims of the audit at `link`."""
-    return render("found.md.jinja", _FILTERS, found=found, link=link).strip()
+    return render("found.md.jinja", _FILTERS, found=found, link=link, coverage=COVERAGE).strip()
 
 
 def _number(value: float | None, digits: int = 4) -> str:

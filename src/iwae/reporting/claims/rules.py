@@ -217,7 +217,7 @@ def _columns(kind: Kind) -> Sequence[str]:
 
 
 def _words(kind: Kind) -> str:
-    name = "VAE = IWAE" if kind.k == 1 and not kind.variation else kind.objective.upper()
+    name = "VAE = IWAE" if kind.k == 1 and not kind.variation else OBJECTIVES[kind.objective].label
     origin = f", {kind.variation}" if kind.variation else ""
     return f"{name} k = {kind.k}, {kind.layers} layer{'s' if kind.layers > 1 else ''}{origin}"
 

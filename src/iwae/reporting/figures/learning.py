@@ -46,7 +46,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     grid = panels.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
     staged = len(ends) > 1
     panels.logarithmic(grid, ends if staged else style.round_numbers(ends[-1]))
-    grid.set_axis_labels("", "bound, VAE: L_1, IWAE: L_k\n(nats per image)")
+    grid.set_axis_labels("", "the model's own bound\n(nats per image)")
     _limit(grid, frame, ends)
     what = "; ticks and markers: ends of stages" if staged else ""
     return panels.finished(grid, len(ks), f"passes over the training images{what}{style.seeds_words(frame)}")

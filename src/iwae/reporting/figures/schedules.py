@@ -29,6 +29,6 @@ def draw(frame: pd.DataFrame) -> Figure:
     grid = panels.curves(frame, ["dataset", "layers"], ["objective", "k"], "protocol", height=2.3, **lines)
     first, last = frame["pass"].min(), frame["pass"].max()
     panels.logarithmic(grid, [tick for tick in style.round_numbers(last) if tick >= first])
-    grid.set_axis_labels("", "bound on held-out images,\nVAE: L_1, IWAE: L_k (nats)")
+    grid.set_axis_labels("", "the model's own bound on\nheld-out images (nats)")
     columns = frame.protocol.nunique()
     return panels.finished(grid, columns, f"passes over the training images{style.seeds_words(frame)}")

@@ -1,6 +1,7 @@
 """The ELBO of q_EW, the distribution of a sample picked from k by its weight: between two bounds, beside L_k."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -44,13 +45,14 @@ def _bounds(models: list[Model]) -> pd.DataFrame:
 def lay_out(part: Part) -> list[Table]:
     """A table with a line for each model and number of samples."""
     part = part.ordered()
+    part = replace(part, rows=part.rows[part.rows.samples != 1])  # where all of them are equal
     samples = Column("samples", lambda row: EMPTY if pd.isna(row.samples) else f"{row.samples:.0f}")
     shown = [*cells.keys(part.rows), samples, *(bound.shown(part.rows) for bound in BOUNDS)]
     return [part.table("{}: the ELBO of q_EW, which is not L_k", shown, _notes, NO_VALUES)]
 
 
 def _notes(part: Part) -> list[str]:
-    several = part.rows[(part.rows.seeds > 0) & (part.rows.samples > 1)]
+    several = part.rows[part.rows.seeds > 0]
     if several.empty:
         return []
     return [
