@@ -3,12 +3,16 @@
 import json
 import re
 import shutil
+from pathlib import Path
+from threading import Thread
 
 import pandas as pd
 import pytest
 
 from iwae.errors import InputError
+from iwae.files import locked
 from iwae.reporting import interim
+from iwae.reporting.collect import INTERIM_LOCK, write_results
 from iwae.reporting.interim import write_interim
 from iwae.reporting.study import StudyResults
 from iwae.reporting.verify.inspection import inspect
@@ -47,6 +51,17 @@ def written(whole, tmp_path_factory):
 def few_figures(monkeypatch):
     """One figure instead of all, which take most of the time."""
     monkeypatch.setattr(interim, "figures_of", lambda study: ["nll"])
+
+
+def test_the_reports_of_a_study_that_ends_wait_for_interim_ones(whole, tmp_path):
+    results = Path(shutil.copytree(whole, tmp_path / "whole", ignore=shutil.ignore_patterns("results.csv")))
+    reports = Thread(target=write_results, args=(results, [spec.name for spec in StudyResults.open(whole).specs]))
+    with locked(results / INTERIM_LOCK):
+        reports.start()
+        reports.join(0.3)
+        assert reports.is_alive() and not (results / "results.csv").exists()
+    reports.join()
+    assert (results / "results.csv").is_file()
 
 
 def test_what_is_not_run_yet_is_said_on_every_page_and_in_its_cells(written):

@@ -1,13 +1,14 @@
 """``results.csv`` from the model folders of a study: one row for each model and quantity."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from iwae.errors import InputError
-from iwae.files import write_json
+from iwae.files import locked, write_json
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.results import COLUMNS, CONFIGURATION, write_frame
 from iwae.reporting.study import StudyResults, passes
@@ -15,6 +16,7 @@ from iwae.study import manifest
 from iwae.study.configuration import study_of
 from iwae.study.specification import ModelSpec
 
+INTERIM_LOCK = ".interim.lock"  # held while interim results are made
 _NEEDED = ("training", "likelihood", "activity")
 
 
@@ -32,10 +34,12 @@ def write_results(
     results, configured = Path(results), None if configuration is None else study_of(configuration)
     if interim:
         names = [name for name in names if (results / name / manifest.NAME).is_file()]
-    frame = collect(StudyResults.of(results, names, configured), names, interim)
-    if configuration is not None:
-        write_json(results / CONFIGURATION, configuration)
-    write_frame(results / "results.csv", frame)
+    # Interim results that are being made would overwrite what follows by older ones.
+    with nullcontext() if interim else locked(results / INTERIM_LOCK):
+        frame = collect(StudyResults.of(results, names, configured), names, interim)
+        if configuration is not None:
+            write_json(results / CONFIGURATION, configuration)
+        write_frame(results / "results.csv", frame)
 
 
 def collect(study: StudyResults, names: Sequence[str], interim: bool = False) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from iwae.reporting.collect import write_results
+from iwae.files import locked
+from iwae.reporting.collect import INTERIM_LOCK, write_results
 from iwae.reporting.figures import figures_of, write_figure
 from iwae.reporting.results import CONFIGURATION, read_configuration
 from iwae.reporting.study import StudyResults
@@ -15,18 +16,19 @@ from iwae.study.configuration import study_of
 def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | None = None) -> None:
     """Make all that is made of a study from those of its models that are trained, as far as they are measured.
 
-    Nothing is trained or measured, and a study that trains meanwhile is not disturbed. The `configuration` that asks
-    for its models is the one in the folder where none is given.
+    Nothing is trained or measured, and a study that trains meanwhile is not disturbed; if it comes to its reports, they
+    wait. The `configuration` that asks for its models is the one in the folder where none is given.
 
     Raises:
         InputError: The configuration is missing, no model is trained, or a file is not the one its manifest describes.
     """
     results, figures = Path(results), Path(figures)
     configuration = configuration or read_configuration(results / CONFIGURATION)
-    write_results(results, [spec.name for spec in study_of(configuration).models], configuration, interim=True)
-    study = StudyResults.open(results)
-    for name in tables_of(study):
-        write_table(name, study)
-    for name in figures_of(study):
-        write_figure(name, study, figures)
-    write_summary(study, figures)
+    with locked(results / INTERIM_LOCK):
+        write_results(results, [spec.name for spec in study_of(configuration).models], configuration, interim=True)
+        study = StudyResults.open(results)
+        for name in tables_of(study):
+            write_table(name, study)
+        for name in figures_of(study):
+            write_figure(name, study, figures)
+        write_summary(study, figures)

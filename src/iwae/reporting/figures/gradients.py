@@ -17,7 +17,7 @@ from iwae.study.registry import ESTIMATORS, OBJECTIVES
 _DASHES = {"standard": "-", "stl": "--", "dreg": ":"}
 _PARTS = ("encoder", "decoder")
 _PROBLEM = "linear Gaussian"  # in the place of a data set
-_LEAST_K = 10  # from which the signal to noise of the problem goes as a power
+_LEAST_K = 30  # from which the signal to noise of the problem goes as a power, nearly
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
