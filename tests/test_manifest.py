@@ -1,8 +1,10 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,7 @@ MODEL = ModelSpec("mnist", 2, "iwae", 5, 3)
 TRAINING = TrainingSettings().as_dict()
 SURGERY = SurgerySettings().as_dict()
 WEIGHTS = b"the weights"
+IGNORED = shutil.ignore_patterns("__pycache__")
 # Enters one section again and again, beside other processes that do so with theirs.
 RECORDER = """
 import sys
@@ -240,3 +243,28 @@ def test_weights_that_are_not_the_manifest_s_are_not_stripped(folder):
     with pytest.raises(InputError, match="is not the file its manifest describes"):
         manifest.strip(folder)
     assert (folder / manifest.WEIGHTS).is_file() and not manifest.is_stripped(manifest.read(folder))
+
+
+def test_the_commit_is_that_of_the_library_and_other_files_do_not_make_it_dirty(tmp_path):
+    def git(*arguments):
+        name = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        return subprocess.run(
+            ["git", *name, *arguments], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+
+    def recorded(folder):
+        program = "from iwae.study import manifest; print(manifest.code_provenance()['git_commit'])"
+        environment = os.environ | {"PYTHONPATH": str(tmp_path / folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        command = [sys.executable, "-P", "-c", program]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    for folder in ("src", "elsewhere"):
+        shutil.copytree(Path(manifest.__file__).parents[1], tmp_path / folder / "iwae", ignore=IGNORED)
+    (tmp_path / "results.csv").write_text("old")
+    git("init"), git("add", "."), git("commit", "--message", "all")
+    commit = git("rev-parse", "HEAD").strip()
+    (tmp_path / "results.csv").write_text("new")
+    assert recorded("src") == commit
+    (tmp_path / "src/iwae/bounds.py").write_text("")
+    assert recorded("src") == f"{commit}-dirty"
+    assert recorded("elsewhere") == "None"

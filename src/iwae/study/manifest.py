@@ -168,7 +168,11 @@ def code_provenance() -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the checkout that this library is in; None if it lies in another repository or in none."""
+    """The commit of the checkout that this library is in, with ``-dirty`` where its files are not those of the commit.
+
+    Other files do not count, such as results that are being made. None if the library lies in another repository, or in
+    none.
+    """
     package = Path(__file__).resolve().parents[1]
 
     def git(*arguments: str) -> str:
@@ -178,6 +182,6 @@ def _git_commit() -> str | None:
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() / "src/iwae" != package:
             return None
-        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        return git("rev-parse", "HEAD") + "-dirty" * bool(git("status", "--porcelain", "--", str(package)))
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -37,11 +37,10 @@ def draw(frame: pd.DataFrame) -> Figure:
     frame = frame.assign(model=style.names(frame, ["objective", "k"], style.model_name))
     look = {"x": "samples", "y": "bound", **style.looks(frame)}
     grid = panels.curves(frame, ["dataset"], ["layers"], "model", height=2.4, **look)
-    ticks = [10**power for power in range(len(str(frame.samples.max())))]
-    panels.logarithmic(grid, ticks)
+    most = int(frame.samples.max())
+    panels.logarithmic(grid, sorted({most, *(10**power for power in range(len(str(most))))}))
     more = []
     if "annealed" in frame:
-        most = frame.samples.max()
         ends = frame.assign(row=style.names(frame, ["dataset"]), column=style.names(frame, ["layers"]))
         ends = ends[ends.samples == most].assign(slack=ends.annealed - ends.bound)
         # Not of all seeds: above the end of the line, which is their mean.
