@@ -217,7 +217,7 @@ def test_overrides_have_the_type_they_look_like(trained, given, expected):
 
 def test_override_of_the_wrong_type_is_one_sentence(caplog):
     assert main([*TRAIN, "--set", "shuffle=yes"]) == 2
-    expected = "error: protocol field shuffle = 'yes' has the wrong type: it must be of type bool."
+    expected = "error: protocol field shuffle = 'yes' must be true or false."
     assert caplog.messages == [expected]
 
 

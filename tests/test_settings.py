@@ -84,7 +84,7 @@ def test_study_seed_must_fit_numpys_generator():
 def test_impossible_sizes_are_one_sentence(sizes):
     with pytest.raises(InputError) as caught:
         SurgerySettings(sizes=sizes)
-    assert str(caught.value) == f"sizes = {list(sizes)} is impossible: each must be 2 or more."
+    assert str(caught.value) == f"sizes = {list(sizes)}: {min(sizes)} is impossible: it must be 2 or more."
 
 
 def _settings():

@@ -35,7 +35,7 @@ def write_results(
     if interim:
         names = [name for name in names if (results / name / manifest.NAME).is_file()]
     # Interim results that are being made would overwrite what follows by older ones.
-    with nullcontext() if interim else locked(results / INTERIM_LOCK):
+    with nullcontext() if interim or not results.is_dir() else locked(results / INTERIM_LOCK):
         frame = collect(StudyResults.of(results, names, configured), names, interim)
         if configuration is not None:
             write_json(results / CONFIGURATION, configuration)

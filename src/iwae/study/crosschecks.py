@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from iwae.errors import InputError
+from iwae.study.declaration import number_as_text, suggestion
 from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.parts import folder_of, measurement_of, models_of, training_of
-from iwae.study.problems import number_as_text, shown, suggestion
+from iwae.study.problems import shown
 from iwae.study.protocol import PRESETS, Protocol, preset
 from iwae.study.registry import DATASETS
 

@@ -6,13 +6,25 @@ the code that reads it and its line in config.yaml. Standard library only.
 """
 
 import dataclasses
-from collections.abc import Collection, Mapping
+import difflib
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from types import UnionType
-from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from iwae.errors import InputError
+
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    dict: "a group of keys",
+}
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -25,6 +37,8 @@ class Declaration:
         source: Where the paper or its authors' code has it; empty if it is our own.
         least: Its least number, or that of each entry of a list.
         most: Its greatest number, or that of each entry of a list.
+        above: The number that it must be above.
+        below: The number that it must be below.
         choices: The values that it may have, any if there are none.
         form: A regular expression for the whole text.
         advice: What the text must be, in words.
@@ -42,6 +56,8 @@ class Declaration:
     source: str = ""
     least: float | None = None
     most: float | None = None
+    above: float | None = None
+    below: float | None = None
     choices: Collection[Any] = ()
     form: str = ""
     advice: str = ""
@@ -84,26 +100,83 @@ def _typed(found: Declaration, hint: Any) -> Declaration:
     optional = isinstance(hint, UnionType)
     if optional:
         (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
+    if get_origin(hint) is Literal:
+        return replace(found, choices=get_args(hint), optional=optional)
     many = get_origin(hint) is tuple
     return replace(found, kind=get_args(hint)[0] if many else get_origin(hint) or hint, many=many, optional=optional)
+
+
+def faults(value: Any, declared: Declaration) -> Iterator[str]:
+    """What is wrong with one value that is no list, and what would be right."""
+    kind, known = declared.kind, declared.choices
+    if known and not (_is(value, kind) and value in known):
+        near = suggestion(value, known) if isinstance(value, str) else ""
+        yield f"{value!r} is unknown: use one of {', '.join(map(str, known))}{near}"
+    elif not _is(value, kind):
+        hint = number_as_text(value, whole=kind is int) if kind in (int, float) else ""
+        yield f"{given(value)} must be {_KINDS[kind]}{' or null' if declared.optional else ''}{hint}"
+    elif declared.least is not None and value < declared.least:
+        yield f"{value} is impossible: it must be {declared.least} or more"
+    elif declared.most is not None and value > declared.most:
+        yield f"{value} is impossible: it must be {declared.most} or less"
+    elif declared.above is not None and value <= declared.above:
+        yield f"{value} is impossible: it must be above {declared.above}"
+    elif declared.below is not None and value >= declared.below:
+        yield f"{value} is impossible: it must be below {declared.below}"
+    elif declared.form and not re.fullmatch(declared.form, value):
+        yield f"{value!r} is impossible: {declared.advice}"
+
+
+def suggestion(word: Any, known: Iterable[Any]) -> str:
+    """``; did you mean "seeds"?`` if one of the `known` words resembles `word`, else nothing."""
+    matches = difflib.get_close_matches(str(word), [str(entry) for entry in known], n=1)
+    return f'; did you mean "{matches[0]}"?' if matches else ""
+
+
+def number_as_text(value: Any, whole: bool = False) -> str:
+    """A hint for a number such as 1e-3, which YAML reads as text; else nothing. `whole`: it has no fraction."""
+    if not (isinstance(value, str) and _NUMBER.fullmatch(value) and math.isfinite(float(value))):
+        return ""
+    mantissa, _, exponent = value.lower().partition("e")
+    if whole and float(value).is_integer():
+        value = str(int(float(value)))
+    elif exponent:  # YAML 1.1 wants a point in the mantissa and a sign in the exponent
+        value = f"{mantissa if '.' in mantissa else mantissa + '.0'}e{int(exponent):+d}"
+    # Snakemake takes all that stands in braces after --config for text, so there is no right way to write it there.
+    return f"; it was read as text: write {value} without quotes, and into a file (--configfile) instead of --config"
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value is of a kind: true is no number, 20.0 no whole number, and infinity no number at all."""
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return isinstance(value, kind)
+
+
+def given(value: Any) -> str:
+    """A value as a sentence names it."""
+    return "an empty value" if value is None else repr(value)
 
 
 @dataclass(frozen=True)
 class Settings:
     """Base of the records of settings: checks that values are possible, and writes itself as a dictionary."""
 
+    title: ClassVar[str] = ""  # what stands before a setting's name in a sentence
+
     def __post_init__(self) -> None:
         for name, found in declarations(type(self)).items():
             value = getattr(self, name)
-            shown, entries = (list(value), value) if found.many else (value, (value,))
-            each = "each must be" if found.many else "it must be"
-            numbers = [entry for entry in entries if entry is not None]
-            if found.least is not None and min(numbers, default=found.least) < found.least:
-                raise InputError(f"{name} = {shown} is impossible: {each} {found.least} or more.")
-            if found.most is not None and max(numbers, default=found.most) > found.most:
-                raise InputError(f"{name} = {shown} is impossible: {each} {found.most} or less.")
-            if found.choices and not set(entries) <= set(found.choices):
-                raise InputError(f"{name} = {shown} is unknown: use {', '.join(map(str, found.choices))}.")
+            if value is None and found.optional:
+                continue
+            for entry in value if found.many else (value,):
+                for fault in faults(entry, found):
+                    shown = f"{list(value)}: {fault}" if found.many else fault
+                    raise InputError(f"{self.title}{name} = {shown}.")
+            if found.kind is float:  # 0 and 0.0 are one setting, so written alike
+                object.__setattr__(self, name, float(value))
 
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON keeps them: a list for a tuple, and nothing that came later and has its default."""
