@@ -82,7 +82,7 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
 )
 def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, change, difference):
     finish(tiny_study(), tmp_path)
-    with pytest.raises(InputError, match="choose another name for `study`, or delete the folder") as refusal:
+    with pytest.raises(InputError, match="choose another `study`, which is another folder, or delete") as refusal:
         study_status(tiny_study(training=change), tmp_path, tmp_path / "states")
     assert difference in str(refusal.value)
     assert "3 more folders" in str(refusal.value)

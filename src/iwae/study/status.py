@@ -81,9 +81,7 @@ def study_status(study: StudyConfig, results: Path, checkpoints: Path) -> StudyS
         try:
             origin = Path(checkpoints) / study.training.state_file(model.origin or model)
             _check_manifest(folder, [checkpoint, origin])
-            _look(study, model, folder, result)
-            if (model.name, "training") in result.outdated:
-                _check_state(folder, origin)
+            _look(study, model, folder, origin, result)
         except InputError as error:
             problems.append(str(error))
     problems += _lost_origins(study, result, Path(results), Path(checkpoints))
@@ -120,8 +118,8 @@ def _collected(path: Path) -> set[str]:
     return {name.format_map(row | {"variation": row["variation"] and f"-{row['variation']}"}) for row in rows}
 
 
-def _look(study: StudyConfig, model: ModelSpec, folder: Path, result: StudyStatus) -> None:
-    """Enter into `result` how one model stands."""
+def _look(study: StudyConfig, model: ModelSpec, folder: Path, checkpoint: Path, result: StudyStatus) -> None:
+    """Enter into `result` how one model stands, whose training would go on from `checkpoint`."""
     content, trained = _content(model, folder), True
     if manifest.is_stripped(content):
         result.stripped.append(model)
@@ -141,7 +139,7 @@ def _look(study: StudyConfig, model: ModelSpec, folder: Path, result: StudyStatu
         if section == "training":
             trained = False  # so what was measured on the weights to be replaced is not finished either
             if section in content:
-                _check_extension(folder, content[section]["settings"], asked)
+                require_extensible(folder, content[section]["settings"], asked, checkpoint)
 
 
 def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
@@ -186,30 +184,34 @@ def _check_files(folder: Path, section: str, names: Iterable[str]) -> None:
             raise InputError(f"{str(error).removesuffix('.')}; restore it, or delete {remedy}.") from error
 
 
-def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any]) -> None:
-    """Refuse to touch a trained model unless the same training is to be extended by further stages."""
+def require_extensible(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
+    """Refuse to touch a trained model, unless its training is to be extended by further stages and can be.
+
+    Args:
+        folder: The model's.
+        found: The settings of its training.
+        asked: Those that it shall have.
+        checkpoint: The training state that it goes on from: its own, or that of the model that it starts from.
+
+    Raises:
+        InputError: It was trained otherwise, or would be begun anew.
+    """
+    others = [line for line in differences(found, asked) if not line.startswith("stages ")]
     if found == asked:
         lost = [name for name in FILES["training"] if not (folder / name).is_file()]
         raise InputError(
             f"{folder} has lost {' and '.join(lost)} of a finished training: restore it, or delete the folder to train "
             "the model again."
         )
-    longer = found.get("stages", 0) < asked.get("stages", 0)
-    others = [line for line in differences(found, asked) if not (longer and line.startswith("stages "))]
-    if others:
-        raise InputError(
-            f"{folder} holds a model that was trained differently ({'; '.join(others)}): choose another name for "
-            "`study`, or delete the folder."
-        )
-
-
-def _check_state(folder: Path, checkpoint: Path) -> None:
-    """Refuse to extend a training whose state is gone: the trained model would be lost and begun anew."""
-    if not checkpoint.is_file():
-        raise InputError(
-            f"{folder} was trained for fewer stages and cannot be extended, since its training state {checkpoint} is "
-            "gone: choose another name for `study`, or delete the folder."
-        )
+    if others or found.get("stages", 0) > asked.get("stages", 0):
+        reason = f"holds a model that was trained differently ({'; '.join(others or differences(found, asked))})"
+    elif not checkpoint.is_file():
+        reason = f"was trained for fewer stages and cannot be extended, since its training state {checkpoint} is gone"
+    else:
+        return
+    raise InputError(
+        f"{folder} {reason}: choose another `study`, that is another folder of results, or delete this one."
+    )
 
 
 def _hash(*parts: Any) -> str:

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -18,8 +17,9 @@ from iwae.errors import DivergenceError, InputError
 from iwae.files import atomic_path, locked, remove_leftovers, write_rows
 from iwae.models.architecture import Architecture
 from iwae.study import manifest
-from iwae.study.settings import TrainingSettings, differences
+from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
+from iwae.study.status import require_extensible
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
 from iwae.training.state import ModelState
@@ -219,7 +219,7 @@ def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSett
         wanted.append(spec)
         if (folder / manifest.NAME).is_file():
             checkpoint = paths.checkpoint(spec.origin or spec, settings)
-            _check_extension(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
+            require_extensible(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
     return wanted
 
 
@@ -233,19 +233,3 @@ def _require_memory(spec: ModelSpec, settings: TrainingSettings, device: torch.d
             f"{needed / 1e9:.0f} GB of memory and there are {there / 1e9:.0f}: take a smaller k, smaller networks or a "
             "smaller batch_size."
         )
-
-
-def _check_extension(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
-    """Refuse to overwrite a trained model, unless its training is to be extended by further stages and can be.
-
-    `checkpoint` is the state that it goes on from: its own, or that of the model that it starts from.
-    """
-    others = [line for line in differences(found, asked) if not line.startswith("stages ")]
-    if others or found.get("stages", 0) > asked.get("stages", 0):
-        listed = "; ".join(others or differences(found, asked))
-        reason = f"was trained differently ({listed})" if listed else "has lost a file"
-    elif not checkpoint.is_file():
-        reason = f"cannot be extended, since its training state {checkpoint} is gone"
-    else:
-        return
-    raise InputError(f"The model in {folder} {reason}: name another folder for the results, or delete this one.")
