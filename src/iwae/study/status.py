@@ -209,9 +209,7 @@ def require_extensible(folder: Path, found: dict[str, Any], asked: dict[str, Any
         reason = f"was trained for fewer stages and cannot be extended, since its training state {checkpoint} is gone"
     else:
         return
-    raise InputError(
-        f"{folder} {reason}: choose another `study`, that is another folder of results, or delete this one."
-    )
+    raise InputError(f"{folder} {reason}: choose another `study`, which is another folder, or delete this one.")
 
 
 def _hash(*parts: Any) -> str:
