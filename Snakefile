@@ -88,6 +88,7 @@ include: "workflow/rules/report.smk"
 
 onstart:
     hold_study()
+    mend_times()
     plan_for_other_machines()
     keep_configuration()
 

@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations_with_replacement, cycle
 from pathlib import Path
 
@@ -270,6 +271,7 @@ def full(study: Place, sizes: Sequence[float]) -> Outcome:
     return outcome
 
 
+@cache
 def commands(study: Place) -> dict[str, list[str]]:
     """The workflow's command of each verb that is to be run, the first where there are several."""
     place = half(study, "commands")
@@ -284,9 +286,8 @@ def commands(study: Place) -> dict[str, list[str]]:
 
 def pairs(study: Place, chosen: Sequence[tuple[str, str]] | None = None) -> Outcome:
     """Two commands at once, in all pairs, each time with a model to train and to measure and all to report."""
-    outcome, expected, known = Outcome(), study.bits(), commands(study)
-    place = half(study, "pairs")
-    known["snakemake"] = place.snakemake(place.target)
+    outcome, expected, place = Outcome(), study.bits(), half(study, "pairs")
+    known = commands(study) | {"snakemake": place.snakemake(place.target)}
     for pair in chosen or combinations_with_replacement(known, 2):
         place.clear(f"results/small/{SECOND}", f"checkpoints/small/{SECOND}.safetensors")
         place.output.unlink(missing_ok=True)
@@ -300,8 +301,8 @@ def pairs(study: Place, chosen: Sequence[tuple[str, str]] | None = None) -> Outc
 
 def frozen(study: Place) -> Outcome:
     """Results that cannot be written, for each command, while a model is still to be trained."""
-    outcome, known, place = Outcome(), commands(study), half(study, "frozen")
-    known["snakemake"] = place.snakemake(place.target)
+    outcome, place = Outcome(), half(study, "frozen")
+    known = commands(study) | {"snakemake": place.snakemake(place.target)}
     results = place.folder / "results"
     with mounted(results, "--bind", "-o", "ro", str(results)):
         for verb, command in known.items():
