@@ -113,7 +113,7 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
         ([*MEASURE, "--activity-seed", "-1"], "activity: seed = -1 is impossible: it must be 0 or more."),
         (MEASURE, MODEL_ERROR),
         (["fetch", "--dataset", "cifar"], f"data set 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
-        (["table", "table1", "--results", "r"], "r/results.csv is missing: run the step 'collect' first."),
+        (["table", "table1", "--results", "r"], "r/results.csv is missing: run `python -m iwae collect` first."),
     ],
 )
 def test_error_is_one_sentence_and_nothing_is_written(caplog, tmp_path, monkeypatch, arguments, sentence):

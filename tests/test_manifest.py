@@ -183,9 +183,13 @@ def test_flipped_bit_is_found(folder, bit):
 @pytest.mark.parametrize(
     ("section", "name", "sentence"),
     [
-        ("training", "training.csv", "{path} is missing: restore it or run the step 'training' again."),
-        ("pictures", "pictures.npz", "{path} is unknown to {manifest}: the step 'pictures' has not been run there."),
-        ("surgery", "training.csv", "{path} is unknown to {manifest}: the step 'surgery' has not been run there."),
+        ("training", "training.csv", "{path} is missing: restore it, or run `python -m iwae train` again."),
+        (
+            "pictures",
+            "pictures.npz",
+            "{path} is unknown to {manifest}, which has no section 'pictures': "
+            "run `python -m iwae measure --sections pictures`.",
+        ),
     ],
 )
 def test_missing_file_is_one_sentence(folder, section, name, sentence):

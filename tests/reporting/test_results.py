@@ -103,7 +103,7 @@ def test_an_absent_model_and_an_absent_step_are_named(one):
     with pytest.raises(InputError, match="l1-vae-k1/seed0 holds no model"):
         collect(one, ["mnist/l1-vae-k1/seed0"])
     change_manifest(one, lambda content: content.pop("activity"))
-    with pytest.raises(InputError, match="has no entry 'activity'"):
+    with pytest.raises(InputError, match="has no section 'activity'"):
         collect(one, [NAME])
 
 
@@ -112,7 +112,7 @@ def test_a_step_that_the_study_asks_for_is_missed(one, synthetic):
     synthetic.model(one, other, sections=("surgery",))
     names = [NAME, other.name]
     asked = synthetic.configuration("one", [ModelSpec.parse(name) for name in names])
-    with pytest.raises(InputError, match=f"{other.name}/manifest.json has no entry 'chopped'"):
+    with pytest.raises(InputError, match=f"{other.name}/manifest.json has no section 'chopped'"):
         write_results(one, names, asked)
     assert not (one / "results.csv").exists() and not (one / "configuration.json").exists()
     frame = collect(one, names)  # not known what is asked for: what there is
@@ -152,7 +152,7 @@ def test_variations_may_lack_steps_and_keep_their_names(one, synthetic):
 
 def test_measurements_of_other_weights_are_refused(one):
     change_manifest(one, lambda content: content["activity"].update(weights="0" * 64))
-    with pytest.raises(InputError, match="has no entry 'activity' of these weights"):
+    with pytest.raises(InputError, match="has no section 'activity' of these weights"):
         collect(one, [NAME])
 
 
@@ -185,7 +185,7 @@ def test_results_that_are_not_about_the_models_there_are_refused(one):
     path = one / "results.csv"
     text = path.read_text()
     path.write_text(text.replace(",3280,", ",1093,"))
-    with pytest.raises(InputError, match="is not about .*run the step 'collect' again"):
+    with pytest.raises(InputError, match="is not about .*run `python -m iwae collect` again"):
         StudyResults.open(one)
 
 

@@ -65,7 +65,7 @@ def test_the_readme_is_the_same_again(study):
 
 def test_a_missing_table_is_named(tmp_path, synthetic):
     folder = synthetic.study(tmp_path / "study", grid(["mnist"], (1,), ("vae",), (1,), (0,)), stages=2)
-    with pytest.raises(InputError, match="table1.md is missing: run the step 'table table1' first"):
+    with pytest.raises(InputError, match="table1.md is missing: run `python -m iwae table table1` first"):
         write_summary(StudyResults.open(folder), tmp_path)
 
 

@@ -150,7 +150,10 @@ def _inactive(subject: Subject) -> list[np.ndarray]:
     path = manifest.checked_file(subject.folder, "activity", "activity.csv")
     settings = manifest.read(subject.folder)["activity"]["settings"]
     if not manifest.is_current(subject.folder, "activity", settings):
-        raise InputError(f"{path} was measured of other weights than those there: run the step 'activity' again.")
+        raise InputError(
+            f"{path} was measured of other weights than those there: run `python -m iwae measure --sections activity` "
+            "again."
+        )
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     column, found = activity.COLUMNS[subject.model.settings.protocol.activity], []

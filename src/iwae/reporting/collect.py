@@ -60,8 +60,8 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
         folder, found = study.folder / name, model.manifest if model else {}
         for section in (section for section in manifest.SECTIONS if section in needed and section not in found):
             raise InputError(
-                f"{folder / manifest.NAME} has no entry {section!r} of these weights under the settings of the study: "
-                "run that step for this model first."
+                f"{folder / manifest.NAME} has no section {section!r} of these weights under the settings of the "
+                "study: measure it of this model first."
             )
         for section in found:
             for file in manifest.files_of(found, section):

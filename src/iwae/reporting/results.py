@@ -39,13 +39,13 @@ def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
 def read_configuration(path: Path) -> dict[str, Any]:
     """The content of a ``configuration.json``."""
     if not Path(path).is_file():
-        raise InputError(f"{path} is missing: run the step 'collect' with the study's configuration.")
+        raise InputError(f"{path} is missing: run `python -m iwae collect` with the study's configuration.")
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}): run the step 'collect' again.") from error
+        raise InputError(f"{path} is damaged ({error}): run `python -m iwae collect` again.") from error
     if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged (it holds no settings): run the step 'collect' again.")
+        raise InputError(f"{path} is damaged (it holds no settings): run `python -m iwae collect` again.")
     return content
 
 
@@ -59,11 +59,11 @@ def read_results(path: Path) -> pd.DataFrame:
     """The rows of a ``results.csv``, at least one."""
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path} is missing: run the step 'collect' first.")
+        raise InputError(f"{path} is missing: run `python -m iwae collect` first.")
     try:
         frame = pd.read_csv(path, dtype={"n": "Int64", "variation": str}, keep_default_na=False, na_values=_EMPTY)
     except (ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{path} cannot be read as results ({error}): run the step 'collect' again.") from error
+        raise InputError(f"{path} cannot be read as results ({error}): run `python -m iwae collect` again.") from error
     if list(frame.columns) != COLUMNS or frame.empty:
         raise InputError(f"{path} is not a file of results: it needs rows with the columns {', '.join(COLUMNS)}.")
     return frame

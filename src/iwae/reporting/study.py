@@ -68,10 +68,10 @@ class Model:
         return Kind.of(self.spec)
 
     def settings(self, section: str) -> dict[str, Any]:
-        """The settings of one step; `InputError` where it has not been run."""
+        """The settings of one section; `InputError` where the manifest has none."""
         if section not in self.manifest:
             path = self.folder / manifest.NAME
-            raise InputError(f"{path} has no entry {section!r}: run that step for this model first.")
+            raise InputError(f"{path} has no section {section!r}: measure it of this model first.")
         return self.manifest[section]["settings"]
 
     @property
@@ -144,7 +144,9 @@ class StudyResults:
         study, length = cls.of(folder, names, configured), rows.groupby(IDENTITY).passes.first()
         for model in study.models:
             if length[tuple(vars(model.spec).values())] != passes(model.settings("training"), model.spec):
-                raise InputError(f"{folder / 'results.csv'} is not about {model.folder}: run the step 'collect' again.")
+                raise InputError(
+                    f"{folder / 'results.csv'} is not about {model.folder}: run `python -m iwae collect` again."
+                )
         return study
 
     @property

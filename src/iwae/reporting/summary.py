@@ -68,7 +68,7 @@ def _table(results: Path, name: str, said: Collection[str]) -> str:
     """A table without the lines above it that are said at the head of the page."""
     path = results / f"{name}.md"
     if not path.is_file():
-        raise InputError(f"{path} is missing: run the step 'table {name}' first.")
+        raise InputError(f"{path} is missing: run `python -m iwae table {name}` first.")
     text = path.read_text(encoding="utf-8").strip()
     return "\n\n".join(block for block in text.split("\n\n") if block not in said)
 

@@ -183,7 +183,7 @@ def objectives_of(objective: str, k: int) -> tuple[str, ...]:
 
 def split_prior(name: str) -> tuple[Prior, int]:
     """The entry of a prior's name in a model's and its number of components: of ``mog500`` that of ``mog``, and 500."""
-    kind = name.rstrip("0123456789")
+    kind = name if name in PRIORS else name.rstrip("0123456789")
     return PRIORS[kind], int(name.removeprefix(kind) or 0)
 
 

@@ -75,7 +75,7 @@ def test_a_seal_that_is_missing_or_damaged_is_one_problem(study):
     assert f"{results / NAME} is damaged in line 1" in problem
     (results / NAME).unlink()
     (problem,) = check(results)
-    assert f"{results / NAME} is missing: run the step 'summary'" in problem
+    assert f"{results / NAME} is missing: run `python -m iwae summary`" in problem
     with pytest.raises(InputError, match="is missing"):
         read(results)
 

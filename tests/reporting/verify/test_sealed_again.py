@@ -57,7 +57,7 @@ def test_swapped_weights_are_named(study, problems):
 def test_a_measurement_of_other_weights_is_named(study, problems):
     results, _ = study
     change(results / MODEL, lambda content: content["activity"].update(weights="0" * 64))
-    assert problems("models").naming(MODEL, "'activity' measured other weights")
+    assert problems("models").naming(MODEL, "'activity' was measured of other weights")
 
 
 def test_an_edited_table_cell_is_named_although_sealed_again(study, problems):

@@ -81,10 +81,10 @@ def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyCo
 def _file_problems(folder: Path, section: str, content: dict[str, Any]) -> Iterator[str]:
     entry, weights = content[section], content["training"]["files"].get(manifest.WEIGHTS)
     if section != "training" and entry["weights"] != weights:
-        yield f"{folder / manifest.NAME}: the step {section!r} measured other weights than {manifest.WEIGHTS}."
+        yield f"{folder / manifest.NAME}: {section!r} was measured of other weights than {manifest.WEIGHTS}."
     for name in FILES[section]:
         if name not in entry["files"]:
-            yield f"{folder / manifest.NAME} does not list {name}, which the step {section!r} writes."
+            yield f"{folder / manifest.NAME} does not list {name}, which belongs to its section {section!r}."
     for name, expected in manifest.files_of(content, section).items():
         path = folder / name
         if not path.is_file():

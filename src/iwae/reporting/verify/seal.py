@@ -40,7 +40,7 @@ def check(results: Path) -> list[str]:
     found = [*_files(results), *(file for folder in sorted(outside) for file in _files(folder, recursive=False))]
     unknown = [file for file in found if _relative(file, results) not in sums]
     places = outermost(unknown, [results, *((results / name).parent for name in sums)])
-    advice = "delete it, or run the step 'summary' again"
+    advice = "delete it, or run `python -m iwae summary` again"
     return problems + [f"{path} is unknown: {NAME} does not list it; {advice}." for path in places]
 
 
@@ -58,12 +58,12 @@ def read(results: Path) -> dict[str, str]:
     """
     path = Path(results) / NAME
     if not path.is_file():
-        raise InputError(f"{path} is missing: run the step 'summary' first.")
+        raise InputError(f"{path} is missing: run `python -m iwae summary` first.")
     sums = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         digest, _, name = line.partition("  ")
         if len(digest) != 64 or not name:
-            raise InputError(f"{path} is damaged in line {number}: restore it or run the step 'summary' again.")
+            raise InputError(f"{path} is damaged in line {number}: restore it or run `python -m iwae summary` again.")
         sums[name] = digest
     return sums
 
