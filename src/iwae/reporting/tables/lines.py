@@ -142,13 +142,16 @@ DIFFERENCES = (
 def _annealed_notes(part: Part) -> list[str]:
     names = ("chains", "temperatures", "leapfrogs", "simulated")
     settings = {name: listed(model.settings("annealed")[name] for model in part.measured) for name in names}
-    slack = part.rows.slack.dropna()
+    slack = part.rows.slack.dropna()  # none where no image was measured both ways
+    above = (
+        f"above L_samples: paired over the images that were measured both ways, {slack.min():.2f} to {slack.max():.2f} "
+        "nats: the table of nll measures the encoder too, by as much."
+    )
     return [
         f"nll by annealing: minus the lower bound on log p(x) of {listed(part.rows.images.dropna())} test images, by "
         f"{settings['chains']} chains from q to the posterior over {settings['temperatures']} temperatures with "
         f"{settings['leapfrogs']} leapfrog steps of Hamiltonian Monte Carlo at each.",
-        f"above L_samples: paired over the same images, {slack.min():.2f} to {slack.max():.2f} nats: the table of nll "
-        "measures the encoder too, by as much.",
+        *([above] if len(slack) else []),
         f"simulated: of {settings['simulated']} images that the model drew, for which there is an upper bound as well; "
         "it certifies the annealing for these images alone.",
         *_order(part.rows),
