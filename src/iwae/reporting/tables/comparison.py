@@ -80,7 +80,8 @@ def lay_out(part: Part) -> list[Table]:
         body.append([column.cell(group.iloc[0]) for column in named])
         for name in objectives:
             body[-1] += [column.cell(found[name]) if name in found else EMPTY for column in values]
-    title = f"{_TITLES.get(dataset, f'Table 1: {dataset}')}, negative log-likelihood and active units"
+    words = f"Table 1: {dataset}" if (paper().dataset == dataset).any() else f"{dataset} (not in the paper)"
+    title = f"{_TITLES.get(dataset, words)}, negative log-likelihood and active units"
     consequence = ORIENTATION if part.known("paper_nll") else NO_VALUES
     first, pairs = part.table(title, [], _notes, consequence), rows[rows.minus_vae.notna()]
     lead = [*([_OWN] if dataset == "mnist-static" else []), *first.lead]
