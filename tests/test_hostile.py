@@ -48,9 +48,8 @@ def test_training_and_measuring(mnist, tmp_path):
 @pytest.mark.parametrize(
     "environment",
     [
-        {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
-        {"MPLBACKEND": "TkAgg", "DISPLAY": ":7"},
-        {"MATPLOTLIBRC": "/gone/matplotlibrc", "MPLCONFIGDIR": "/proc/no", "HOME": "/gone", "TMPDIR": "/gone"},
+        {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "MATPLOTLIBRC": "/gone/matplotlibrc"},
+        {"MPLBACKEND": "TkAgg", "DISPLAY": ":7", "MPLCONFIGDIR": "/proc/no", "HOME": "/gone", "TMPDIR": "/gone"},
     ],
 )
 def test_drawing(tmp_path, environment):
