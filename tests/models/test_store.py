@@ -72,7 +72,7 @@ def test_untrained_folder(folder):
     content = json.loads((folder / manifest.NAME).read_text())
     del content["training"]
     (folder / manifest.NAME).write_text(json.dumps(content))
-    assert "'training' has not been run" in refusal(folder)
+    assert "which has no section 'training'" in refusal(folder)
 
 
 def test_missing_weights(folder):
