@@ -12,10 +12,14 @@ from iwae.reporting.study import StudyResults
 from iwae.study.specification import ModelSpec
 
 OWN = ("capacity", "protocols", "schedules", "posterior", "implicit")  # figures of models that are not of the grid
+QUICK = ("nll", "gradients", "samples")  # by seaborn, by matplotlib, of images
 PRIORS = ("prior_samples", "pseudo_inputs", "plane")  # test_tables_priors has the models for these
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in PRIORS])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in FIGURES if name not in PRIORS],
+)
 def test_every_figure_is_written_and_is_the_same_bytes_again(cut, varied, tmp_path, name):
     for folder in ("first", "second"):
         write_figure(name, StudyResults.open(varied if name in OWN else cut), tmp_path / folder)
