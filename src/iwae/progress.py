@@ -21,8 +21,8 @@ class _Lines:
         self._stream.flush()
 
 
-def progress_bar(total: int, description: str, unit: str, position: int = 0) -> "tqdm[Any]":
-    """A bar with the time left, to be used as a context manager and told of each unit done.
+def progress_bar(total: int, description: str, unit: str, position: int = 0, done: int = 0) -> "tqdm[Any]":
+    """A bar with the time left, to be used as a context manager and told of each unit done after the first `done`.
 
     Where standard error is not a terminal (a log, a workflow's job), it prints a line every 20 seconds. Several bars
     at a time need different positions, from 0.
@@ -30,6 +30,7 @@ def progress_bar(total: int, description: str, unit: str, position: int = 0) -> 
     if sys.stderr.isatty():
         return tqdm(
             total=total,
+            initial=done,
             desc=description,
             unit=unit,
             unit_scale=True,
@@ -39,6 +40,7 @@ def progress_bar(total: int, description: str, unit: str, position: int = 0) -> 
         )
     return tqdm(
         total=total,
+        initial=done,
         desc=description,
         unit=unit,
         unit_scale=True,

@@ -28,7 +28,6 @@ class _Run:
     saved_updates: int = 0
 
     def start(self) -> None:
-        self.bar.update(self.training.updates)
         self.saved_at, self.saved_updates = time.monotonic(), self.training.updates
         if self.training.updates == 0:
             self.save()  # so that there is always a state to go on from
@@ -75,7 +74,8 @@ def run_side_by_side(
         while (waiting and not stop.requested) or active:
             while waiting and len(active) < at_once and not stop.requested:
                 training = waiting.pop(0)
-                bar = progress_bar(training.schedule.updates, training.label, " updates", position=len(active))
+                updates, place = training.schedule.updates, len(active)
+                bar = progress_bar(updates, training.label, " updates", position=place, done=training.updates)
                 active.append(_Run(training, bars.enter_context(bar), save))
                 active[-1].start()
             ready = [run for run in active if run.training.ready]
