@@ -68,7 +68,7 @@ def test_integral_is_the_likelihood(model, binary, device):
     require_likelihood(posterior.draw(model, binary(4), POINTS, device), model, binary(4), device)
 
 
-@pytest.mark.parametrize("points", [POINTS, 200])
+@pytest.mark.parametrize("points", [POINTS, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_narrow_posterior_fills_its_window(narrow, device, points):
     x = np.random.default_rng(3).integers(0, 2, (3, 784), dtype=np.uint8)  # the decoder's means at CENTRE are 1/2
     found = posterior.draw(narrow, x, points, device)

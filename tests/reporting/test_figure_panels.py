@@ -30,7 +30,11 @@ def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
         assert look.segments_of(one) == look.segments_of(other)
 
 
-PARTS = [((1,), ("vae",), (1,), (0,)), ((2,), ("iwae",), (7,), (0, 1)), ((2,), ("vae", "iwae"), (1, 5, 50), (0,))]
+PARTS = [
+    ((1,), ("vae",), (1,), (0,)),
+    ((2,), ("iwae",), (7,), (0, 1)),
+    pytest.param(((2,), ("vae", "iwae"), (1, 5, 50), (0,)), marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(scope="module", params=PARTS)
