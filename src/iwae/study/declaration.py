@@ -175,7 +175,7 @@ class Settings:
                 for fault in faults(entry, found):
                     shown = f"{list(value)}: {fault}" if found.many else fault
                     raise InputError(f"{self.title}{name} = {shown}.")
-            if found.kind is float:  # 0 and 0.0 are one setting, so written alike
+            if found.kind is float and not found.many:  # 0 and 0.0 are one setting, so written alike
                 object.__setattr__(self, name, float(value))
 
     def as_dict(self) -> dict[str, Any]:
