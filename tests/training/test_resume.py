@@ -1,10 +1,12 @@
 """Killed at any moment, training goes on with the same command and ends with the same bits."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from iwae.study.protocol import preset
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.training import run
+from iwae.training import state as states
 
 MODEL = "mnist/l1-iwae-k2/seed0"
 
@@ -96,6 +99,23 @@ def test_a_continued_model_begins_at_the_end_of_another(train, tmp_path):
     # A longer schedule of the origin is another beginning.
     train(tmp_path / "b", origin, model, stages=2)
     assert weights(tmp_path / "a", model) != weights(tmp_path / "b", model)
+
+
+def test_a_training_moves_to_another_kind_of_device(train, tmp_path, device, monkeypatch):
+    """Its generator begins anew there, and the manifest says so; what was learned goes on."""
+    other = {"cpu": "cuda", "cuda": "cpu"}[device.type]
+    keys, save = states.settings_key, states.save
+    with monkeypatch.context() as there:  # a state as the other kind would have written it
+        there.setattr(states, "settings_key", lambda *arguments: keys(*arguments[:-1], other))
+        there.setattr(states, "save", lambda path, key, state: save(path, key, replace(state, generator=torch.ones(7))))
+        train(tmp_path, stages=2)
+    before = outcome(tmp_path)[1]
+    train(tmp_path)
+    assert outcome(tmp_path)[1][: len(before)] == before
+    provenance = json.loads((tmp_path / "results" / MODEL / "manifest.json").read_text())["training"]["provenance"]
+    assert provenance["moves"] == [{"updates": 80, "device": other}]
+    train(tmp_path / "whole")
+    assert outcome(tmp_path / "whole") != outcome(tmp_path)
 
 
 def test_two_processes_do_not_train_one_model(train, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from iwae.training import state as states
 
 SPEC = ModelSpec("mnist", 2, "iwae", 3, 1)
 SETTINGS = TrainingSettings(batch_size=5)
+KEYS = {"cpu": "key", "cuda": "another"}
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def state(images):
 
 def test_round_trip_is_exact(state, tmp_path):
     states.save(tmp_path / "s.safetensors", "key", state)
-    read = states.load(tmp_path / "s.safetensors", "key")
+    read = states.load(tmp_path / "s.safetensors", KEYS)
     for group in ("parameters", "first", "second"):
         assert getattr(read, group).keys() == getattr(state, group).keys()
         assert all(torch.equal(value, getattr(read, group)[name]) for name, value in getattr(state, group).items())
@@ -34,7 +35,7 @@ def test_round_trip_is_exact(state, tmp_path):
 
 
 def test_no_file_is_no_state(tmp_path):
-    assert states.load(tmp_path / "none.safetensors", "key") is None
+    assert states.load(tmp_path / "none.safetensors", KEYS) is None
 
 
 @pytest.mark.parametrize("keep", [0, 7, 5000])
@@ -43,7 +44,7 @@ def test_a_damaged_file_is_refused(state, tmp_path, keep):
     states.save(path, "key", state)
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InputError, match=r"s\.safetensors is damaged .* delete it"):
-        states.load(path, "key")
+        states.load(path, KEYS)
 
 
 def test_a_flipped_bit_is_noticed(state, tmp_path):
@@ -56,13 +57,13 @@ def test_a_flipped_bit_is_noticed(state, tmp_path):
         flipped[place] ^= 1
         path.write_bytes(flipped)
         with pytest.raises(InputError, match="is damaged .* delete it|was written with other settings"):
-            states.load(path, "key")
+            states.load(path, KEYS)
 
 
 def test_other_settings_never_resume(state, tmp_path):
     states.save(tmp_path / "s.safetensors", "key", state)
     with pytest.raises(InputError, match="written with other settings"):
-        states.load(tmp_path / "s.safetensors", "other key")
+        states.load(tmp_path / "s.safetensors", {"cpu": "other key"})
 
 
 def test_the_key_holds_all_but_the_number_of_stages():

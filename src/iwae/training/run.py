@@ -177,7 +177,7 @@ class _Job:
         """The models with their states, grouped into stacks."""
         groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
         for task in tasks:
-            state = task.load() or task.begin()
+            state = task.start()
             require_exact(state.matmul_backend)
             together = task.spec.stack if self._device.type == "cuda" else task.spec.name
             groups[together, state.updates, state.steps][task.spec] = state
@@ -202,6 +202,7 @@ class _Job:
                 "updates": state.updates,
                 "products": state.matmul_backend,
                 "stack": stack,
+                **({"moves": state.moves} if state.moves else {}),
             }
             files = [manifest.WEIGHTS, "training.csv"]
             manifest.record(task.folder, spec, "training", task.settings.as_dict(), files, provenance)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from iwae.training.adam import initial_second_moment
 
 _GROUPS = ("parameters", "first", "second")
 # The other fields, with their names in the file: one was renamed since.
-_SCALARS = {name: name for name in ("updates", "steps", "bound_sum", "seconds", "pass_seconds", "curve")}
+_SCALARS = {name: name for name in ("updates", "steps", "bound_sum", "seconds", "pass_seconds", "curve", "moves")}
 _SCALARS["matmul_backend"] = "products"
 
 
@@ -35,6 +36,7 @@ class ModelState:
         first: First moments by parameter.
         second: Second moments by parameter.
         generator: State of the generator of its draws, uint8, on the CPU.
+        device: The kind of device whose generator that is, ``cpu`` or ``cuda``.
         updates: Updates made so far.
         steps: Adam's steps before them, made by the model that this one was continued from.
         bound_sum: Sum of the minibatches' bounds since the pass began, in nats.
@@ -42,12 +44,14 @@ class ModelState:
         seconds: Wall time of training so far.
         pass_seconds: The part of it since the pass began.
         curve: Rows of the learning curve, one a pass.
+        moves: Where it went on on another kind of device: the updates before that, and the kind that had made them.
     """
 
     parameters: dict[str, Tensor]
     first: dict[str, Tensor]
     second: dict[str, Tensor]
     generator: Tensor
+    device: str
     updates: int = 0
     steps: int = 0
     bound_sum: float = 0.0
@@ -55,6 +59,15 @@ class ModelState:
     seconds: float = 0.0
     pass_seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
+    moves: list[dict[str, Any]] = field(default_factory=list)
+
+    def move(
+        self, spec: ModelSpec, settings: TrainingSettings, device: torch.device | str, matmul_backend: str
+    ) -> None:
+        """Let it go on on another kind of device, of which no generator can take over the state of this one's."""
+        self.moves.append({"updates": self.updates, "device": self.device})
+        self.generator = _seeded(spec, settings, device, f"training/{self.updates}")
+        self.device, self.matmul_backend = torch.device(device).type, matmul_backend
 
 
 def fresh(
@@ -72,6 +85,7 @@ def fresh(
         first={name: torch.zeros_like(value) for name, value in parameters.items()},
         second={name: initial_second_moment(protocol, value) for name, value in parameters.items()},
         generator=_seeded(spec, settings, device),
+        device=torch.device(device).type,
         matmul_backend=matmul_backend,
     )
 
@@ -88,6 +102,7 @@ def warm_start(
         first=dict(origin.first),
         second=dict(origin.second),
         generator=_seeded(spec, settings, device),
+        device=torch.device(device).type,
         steps=origin.steps + origin.updates,
         matmul_backend=matmul_backend,
     )
@@ -100,16 +115,19 @@ def warm_start(
     return state
 
 
-def _seeded(spec: ModelSpec, settings: TrainingSettings, device: torch.device | str) -> Tensor:
+def _seeded(
+    spec: ModelSpec, settings: TrainingSettings, device: torch.device | str, purpose: str = "training"
+) -> Tensor:
     """The state of a generator seeded for a model's training."""
-    return generator_state(torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, "training")))
+    return generator_state(torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, purpose)))
 
 
 def settings_key(spec: ModelSpec, settings: TrainingSettings, data: dict[str, str], device: str) -> str:
     """What a state belongs to: model, settings but for the number of stages, data and kind of device.
 
     The number of stages is left out so that a schedule can be extended, unless the model begins where the schedule of
-    another one ended; the device is in because the generators of CPU and CUDA are different ones.
+    another one ended; the device is in because the generators of CPU and CUDA are different ones: a state of another
+    kind's key goes on only by `ModelState.move`.
     """
     fixed = {**settings.as_dict(), "stages": settings.stages if spec.origin else None}
     content = json.dumps([spec.name, fixed, data, device], sort_keys=True)
@@ -128,11 +146,15 @@ def save(path: Path, key: str, state: ModelState) -> None:
         save_file(tensors, temporary, metadata=metadata)
 
 
-def load(path: Path, key: str) -> ModelState | None:
+def load(path: Path, keys: Mapping[str, str]) -> ModelState | None:
     """The state at `path`, or None where there is no such file.
 
+    Args:
+        path: The file.
+        keys: For each kind of device the key of what it would have written (`settings_key`).
+
     Raises:
-        InputError: The file is damaged, or is the state of another model, of other settings, data or device.
+        InputError: The file is damaged, or is the state of another model, of other settings or data.
     """
     if not path.is_file():
         return None
@@ -142,9 +164,10 @@ def load(path: Path, key: str) -> ModelState | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dictionary
     except SafetensorError as error:
         raise _damaged(path, str(error)) from error
-    if metadata.get("key") != key:
+    device = next((device for device, key in keys.items() if key == metadata.get("key")), None)
+    if device is None:
         raise InputError(
-            f"{path} was written with other settings, data or device than are asked for now: "
+            f"{path} was written with other settings or data than are asked for now: "
             "name another study, go back to its settings, or delete the file to start again."
         )
     if metadata.get("sha256") != _digest(tensors, metadata.get("scalars", "")):
@@ -155,8 +178,8 @@ def load(path: Path, key: str) -> ModelState | None:
         if parameter:
             groups[group][parameter] = tensor
     found = json.loads(metadata["scalars"])
-    scalars = {name: found[on_disk] for name, on_disk in _SCALARS.items()}
-    return ModelState(**groups, generator=tensors["generator"], **scalars)
+    scalars = {name: found[on_disk] for name, on_disk in _SCALARS.items() if on_disk in found}
+    return ModelState(**groups, generator=tensors["generator"], device=device, **scalars)
 
 
 def _digest(tensors: dict[str, Tensor], scalars: str) -> str:

@@ -1,5 +1,6 @@
 """One model to be trained: what its name, its study's settings and the data say of it, and its training state."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from iwae.study.specification import ModelSpec
 from iwae.training import state as states
 from iwae.training.schedule import Schedule
 from iwae.training.state import ModelState
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,28 +51,45 @@ class Task:
         return Schedule.of(self.settings, len(self.images.train), warm_start=self.origin is not None).updates
 
     @property
-    def _key(self) -> str:
-        return states.settings_key(self.spec, self.settings, self.images.sha256, self.device.type)
+    def _keys(self) -> dict[str, str]:
+        kinds = ("cpu", "cuda")
+        return {kind: states.settings_key(self.spec, self.settings, self.images.sha256, kind) for kind in kinds}
 
     def load(self) -> ModelState | None:
         """Its training state, None where there is none yet; `InputError` where the file is not its own."""
-        return states.load(self.checkpoint, self._key)
+        return states.load(self.checkpoint, self._keys)
 
     def save(self, state: ModelState) -> None:
         """Write its training state."""
-        states.save(self.checkpoint, self._key, state)
+        states.save(self.checkpoint, self._keys[state.device], state)
 
-    def begin(self) -> ModelState:
-        """Its state before its first update.
+    def start(self) -> ModelState:
+        """The state from which it is trained here: where its training stands, or before its first update.
 
         Raises:
-            InputError: The model that it is continued from is not trained.
+            InputError: The model that it is continued from is not trained, or the file is not its own.
         """
+        state = self.load()
+        if state is None:
+            return self._begin()
+        if state.device != self.device.type and state.updates < self._updates:
+            _log.warning(
+                "%s goes on on another kind of device (%s) than its %s updates so far (%s): with other random numbers.",
+                *(self.spec.name, self.device.type, f"{state.updates:,}", state.device),
+            )
+            state.move(self.spec, self.settings, self.device, self._matmul_backend)
+        return state
+
+    @property
+    def _matmul_backend(self) -> str:
         # Measured once and kept in the state: a resumed training multiplies as before, for the sake of its bits.
-        backend = fastest_matmul(self.device, self.settings.batch_size * self.spec.k)
+        return fastest_matmul(self.device, self.settings.batch_size * self.spec.k)
+
+    def _begin(self) -> ModelState:
         if self.origin is None:
-            return states.fresh(self.spec, self.settings, self.images.train, self.device, backend)
-        return states.warm_start(self.spec, self.settings, self.origin.final_state(), self.device, backend)
+            return states.fresh(self.spec, self.settings, self.images.train, self.device, self._matmul_backend)
+        origin = self.origin.final_state()
+        return states.warm_start(self.spec, self.settings, origin, self.device, self._matmul_backend)
 
     def final_state(self) -> ModelState:
         """Its state at its schedule's end.
