@@ -30,6 +30,21 @@ def pytest_configure(config):
     hypothesis.settings.load_profile("any machine")
     # PyTorch before 2.14 recommends TF32 when it compiles a product of float32 matrices, which here are meant to be.
     config.addinivalue_line("filterwarnings", "ignore:TensorFloat32 tensor cores:UserWarning")
+    # Its compiler uses what it has deprecated: as an error that would mean that nothing can be compiled.
+    config.addinivalue_line("filterwarnings", "ignore:.torch.jit.[a-z_]+. is deprecated:DeprecationWarning")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """On another device nothing of the workflow: a machine with a GPU may have no Snakemake."""
+    return config.getoption("--device") != "cpu" and collection_path.name == "workflow" or None
+
+
+def pytest_collection_modifyitems(config, items):
+    """On another device only what computes there."""
+    if config.getoption("--device") != "cpu":
+        others = [item for item in items if "device" not in item.fixturenames]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if "device" in item.fixturenames]
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What a block's graph on CUDA needs: where it is captured, and updates that can be. Most of it runs without a GPU."""
 
-from contextlib import contextmanager
+import weakref
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -55,6 +56,20 @@ def test_warmed_up_and_captured_on_one_stream_other_than_the_default(monkeypatch
     assert warmed_on is captured_on is not default
     assert replayed_on is current[0]
     assert (captured_on is own) is not on_default
+
+
+def test_no_graph_is_deleted_while_another_is_captured(monkeypatch):
+    """CUDA forbids it, and the garbage collector may come at any time for those of a training that has ended."""
+    for name in ("Stream", "CUDAGraph", "current_stream", "default_stream"):
+        monkeypatch.setattr(torch.cuda, name, Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", lambda graph, stream: nullcontext())
+    monkeypatch.setattr(Stream, "replay", lambda: None, raising=False)
+    left = Stream()
+    left.itself, left = left, weakref.ref(left)
+    found = []
+    captured(lambda: found.append(left()), lambda: None)
+    assert found == [None]
 
 
 @pytest.mark.parametrize("layers", [1, 2])

@@ -5,6 +5,7 @@ along a leading axis M. Objectives differ only in the bound, which an index for 
 their parameters and draws. The same code runs on the CPU and on CUDA; uncompiled, it is the tests' oracle.
 """
 
+import gc
 from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
@@ -94,9 +95,11 @@ class Stack:
         compile_step: Callable[[Step], Step] = lambda step: step,
     ) -> None:
         self.specs, self.architecture, self.protocol = list(specs), architecture, protocol
-        self.parameters = _stacked([state.parameters for state in states], device)
-        self.first = _stacked([state.first for state in states], device)
-        self.second = _stacked([state.second for state in states], device)
+        # In one order, whatever a state's file has: sums, and what is compiled, depend on it, and so do the bits.
+        self.parameters, self.first, self.second = (
+            {name: torch.stack([group[name] for group in models]).to(device) for name in architecture.parameter_shapes}
+            for models in zip(*((state.parameters, state.first, state.second) for state in states), strict=True)
+        )
         objectives = [name for name in OBJECTIVES if name in {*_PAPER_OBJECTIVES, *(spec.objective for spec in specs)}]
         self.objective = torch.tensor([objectives.index(spec.objective) for spec in specs], device=device)
         self._generators = [torch.Generator(device) for _ in states]
@@ -211,11 +214,8 @@ def captured(function: Callable[[], None], warm_up: Callable[[], None]) -> Calla
     with torch.cuda.stream(stream):
         warm_up()
     stream.synchronize()
+    gc.collect()  # a graph of an earlier training that is deleted while this one is captured would spoil it
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, stream=stream):
         function()
     return graph.replay
-
-
-def _stacked(models: Sequence[dict[str, Tensor]], device: torch.device) -> dict[str, Tensor]:
-    return {name: torch.stack([model[name] for model in models]).to(device) for name in models[0]}
