@@ -162,3 +162,10 @@ def test_a_protocol_that_is_no_preset_is_not_compared(many):
         model.manifest["training"]["settings"]["protocol"]["adam_beta1"] = 0.5
     assert not rows("table1", study).comparable.any() and not rows("chopped", study).comparable.any()
     assert comparison_lines(study.models)[0].startswith("Protocol other than the authors' code and the paper's text:")
+
+
+def test_a_model_that_was_begun_on_another_device_says_so(many):
+    study = StudyResults.open(many)
+    study.models[0].manifest["training"]["provenance"]["moves"] = [{"updates": 12_345, "device": "cuda"}]
+    device, other = rows("models", study).device[:2]
+    assert device == f"cuda to update 12,345, then {other}"

@@ -76,8 +76,10 @@ class Model:
 
     @property
     def trained(self) -> dict[str, Any]:
-        """When, where and by which code it was trained."""
-        return self.manifest["training"]["provenance"]
+        """When, where and by which code it was trained; its device after those on which it was begun."""
+        provenance = self.manifest["training"]["provenance"]
+        before = [f"{move['device']} to update {move['updates']:,}, then " for move in provenance.get("moves", [])]
+        return provenance | {"device": "".join([*before, provenance["device"]])} if before else provenance
 
     def table(self, section: str) -> pd.DataFrame:
         """The CSV file of one step."""

@@ -47,6 +47,11 @@ def test_what_was_written_together_agrees(folder):
         ("training__updates", 7, "manifest.json: the number of updates made is 7, by its settings"),
         ("training__wall_seconds", 60.0, "training.csv: the time by images_per_second is 37"),
         ("training__stack", ["mnist/l1-vae-k1/seed0"], "is none of the models that it says were trained together"),
+        (
+            "training__moves",
+            [{"device": "cuda", "updates": 10**7}],
+            "it changed its device at updates [10000000] of 9774400",
+        ),
         ("likelihood__samples", 50_000, "likelihood.csv: the largest k of test is 5000, by manifest.json"),
         ("likelihood__train_images", 1000, "likelihood.npz: the number of train images is 40,"),
         ("chopped__images", 500, "chopped.npz: the number of images is 25, by manifest.json it should be 500."),

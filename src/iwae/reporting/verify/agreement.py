@@ -117,6 +117,9 @@ def _training(model: _Folder, settings: TrainingSettings) -> Iterator[str]:
     yield from model.unlike(file, "the last update", int(last.updates), schedule.updates)
     made = provenance.get("updates", schedule.updates)
     yield from model.unlike(manifest.NAME, "the number of updates made", made, schedule.updates, "its settings")
+    changes = [move["updates"] for move in provenance.get("moves", [])]
+    if changes != sorted(change for change in set(changes) if 0 < change < schedule.updates):
+        yield f"{model.path / manifest.NAME}: it changed its device at updates {changes} of {schedule.updates}."
     if len(curve) == passes:
         yield from _rows(model, curve, schedule)
     measured = bool(curve.validation_bound.notna().any())
