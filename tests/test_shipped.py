@@ -18,17 +18,19 @@ STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/SHA256SUMS")
 LARGEST = 150 * 2**20  # bytes of a checkout
 
 
-# The figures that this one has not are drawn by tests/workflow/test_measured.py.
-DRAWN = [pytest.param(path, marks=() if path.name == "efficient" else pytest.mark.slow) for path in STUDIES]
+def but(quick):
+    """The studies, of which `make test` takes one alone."""
+    return [pytest.param(path, marks=() if path.name == quick else pytest.mark.slow) for path in STUDIES]
 
 
-@pytest.mark.parametrize("results", STUDIES, ids=lambda path: path.name)
+@pytest.mark.parametrize("results", but("efficient"), ids=lambda path: path.name)
 def test_every_file_is_what_it_was_and_every_number_is_made_again(results):
     found = inspect(results, ROOT / "figures" / results.name)
     assert [problem for inspection in found for problem in inspection.problems] == []
 
 
-@pytest.mark.parametrize("results", DRAWN, ids=lambda path: path.name)
+# The figures that this one has not are drawn by tests/workflow/test_measured.py.
+@pytest.mark.parametrize("results", but("two-units"), ids=lambda path: path.name)
 def test_figures_are_drawn_again_to_the_pixel(results, tmp_path):
     # With their PDFs: those come first, and each time a figure is saved its layout moves a little.
     for name in figures_of(StudyResults.open(results)):
