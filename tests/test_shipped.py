@@ -13,8 +13,8 @@ from iwae.reporting.study import StudyResults
 from iwae.reporting.verify.inspection import inspect
 
 ROOT = Path(__file__).resolve().parents[1]
-# Studies that are in the repository; quick is what a user runs, and is ignored by git.
-STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/SHA256SUMS") if path.parent.name != "quick")
+# Studies that are in the repository, finished or not; quick is what a user runs, and is ignored by git.
+STUDIES = sorted(path.parent for path in (ROOT / "results").glob("*/configuration.json") if path.parent.name != "quick")
 LARGEST = 150 * 2**20  # bytes of a checkout
 
 

@@ -150,8 +150,8 @@ def interim_lines(study: StudyResults) -> list[str]:
         return []
     trained = len({model.spec for model in study.models} & set(missing))
     return [
-        f"Interim results: {len(study.specs) - len(missing)} of {len(study.specs)} models are finished"
-        f"{f', {trained} more are trained and not yet measured' if trained else ''}; the others are still to be run."
+        f"Interim results: {len(study.specs) - len(missing)} of {len(study.specs)} models finished"
+        f"{f', {trained} more trained and not yet measured' if trained else ''}; the others are still to be run."
     ]
 
 
@@ -186,8 +186,8 @@ def tightness_lines(models: Sequence[Model]) -> list[str]:
     lower, upper = (listed(curve.k.iloc[place] for curve in curves) for place in (0, 1))
     rise = [curve.bound.iloc[1] - curve.bound.iloc[0] for curve in curves]
     return [
-        f"From L_{lower} to L_{upper} the bound rises by {min(rise):.2f} to {max(rise):.2f} nats, by model: log p(x) "
-        "is higher still, and not by the same for all."
+        f"From L_{lower} to L_{upper} the bound rises by {span(rise)} nats, by model: log p(x) is higher still, and "
+        "not by the same for all."
     ]
 
 
@@ -259,6 +259,12 @@ def protocol_of(model: Model) -> dict[str, Any]:
 def counted(number: int, word: str, several: str = "") -> str:
     """``1 layer``, ``2 layers``."""
     return f"{number} {word if number == 1 else several or f'{word}s'}"
+
+
+def span(values: Iterable[float], digits: int = 2) -> str:
+    """``0.13 to 0.42``: the least and the greatest, or their one value."""
+    ends = (f"{end:.{digits}f}" for end in (min(values), max(values)))
+    return " to ".join(dict.fromkeys(ends))
 
 
 def listed(values: Iterable[Any]) -> str:

@@ -15,7 +15,7 @@ from iwae.reporting import contents
 from iwae.reporting.figures.style import project_style, remark
 from iwae.reporting.results import write_frame
 from iwae.reporting.statements import figure_lines
-from iwae.reporting.study import StudyResults
+from iwae.reporting.study import Kind, StudyResults
 from iwae.study import manifest
 
 # No dates and no program versions: the same numbers give the same bytes.
@@ -24,9 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 def figures_of(study: StudyResults) -> dict[str, contents.Item]:
-    """The figures that a study has, by name."""
+    """The figures that a study has, by name: of those models of it that are measured."""
     stripped = [model.spec for model in study.models if manifest.is_stripped(model.manifest)]
-    return contents.figures(study.specs, study.sections_of, stripped)
+    asked = contents.figures(study.specs, study.sections_of, stripped)
+    return {name: item for name, item in asked.items() if study.of_kinds(_kinds(item, study), item.section)}
+
+
+def _kinds(item: contents.Item, study: StudyResults) -> list[Kind]:
+    return study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))
 
 
 def plotted(name: str, study: StudyResults) -> pd.DataFrame:
@@ -37,7 +42,7 @@ def plotted(name: str, study: StudyResults) -> pd.DataFrame:
             as its manifest describes it.
     """
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
-    kinds = study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))
+    kinds = _kinds(item, study)
     return module.data(study, kinds) if study.of_kinds(kinds, item.section) else pd.DataFrame()
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from iwae.reporting.quantities import measured
 from iwae.reporting.reference import paper, paper_row
-from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, tightness_lines
+from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, span, tightness_lines
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, papers
@@ -143,8 +143,8 @@ def _slack_lines(part: Part) -> list[str]:
     if not values:
         return []
     return [
-        f"By annealed importance sampling log p(x) of {len(values)} of the models lies {min(values):.2f} to "
-        f"{max(values):.2f} nats above nll's bound (table annealed)."
+        f"By annealed importance sampling log p(x) of {len(values)} of the models lies {span(values)} nats "
+        "above nll's bound (table annealed)."
     ]
 
 

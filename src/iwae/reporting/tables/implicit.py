@@ -6,10 +6,10 @@ from dataclasses import replace
 import pandas as pd
 
 from iwae.reporting.contrasts import columns
-from iwae.reporting.statements import NO_VALUES, listed
+from iwae.reporting.statements import NO_VALUES, listed, span
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells
-from iwae.reporting.tables.cells import Part, Sum, number
+from iwae.reporting.tables.cells import Part, Sum
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 
 BOUNDS = (
@@ -59,7 +59,7 @@ def _notes(part: Part) -> list[str]:
         "q_EW: the distribution of a sample that is picked from k draws of q by its weight (Cremer, Morris & Duvenaud "
         "2017). In expectation L_k <= B <= ELBO[q_EW] <= U, over "
         f"{listed(part.rows.images.dropna().astype(int))} test images.",
-        f"For k > 1 the lower bound lies {number(several.lower.min(), 3)} to {number(several.lower.max(), 3)} nats "
+        f"For k > 1 the lower bound lies {span(several.lower, 3)} nats "
         "above L_k: that the two are equal, as is often said, is false.",
         "se_images: standard error over test images, of differences paired over them.",
     ]

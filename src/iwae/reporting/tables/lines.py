@@ -9,7 +9,7 @@ import pandas as pd
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.reference import paper_range
-from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed
+from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed, span
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import Columns, Part, Sum
@@ -144,7 +144,7 @@ def _annealed_notes(part: Part) -> list[str]:
     settings = {name: listed(model.settings("annealed")[name] for model in part.measured) for name in names}
     slack = part.rows.slack.dropna()  # none where no image was measured both ways
     above = (
-        f"above L_samples: paired over the images that were measured both ways, {slack.min():.2f} to {slack.max():.2f} "
+        f"above L_samples: paired over the images that were measured both ways, {span(slack)} "
         "nats: the table of nll measures the encoder too, by as much."
     )
     return [

@@ -6,7 +6,7 @@ import pandas as pd
 
 from iwae.reporting.contrasts import columns
 from iwae.reporting.quantities import activities
-from iwae.reporting.statements import activity_estimate, counted, likelihood_line, listed, protocols
+from iwae.reporting.statements import activity_estimate, counted, likelihood_line, listed, protocols, span
 from iwae.reporting.study import Model, StudyResults
 from iwae.reporting.tables.cells import OWN, Part
 from iwae.study.registry import OBJECTIVES
@@ -56,7 +56,7 @@ def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
     return [
         f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
         f"{_ESTIMATES[activity_estimate(study)].format(images=images)}; the CSV has both estimates. Between "
-        f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {min(near)} to {max(near)} units of each model: another "
+        f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {span(near, 0)} units of each model: another "
         "threshold would count them otherwise."
     ]
 
