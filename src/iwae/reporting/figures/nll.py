@@ -50,7 +50,7 @@ def draw(frame: pd.DataFrame) -> Figure:
             _errors_and_paper(grid.axes[row, column], panel)
     for text in grid.legend.get_texts():
         text.set_text(OBJECTIVES[text.get_text()].label)
-    return panels.finished(grid, 5 if grid.axes.shape[1] > 1 else 3, _left_out(frame), _entries(frame))
+    return panels.finished(grid, 5 if grid.axes.shape[1] > 1 else 2, _left_out(frame), _entries(frame))
 
 
 def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:
