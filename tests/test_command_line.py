@@ -143,6 +143,7 @@ def test_reports_of_nothing_are_refused(caplog, tmp_path, monkeypatch, arguments
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_missing_data_in_a_process_of_its_own(tmp_path):
     results, checkpoints, log = tmp_path / "r", tmp_path / "c", tmp_path / "logs" / "train.log"
     command = [sys.executable, "-m", "iwae", "--log", log, "train", "--models", NAME, "--data", tmp_path / "none"]
@@ -162,6 +163,7 @@ def test_missing_data_in_a_process_of_its_own(tmp_path):
     assert {path.suffix for path in checkpoints.rglob("*") if path.is_file()} <= {".lock"}
 
 
+@pytest.mark.slow
 def test_the_workflow_may_ask_that_messages_go_to_the_log_alone(tmp_path):
     log = tmp_path / "train.log"
     command = [sys.executable, "-m", "iwae", "--log", log, "train", "--models", NAME, "--device", "cpu"]

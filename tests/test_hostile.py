@@ -40,6 +40,7 @@ def trained_and_measured(folder, data, environment):
     return [sha256(folder / MODEL / name) for name in ("model.safetensors", "likelihood.npz", "likelihood.csv")]
 
 
+@pytest.mark.slow
 def test_training_and_measuring(mnist, tmp_path):
     found = [trained_and_measured(tmp_path / str(len(other)), mnist, other) for other in ({}, NUMBERS)]
     assert found[0] == found[1]

@@ -23,7 +23,7 @@ def but(quick):
     return [pytest.param(path, marks=() if path.name == quick else pytest.mark.slow) for path in STUDIES]
 
 
-@pytest.mark.parametrize("results", but("efficient"), ids=lambda path: path.name)
+@pytest.mark.parametrize("results", but("two-units"), ids=lambda path: path.name)
 def test_every_file_is_what_it_was_and_every_number_is_made_again(results):
     found = inspect(results, ROOT / "figures" / results.name)
     assert [problem for inspection in found for problem in inspection.problems] == []
