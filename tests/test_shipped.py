@@ -1,6 +1,8 @@
 """The results that the repository ships: whole, traceable, and drawn again to the pixel from a checkout alone."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -44,6 +46,18 @@ def test_the_readme_shows_a_shipped_study_as_it_is():
     shown = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip()
     name = re.search(r"From the study \[`(.+?)`\]", shown)[1]
     assert shown == section(ROOT / "results" / name, ROOT / "figures" / name, ROOT)
+
+
+@pytest.mark.slow
+def test_the_paper_s_study_goes_on_from_what_is_shipped_of_it():
+    """Nothing that is finished is trained again, and what is to be continued from it can be."""
+    command = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--config", "device=cpu"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    said = run.stdout + run.stderr
+    assert run.returncode == 0, said
+    finished = [path.parent for path in (ROOT / "results/paper").rglob("manifest.json")]
+    assert finished and "rule train_mnist" in said
+    assert not any(f"output: {path.relative_to(ROOT)}/model.safetensors" in said for path in finished)
 
 
 def test_the_repository_stays_small():

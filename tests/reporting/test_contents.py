@@ -50,9 +50,8 @@ def test_every_entry_has_a_module_with_its_two_functions_and_is_captioned(kind):
         first, second = {"table": ("rows", "lay_out"), "figure": ("data", "draw")}[kind]
         assert callable(getattr(module, first)) and callable(getattr(module, second))
         assert item.title and (kind == "table" or item.caption.endswith("."))
-        reader.publish_parts(
-            item.caption, settings_overrides={"halt_level": 2}
-        )  # as a report does, from reStructuredText
+        # As a report does, from reStructuredText.
+        reader.publish_parts(item.caption, settings_overrides={"halt_level": 2})
 
 
 def test_a_grid_has_no_tables_of_experiments():

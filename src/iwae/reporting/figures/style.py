@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -28,6 +29,7 @@ MARKERS = "os^DvP"
 MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
 _POINTS = 150  # of a learning curve
+_LETTERS = 21  # of a remark, to the inch
 
 
 _log = logging.getLogger(__name__)
@@ -160,6 +162,7 @@ def legend_below(figure: Figure, handles: Sequence[Artist], columns: int, title:
 
 def remark(figure: Figure, lines: Sequence[str]) -> None:
     """What must be known of all that a figure shows, above it."""
+    lines = [part for line in lines for part in wrap(line, round(_LETTERS * figure.get_figwidth()))]
     if lines:
         figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize="small", color=GREY)
         figure.set_figheight(figure.get_figheight() + 0.16 * len(lines) + 0.1)
