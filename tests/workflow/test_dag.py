@@ -107,16 +107,19 @@ def test_what_is_continued_is_trained_after_what_it_is_continued_from(look):
         assert rules.index(first) < rules.index(continued)
 
 
-def test_a_continued_model_needs_the_training_state_of_the_other(look, clone):
-    overlay = {"experiments": {"warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}}}
-    status, output = look("-n", overlay=overlay)
-    assert status == 1
-    assert "mnist/l1-iwae-k2-from-vae-k1/seed0 cannot be trained" in output
-    assert "whose training state checkpoints/tiny/mnist/l1-vae-k1/seed0.safetensors is gone" in output
-    write_text(clone / "checkpoints/tiny/mnist/l1-vae-k1/seed0.safetensors", "state")
-    status, output = look("-n", overlay=overlay)
+def test_what_cannot_be_continued_keeps_no_other_model_from_being_trained(look, clone):
+    """The training state that seed 0 goes on from is gone: its job, which will fail, is its own."""
+    models = ["iwae-k2-from-vae-k1", "vae-k2-from-vae-k1"]
+    warm = {"run": True, "models": models, "seeds": [0, 1]}
+    overlay = {"experiments": {"warm_starts": warm}, "device": "cuda"}
+    status, output = look("-n", "-p", overlay=overlay)
     assert status == 0, output
-    assert {name for name in jobs(output) if name.startswith("train")} == {f"{TRAIN}_from_vae_k1_seed0"}
+    trained = re.findall(r"^rule (train_\w+):.*?--models ([^\\]*) \\", output, re.MULTILINE | re.DOTALL)
+    assert dict(trained) == {
+        **{f"train_mnist_warm_starts_l1_{name.replace('-', '_')}_seed0": f"mnist/l1-{name}/seed0" for name in models},
+        "train_mnist": "mnist/l1-vae-k1/seed1",
+        "train_mnist_warm_starts": " ".join(f"mnist/l1-{name}/seed1" for name in models),
+    }
 
 
 def test_the_audit_makes_nothing_that_it_examines(look, clone):

@@ -210,10 +210,14 @@ def lines(flags):
 
 
 def training_jobs():
-    """The models that are still to be trained, by the job that trains them."""
+    """The models that are still to be trained, by the job that trains them.
+
+    What cannot be trained has a job of its own, which fails, says why, and keeps no other model from being trained.
+    """
     result = {}
     for model in status.unfinished["training"]:
-        result.setdefault(study.training_job(model), []).append(model)
+        alone = f"_{model.kind}_seed{model.seed}".replace("-", "_") if model in status.stuck else ""
+        result.setdefault(study.training_job(model) + alone, []).append(model)
     return result
 
 

@@ -38,11 +38,14 @@ class StudyStatus:
             result and of the settings asked for now. The result is there, so its absence cannot trigger the work. The
             entry ("", "results") stands for a ``results.csv`` that holds models which are not the study's.
         stripped: The models whose weights were deleted on purpose.
+        stuck: The unfinished models that cannot be trained: the training state of the finished one that they are
+            continued from is gone.
     """
 
     unfinished: dict[str, list[ModelSpec]] = field(default_factory=dict)
     outdated: dict[tuple[str, str], str] = field(default_factory=dict)
     stripped: list[ModelSpec] = field(default_factory=list)
+    stuck: list[ModelSpec] = field(default_factory=list)
 
     def missing(self) -> str:
         """One sentence on what is unfinished; empty if all is finished."""
@@ -55,6 +58,7 @@ class StudyStatus:
             "unfinished": {section: [model.name for model in models] for section, models in self.unfinished.items()},
             "outdated": [[*key, mark] for key, mark in self.outdated.items()],
             "stripped": [model.name for model in self.stripped],
+            "stuck": [model.name for model in self.stuck],
         }
 
     @classmethod
@@ -63,7 +67,7 @@ class StudyStatus:
         return cls(
             {section: [ModelSpec.parse(name) for name in names] for section, names in content["unfinished"].items()},
             {(model, section): mark for model, section, mark in content["outdated"]},
-            [ModelSpec.parse(name) for name in content["stripped"]],
+            *([ModelSpec.parse(name) for name in content[key]] for key in ("stripped", "stuck")),
         )
 
 
@@ -84,28 +88,23 @@ def study_status(study: StudyConfig, results: Path, checkpoints: Path) -> StudyS
             _look(study, model, folder, origin, result)
         except InputError as error:
             problems.append(str(error))
-    problems += _lost_origins(study, result, Path(results), Path(checkpoints))
     if problems:
         more = f"\n{len(problems) - 3} more folders have such problems." if len(problems) > 3 else ""
         raise InputError("\n".join(problems[:3]) + more)
+    result.stuck.extend(_stuck(study, result.unfinished["training"], Path(checkpoints)))
     found, asked = _collected(Path(results) / "results.csv"), {model.name for model in study.models}
     if found - asked:
         result.outdated["", "results"] = _hash(sorted(found), sorted(asked))
     return result
 
 
-def _lost_origins(study: StudyConfig, found: StudyStatus, results: Path, checkpoints: Path) -> Iterator[str]:
-    """Complaints about models that are to be continued from others whose training state is gone."""
-    for model in found.unfinished["training"]:
-        start = model.origin
-        if start is None or start in found.unfinished["training"]:
-            continue
-        states = [checkpoints / study.training.state_file(needed) for needed in (model, start)]
-        if not any(path.is_file() for path in states):
-            yield (
-                f"{model.name} cannot be trained: it continues {results / start.name}, whose training state "
-                f"{states[1]} is gone; turn off experiments.warm_starts, or delete that folder to train it again."
-            )
+def _stuck(study: StudyConfig, untrained: list[ModelSpec], checkpoints: Path) -> Iterator[ModelSpec]:
+    """Those of the untrained models that are continued from a trained one whose training state is gone."""
+    for model in untrained:
+        if model.origin and model.origin not in untrained:
+            states = (checkpoints / study.training.state_file(needed) for needed in (model, model.origin))
+            if not any(state.is_file() for state in states):
+                yield model
 
 
 def _collected(path: Path) -> set[str]:

@@ -99,9 +99,12 @@ class Task:
         """
         state = self.load()
         if state is None or state.updates != self._updates:
-            reason = "is gone" if state is None else f"stands at update {state.updates:,} of {self._updates:,}"
+            reason = (
+                "is gone: delete the model's folder to train it again, or turn off experiments.warm_starts"
+                if state is None
+                else f"stands at update {state.updates:,} of {self._updates:,}: train it to its end"
+            )
             raise InputError(
-                f"{self.spec.name} cannot be continued, since its training state {self.checkpoint} {reason}: "
-                "train it to its end."
+                f"{self.spec.name} cannot be continued, since its training state {self.checkpoint} {reason}."
             )
         return state
