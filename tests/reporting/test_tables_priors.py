@@ -1,5 +1,7 @@
 """Tables and figures of priors: trained ones, each minus N(0, I), and those put in the place of another."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from iwae.reporting.collect import write_results
 from iwae.reporting.contents import TABLES
 from iwae.reporting.figures import plotted, write_figure
 from iwae.reporting.figures.protocols import draw
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import build
 from iwae.reporting.tables.priors import without_prior
 from iwae.reporting.tables.replaced import shown
@@ -38,9 +40,7 @@ def test_priors_are_compared_with_the_standard_one_over_the_same_images(study):
     for row in frame[1:].itertuples():
         pairs = [
             [
-                study.by_kind[Kind.of(ModelSpec.parse(f"{name}/seed0"))][seed]
-                .arrays("likelihood", ["test"])["test"]
-                .astype(float)
+                study.by_kind[Kind.of(ModelSpec.parse(f"{name}/seed0"))][seed].array("likelihood", "test").astype(float)
                 for name in (frame.model[0], row.model)
             ]
             for seed in (0, 1)
@@ -49,6 +49,13 @@ def test_priors_are_compared_with_the_standard_one_over_the_same_images(study):
         assert row.difference == pytest.approx(each.mean())
         assert row.difference_se_images == pytest.approx(each.std(ddof=1) / len(each) ** 0.5)
     assert cells_of(terms, "marginal_kl") == [f"{value:.2f}" for value in frame.marginal_kl]
+
+
+def test_passes_stand_before_the_protocol_in_the_name_of_a_model_with_fewer():
+    kinds = ["l1-vae-k1-mog9-with-shuffle", "l1-vae-k1-mog9-p3-with-shuffle", "l1-vae-k1-mog9-p3", "l1-vae-k1-p3"]
+    specs = [ModelSpec.parse(f"mnist/{kind}/seed0") for kind in kinds]
+    study = StudyResults(Path(), tuple(Model(spec, Path(), {}) for spec in specs), tuple(specs), ())
+    assert study.shorter(Kind.of(specs[0])) == {3: Kind.of(specs[1])}
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,7 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
         for section in found:
             for file in manifest.files_of(found, section):
                 manifest.checked_file(folder, section, file)
-        head = {"study": study.folder.name, **vars(spec), "passes": passes(model.settings("training"), spec)}
+        head = {"study": study.folder.name, **vars(spec), "passes": passes(model.training, spec)}
         for quantity, entry in QUANTITIES.items():
             if entry.collected and (found := measured(study, quantity, model)):
                 rows.append({**head, "quantity": quantity, "value": found.value, "se": found.se, "n": found.n})

@@ -44,22 +44,16 @@ class Quantity(NamedTuple):
     read: Callable[[StudyResults, Model], Measured | None]
     unit: str
     step: float
-    files: tuple[str, ...]  # of a model's folder that it is read from
-    section: str  # of the manifest that has them
+    section: str  # of the manifest, whose files it is read from
     of_bits: bool = False  # whether its error from another binarization of the same images is known: that of log p(x)
     by_layers: bool = False
     collected: bool = True  # whether it is in results.csv
 
 
-def _array(section: str, values: str, images: str) -> Callable[[Model], Sample]:
-    """Reads values of images from an npz file, which has their indices under the name `images`."""
-
-    def read(model: Model) -> Sample:
-        arrays = model.arrays(section, (values, images))
-        split = "train" if images.startswith("train") else "test"
-        return Sample(split, arrays[images], arrays[values].astype(np.float64))
-
-    return read
+def _array(section: str, values: str, images: str, model: Model) -> Sample:
+    """Values of images from an npz file, which has their indices under the name `images`."""
+    split = "train" if images.startswith("train") else "test"
+    return Sample(split, model.array(section, images), model.array(section, values).astype(np.float64))
 
 
 def _inference(column: str, model: Model) -> Sample:
@@ -78,11 +72,10 @@ def _annealed(split: str, model: Model) -> Sample:
 
 # What is known image by image: the section of the manifest, and the reader. Log-likelihoods and bounds, in nats.
 _SAMPLES: dict[str, tuple[str, Callable[[Model], Sample]]] = {
-    "test": ("likelihood", _array("likelihood", "test", "test_images")),
-    "train": ("likelihood", _array("likelihood", "train", "train_images")),
-    "ess": ("likelihood", _array("likelihood", "test_ess", "test_images")),
-    "whole": ("chopped", _array("chopped", "whole", "images")),
-    **{name: ("chopped", _array("chopped", name, "images")) for name in ("chopped", "held")},
+    "test": ("likelihood", partial(_array, "likelihood", "test", "test_images")),
+    "train": ("likelihood", partial(_array, "likelihood", "train", "train_images")),
+    "ess": ("likelihood", partial(_array, "likelihood", "test_ess", "test_images")),
+    **{name: ("chopped", partial(_array, "chopped", name, "images")) for name in ("whole", "chopped", "held")},
     "annealed": ("annealed", partial(_annealed, "test")),
     "simulated": ("annealed", partial(_annealed, "simulated")),
     **{name: ("inference", partial(_inference, name)) for name in ("encoder", "diagonal", "full")},
@@ -180,18 +173,15 @@ def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
     return None if seconds is None else Measured(float(seconds))
 
 
-_NLL = ("likelihood.npz", "likelihood.csv")
-_CHOPPED = ("chopped.npz", "chopped.csv")
-_ACTIVITY = {"files": ("activity.csv",), "section": "activity"}
-_nats = partial(Quantity, unit="nats", step=0.01, files=_NLL, section="likelihood")
-_count = partial(Quantity, unit="units", step=1.0, by_layers=True, **_ACTIVITY)
-_annealing = partial(Quantity, unit="nats", step=0.01, files=("annealed.csv",), section="annealed", collected=False)
-_gap = partial(Quantity, unit="nats", step=0.01, files=("inference.csv",), section="inference", collected=False)
-_share = partial(Quantity, unit="of the units", step=0.02, by_layers=True, collected=False, **_ACTIVITY)
+_nats = partial(Quantity, unit="nats", step=0.01, section="likelihood")
+_count = partial(Quantity, unit="units", step=1.0, section="activity", by_layers=True)
+_annealing = partial(_nats, section="annealed", collected=False)
+_gap = partial(_nats, section="inference", collected=False)
+_share = partial(Quantity, unit="of the units", step=0.02, section="activity", by_layers=True, collected=False)
 QUANTITIES = {
     "nll": _nats(partial(_mean, {"test": -1}), of_bits=True),
     "nll_train": _nats(partial(_mean, {"train": -1}), of_bits=True),
-    "ess": Quantity(partial(_mean, {"ess": 1}), "samples", 1.0, _NLL, "likelihood"),
+    "ess": Quantity(partial(_mean, {"ess": 1}), "samples", 1.0, "likelihood"),
     "generalization_gap": _nats(partial(_mean, {"test": -1, "train": 1}), of_bits=True, collected=False),
     **{
         f"active_units{suffix}_{layer}": _count(partial(_active, f"activity{suffix}", layer))
@@ -202,27 +192,25 @@ QUANTITIES = {
     **{f"active_{layer}": _count(partial(_active, "shown", layer), collected=False) for layer in (1, 2)},
     **{f"active_share_{layer}": _share(partial(_active_share, layer)) for layer in (1, 2)},
     "share_between_modes": _share(_share_between_modes),
-    "chopped_change": _nats(partial(_minus, "whole", "chopped"), files=_CHOPPED, section="chopped", by_layers=True),
-    "held_change": _nats(_held_change, files=_CHOPPED, section="chopped"),
-    "whole_nll": _nats(partial(_mean, {"whole": -1}), files=_CHOPPED, section="chopped", collected=False),
+    "chopped_change": _nats(partial(_minus, "whole", "chopped"), section="chopped", by_layers=True),
+    "held_change": _nats(_held_change, section="chopped"),
+    "whole_nll": _nats(partial(_mean, {"whole": -1}), section="chopped", collected=False),
     **{
-        f"{column}_{layer}": Quantity(
-            partial(_chopped_units, column, layer), "units", 1.0, _CHOPPED, "chopped", collected=False
-        )
+        f"{column}_{layer}": _count(partial(_chopped_units, column, layer), section="chopped", collected=False)
         for column in ("removed", "units")
         for layer in (1, 2)
     },
-    **{term: Quantity(partial(_surgery, term), "nats", 0.001, ("surgery.csv",), "surgery") for term in SURGERY_TERMS},
+    **{term: Quantity(partial(_surgery, term), "nats", 0.001, "surgery") for term in SURGERY_TERMS},
     "annealed_nll": _annealing(partial(_mean, {"annealed": -1}), of_bits=True),
     "annealed_gap": _annealing(partial(_mean, {"simulated": 1})),
-    "slack": _annealing(partial(_minus, "annealed", "test"), files=("annealed.csv", "likelihood.npz")),
-    "approximation_gap": _gap(partial(_minus, "annealed", "diagonal"), files=("inference.csv", "annealed.csv")),
-    "correlated_gap": _gap(partial(_minus, "annealed", "full"), files=("inference.csv", "annealed.csv")),
-    "posterior_kl": _gap(partial(_minus, "annealed", "encoder"), files=("inference.csv", "annealed.csv")),
+    "slack": _annealing(partial(_minus, "annealed", "test")),
+    "approximation_gap": _gap(partial(_minus, "annealed", "diagonal")),
+    "correlated_gap": _gap(partial(_minus, "annealed", "full")),
+    "posterior_kl": _gap(partial(_minus, "annealed", "encoder")),
     "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder")),
-    "validation_loss": Quantity(_validation_loss, "nats", 0.01, ("training.csv",), "training"),
-    "updates": Quantity(_updates, "updates", 1.0, ("training.csv",), "training"),
-    "wall_seconds": Quantity(_wall_seconds, "s", 1.0, (), "training"),
+    "validation_loss": _nats(_validation_loss, section="training"),
+    "updates": Quantity(_updates, "updates", 1.0, "training"),
+    "wall_seconds": Quantity(_wall_seconds, "s", 1.0, "training"),
 }
 
 

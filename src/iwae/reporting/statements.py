@@ -1,17 +1,18 @@
 """What a study did, in sentences computed from its manifests: nothing here is a typed number."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from iwae.data import mnist_fixed
-from iwae.reporting.study import Model, StudyResults, stage_passes
+from iwae.reporting.study import Model, StudyResults
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.protocol import PRESETS, Protocol
-from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings
+from iwae.study.registry import OBJECTIVES
+from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings, stage_passes
 
 PAPER = TrainingSettings()
 PAPER_LIKELIHOOD = LikelihoodSettings()
@@ -47,12 +48,12 @@ def departures(model: Model, section: str = "likelihood") -> list[Departure]:
 
 
 def _of_training(model: Model) -> Iterator[Departure]:
-    settings, preset = model.settings("training"), preset_of(model)
-    images, size = settings["train_images"], settings["batch_size"]
-    if is_cosine(settings):
+    settings, preset = model.training, preset_of(model)
+    images, size = settings.train_images, settings.batch_size
+    if settings.is_cosine:
         yield Departure(f"protocol {preset or 'of its own'} ({schedule(settings)}), which is not the paper's")
     else:
-        if settings["stages"] != PAPER.stages:
+        if settings.stages != PAPER.stages:
             yield Departure(f"schedule {schedule(settings)}")
         if preset not in PAPER_PRESETS:
             yield Departure("protocol other than the authors' code and the paper's text")
@@ -64,7 +65,7 @@ def _of_training(model: Model) -> Iterator[Departure]:
 
 def _of_measurement(model: Model, section: str) -> Iterator[Departure]:
     settings, usual = model.settings(section) if section in model.manifest else {}, PAPER_LIKELIHOOD.samples
-    if section == "activity" and protocol_of(model)["activity"] == "one-sample":
+    if section == "activity" and model.training.protocol.activity == "one-sample":
         images, theirs = settings.get("authors_images"), PAPER_ACTIVITY.authors_images
         if images not in (None, theirs):
             yield Departure(f"active units are counted from {images} images instead of {theirs}", False, True)
@@ -114,7 +115,7 @@ def comparison_lines(
     for model in models:
         found.update({departure for section in ("", *sections) for departure in departures(model, section)})
     whole = bool(models) and not any(departure.in_training for departure in found)
-    return [f"Schedule as in the paper: {schedule(PAPER.as_dict())}."] * whole + [
+    return [f"Schedule as in the paper: {schedule(PAPER)}."] * whole + [
         f"{words[0].upper()}{words[1:]}{_share(count, models)}: {consequence}."
         for (words, *_), count in sorted(found.items(), key=lambda item: (not item[0].in_training, item[0].words))
     ]
@@ -124,23 +125,18 @@ def _share(count: int, models: Sequence[Model]) -> str:
     return "" if count == len(models) else f" in {count} of {len(models)} models"
 
 
-def schedule(settings: Mapping[str, Any]) -> str:
+def schedule(settings: TrainingSettings) -> str:
     """The schedule that training settings ask for: how much of the paper's, or which other one."""
-    if is_cosine(settings):
-        protocol = Protocol(**settings["protocol"])
+    if settings.is_cosine:
+        protocol = settings.protocol
         peak, end = (
             np.format_float_scientific(rate, trim="-", exp_digits=1) for rate in (protocol.peak_rate, protocol.end_rate)
         )
-        return f"cosine, {peak} to {end} over {counted(settings['passes'], 'pass', 'passes')}"
-    stages, whole = settings["stages"], stage_passes(SCHEDULE_STAGES)
+        return f"cosine, {peak} to {end} over {counted(settings.passes, 'pass', 'passes')}"
+    stages, whole = settings.stages, stage_passes(SCHEDULE_STAGES)
     if stages == SCHEDULE_STAGES:
         return f"whole ({whole} passes)"
     return f"cut after {stages} of {SCHEDULE_STAGES} stages ({stage_passes(stages)} of {whole} passes)"
-
-
-def is_cosine(settings: Mapping[str, Any]) -> bool:
-    """Whether the learning rate falls along a cosine, which the paper does not know."""
-    return settings["protocol"].get("schedule") == "cosine"
 
 
 def interim_lines(study: StudyResults) -> list[str]:
@@ -157,16 +153,14 @@ def interim_lines(study: StudyResults) -> list[str]:
 
 def figure_lines(study: StudyResults) -> list[str]:
     """What must be known of all figures: that the study is not finished, or its schedule not the paper's."""
-    ran = {schedule(model.settings("training")) for model in study.grid or study.models}
-    return [*interim_lines(study), *(f"Schedule: {words}." for words in sorted(ran - {schedule(PAPER.as_dict())}))]
+    ran = {schedule(model.training) for model in study.grid or study.models}
+    return [*interim_lines(study), *(f"Schedule: {words}." for words in sorted(ran - {schedule(PAPER)}))]
 
 
 def likelihood_line(models: Sequence[Model]) -> str:
     """How nll was measured, over as many images as there were, and the paper's way where it differs."""
     samples = {model.settings("likelihood")["samples"] for model in models}
-    measured = {
-        (model.spec.dataset, len(model.arrays("likelihood", ["test_images"])["test_images"])) for model in models
-    }
+    measured = {(model.spec.dataset, len(model.array("likelihood", "test_images"))) for model in models}
     paper = {dataset: PAPER_TEST_IMAGES.get(dataset, PAPER_LIKELIHOOD.test_images) for dataset, _ in measured}
     line = (
         f"nll: mean of -L_{listed(samples)}, the bound of that many importance samples, over "
@@ -199,7 +193,7 @@ def protocol_lines(models: Sequence[Model]) -> list[str]:
 
 def own_way_line(models: Sequence[Model], source: str) -> str:
     """How models were trained and measured that a paper other than the one replicated makes claims about."""
-    batches = listed(model.settings("training")["batch_size"] for model in models)
+    batches = listed(model.training.batch_size for model in models)
     samples = listed(model.settings("likelihood")["samples"] for model in models)
     return (
         f"Protocol: {'; '.join(protocols(models))}, minibatches of {batches} images, nll by L_{samples}. The networks "
@@ -222,23 +216,21 @@ def preset_of(model: Model) -> str | None:
 
 def _nearest_preset(model: Model) -> tuple[str, list[str]]:
     """The preset that most fields of a model's protocol are of, and ``field=value`` for each other field."""
-    return _nearest(model.spec.dataset, tuple(protocol_of(model).items()))
+    return _nearest(model.spec.dataset, model.training.protocol)
 
 
 @cache
-def _nearest(dataset: str, protocol: tuple[tuple[str, Any], ...]) -> tuple[str, list[str]]:
-    fields, differences = dict(protocol), {}
+def _nearest(dataset: str, protocol: Protocol) -> tuple[str, list[str]]:
+    differences = {}
     for name, preset in PRESETS.items():
-        asked = preset.for_dataset(dataset).as_dict()
-        differences[name] = [
-            f"{key}={fields.get(key)}" for key in {**asked, **fields} if fields.get(key) != asked.get(key)
-        ]
+        asked = vars(preset.for_dataset(dataset))
+        differences[name] = [f"{key}={value}" for key, value in vars(protocol).items() if value != asked[key]]
     return min(differences.items(), key=lambda item: len(item[1]))
 
 
 def protocol_changes(base: Model, model: Model) -> list[str]:
     """Each field of the protocol that differs between two models: ``adam_beta1: 0.99 -> 0.9``."""
-    before, after = (vars(Protocol(**protocol_of(one))) for one in (base, model))
+    before, after = (vars(one.training.protocol) for one in (base, model))
     return [f"{name}: {value} -> {after[name]}" for name, value in before.items() if value != after[name]]
 
 
@@ -247,13 +239,13 @@ def activity_estimate(study: StudyResults) -> str:
 
     It is the one of the study's own protocol; where models have several, the definition, which is the same for all.
     """
-    estimates = {protocol_of(model)["activity"] for model in study.grid or study.models}
+    estimates = {model.training.protocol.activity for model in study.grid or study.models}
     return estimates.pop() if len(estimates) == 1 else "definition"
 
 
-def protocol_of(model: Model) -> dict[str, Any]:
-    """The fields of a model's protocol."""
-    return model.settings("training")["protocol"]
+def model_name(objective: str, k: int) -> str:
+    """``IWAE k=5``."""
+    return f"{OBJECTIVES[objective].label} k={k}"
 
 
 def counted(number: int, word: str, several: str = "") -> str:

@@ -1,9 +1,9 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
 import io
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, re
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
-from iwae.study.settings import warm_start_passes
+from iwae.study.settings import TrainingSettings, stage_passes, warm_start_passes
 from iwae.study.specification import ModelSpec
 
 
@@ -48,10 +48,6 @@ class Kind(NamedTuple):
         """The kind whose variation lacks a part, such as ``z2`` or ``with-shuffle``."""
         return self._replace(variation=f"-{self.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
 
-    def extended(self, part: str) -> "Kind":
-        """The kind whose variation ends with one more part."""
-        return self._replace(variation="-".join(filter(None, (self.variation, part))))
-
 
 @dataclass(frozen=True)
 class Model:
@@ -75,6 +71,11 @@ class Model:
         return self.manifest[section]["settings"]
 
     @property
+    def training(self) -> TrainingSettings:
+        """The settings that it was trained with."""
+        return TrainingSettings.of_dict(self.settings("training"))
+
+    @property
     def trained(self) -> dict[str, Any]:
         """When, where and by which code it was trained; its device after those on which it was begun."""
         provenance = self.manifest["training"]["provenance"]
@@ -85,10 +86,10 @@ class Model:
         """The CSV file of one step."""
         return self._once(section, lambda: pd.read_csv(self._file(section, "csv"))).copy()
 
-    def arrays(self, section: str, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Arrays of the npz file of one step, not to be changed."""
+    def array(self, section: str, name: str) -> np.ndarray:
+        """An array of the npz file of one step, not to be changed."""
         file = self._once((section,), lambda: np.load(io.BytesIO(self._file(section, "npz").read_bytes())))
-        return {name: self._once((section, name), partial(file.__getitem__, name)) for name in names}
+        return self._once((section, name), lambda: file[name])
 
     def _file(self, section: str, kind: str) -> Path:
         return manifest.checked_file(self.folder, section, f"{section}.{kind}")
@@ -145,7 +146,7 @@ class StudyResults:
             raise InputError(f"{path} is not a study's configuration ({error!r}): run 'collect' again.") from error
         study, length = cls.of(folder, names, configured), rows.groupby(IDENTITY).passes.first()
         for model in study.models:
-            if length[tuple(vars(model.spec).values())] != passes(model.settings("training"), model.spec):
+            if length[tuple(vars(model.spec).values())] != passes(model.training, model.spec):
                 raise InputError(
                     f"{folder / 'results.csv'} is not about {model.folder}: run `python -m iwae collect` again."
                 )
@@ -188,22 +189,22 @@ class StudyResults:
         found = (model for kind in kinds for model in self.by_kind.get(kind, {}).values())
         return [model for model in found if section in model.manifest]
 
-    def training(self, kind: Kind) -> dict[str, Any]:
+    def shorter(self, kind: Kind) -> dict[int, Kind]:
+        """The kinds of models that differ from `kind` by other numbers of passes, by these."""
+        passes = {other: other.spec.passes for other in self.by_kind}
+        return {n: other for other, n in passes.items() if n and other.without(f"p{n}") == kind}
+
+    def training(self, kind: Kind) -> TrainingSettings:
         """The settings that models of a kind are trained with."""
         models = self.of_kinds([kind])
-        return models[0].settings("training") if models else self.configured.settings("training", kind.spec)
+        return models[0].training if models else self.configured.training.for_model(kind.spec)
 
 
-def passes(settings: Mapping[str, Any], spec: ModelSpec) -> int:
+def passes(settings: TrainingSettings, spec: ModelSpec) -> int:
     """Passes over the training images of a model: 3^i in stage i (paper, section 5); of a continued one, since."""
-    if length := settings.get("passes"):
-        return warm_start_passes(length) if spec.origin else length
-    return stage_passes(settings["stages"]) - (stage_passes(settings["stages"] - 1) if spec.origin else 0)
-
-
-def stage_passes(stages: int) -> int:
-    """Passes over the training images in the first `stages` stages."""
-    return sum(3**stage for stage in range(stages))
+    if settings.is_cosine:
+        return warm_start_passes(settings.passes) if spec.origin else settings.passes
+    return stage_passes(settings.stages) - (stage_passes(settings.stages - 1) if spec.origin else 0)
 
 
 def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Model:

@@ -62,6 +62,11 @@ class TrainingSettings(Settings):
         """Whether the learning rate falls along a cosine, over `passes`, instead of in stages."""
         return self.protocol.schedule == "cosine"
 
+    @classmethod
+    def of_dict(cls, content: dict[str, Any]) -> "TrainingSettings":
+        """The settings that `as_dict` gave."""
+        return cls(**content | {"protocol": Protocol(**content["protocol"])})
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as JSON keeps them: of `stages` and `passes` the one that counts."""
         settings = super().as_dict()
@@ -89,8 +94,13 @@ class TrainingSettings(Settings):
             raise InputError(f"{spec.kind} is impossible: its prior has more components than the {images} images.")
         passes = spec.passes or self.passes
         if spec.variant and passes is None and protocol.schedule == "cosine":
-            passes = sum(3**stage for stage in range(self.stages))
+            passes = stage_passes(self.stages)
         return replace(self, protocol=protocol, passes=passes)
+
+
+def stage_passes(stages: int) -> int:
+    """Passes over the training images in the first `stages` stages."""
+    return sum(3**stage for stage in range(stages))
 
 
 def warm_start_passes(passes: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from iwae.reporting.claims.checks import Check
 from iwae.reporting.claims.evidence import Finding
-from iwae.reporting.claims.found import VERDICTS, found, tallied
+from iwae.reporting.claims.found import VERDICTS, found, named, tallied
 from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, UNDECIDED, Verdict, family
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, interval
@@ -15,6 +15,7 @@ from iwae.reporting.study import Model
 from iwae.reporting.templates import render
 from iwae.reporting.verify.inspection import Inspection
 from iwae.study import manifest
+from iwae.study.status import FILES
 
 
 def content(
@@ -64,10 +65,7 @@ def _counts(verdicts: Sequence[Verdict], *names: str) -> dict[str, int]:
 def _head(verdict: Verdict) -> dict[str, Any]:
     claim = verdict.claim
     return {
-        "id": claim.id,
-        "claim": claim.text,
-        "dataset": claim.dataset,
-        "model": claim.kind and claim.kind.name,
+        **named(claim),
         **{name: getattr(claim, name) for name in ("source", "place", "quantity", "rule", "parameters", "test")},
         "verdict": verdict.verdict,
         "why": list(verdict.why),
@@ -108,7 +106,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "points_the_same_way": finding.points,
         "seeds": finding.sum.seeds,
         "missing": [kind.name for kind in finding.sum.missing],
-        "evidence": [path for model in finding.models for path in _paths(model, *quantity.files)],
+        "evidence": [path for model in finding.models for path in _paths(model, *FILES[quantity.section])],
     }
 
 

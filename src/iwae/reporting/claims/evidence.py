@@ -171,16 +171,12 @@ def _group(contrast: Contrast, kind: Kind) -> tuple[str, int]:
 
 def third_of_the_passes(study: StudyResults, kind: Kind) -> Kind | None:
     """The kind of models that differ from `kind` by having had about a third of the passes; None if there are none."""
-    whole = study.training(kind).get("passes")
+    whole = study.training(kind).passes
     if whole is None:
         return None
     least, most = (share * whole for share in _THIRD)
-    shorter = {
-        other: passes
-        for other in study.by_kind
-        if (passes := other.spec.passes) and least <= passes <= most and other.without(f"p{passes}") == kind
-    }
-    return min(shorter, key=lambda other: abs(3 * shorter[other] - whole), default=None)
+    shorter = {passes: other for passes, other in study.shorter(kind).items() if least <= passes <= most}
+    return shorter[min(shorter, key=lambda passes: abs(3 * passes - whole))] if shorter else None
 
 
 def _on_other_bits(contrast: Contrast) -> bool:

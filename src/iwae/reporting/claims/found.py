@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import (
@@ -60,21 +61,20 @@ def _part(verdicts: Sequence[Verdict]) -> dict[str, Any]:
         "counts": {verdict: sum(each.verdict == verdict for each in verdicts) for verdict in VERDICTS},
         "not_run": sum(each.why == (NOT_RUN,) for each in verdicts),
         "groups": [
-            {"verdict": verdict, "why": list(why), "under": under, "claims": [_line(each) for each in members]}
+            {
+                "verdict": verdict,
+                "why": list(why),
+                "under": under,
+                "claims": [named(each.claim) | {"evidence": evidence(each)} for each in members],
+            }
             for (verdict, why, under), members in ordered
         ],
     }
 
 
-def _line(verdict: Verdict) -> dict[str, Any]:
-    claim = verdict.claim
-    return {
-        "id": claim.id,
-        "claim": claim.text,
-        "dataset": claim.dataset,
-        "model": claim.kind and claim.kind.name,
-        "evidence": evidence(verdict),
-    }
+def named(claim: Claim) -> dict[str, Any]:
+    """What a claim says, and of what."""
+    return {"id": claim.id, "claim": claim.text, "dataset": claim.dataset, "model": claim.kind and claim.kind.name}
 
 
 def tallied(part: dict[str, Any]) -> str:

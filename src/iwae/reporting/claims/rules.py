@@ -103,10 +103,9 @@ def paper_bound(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
 
 def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
     """The quantity of models with more latent units minus that of the paper's size, below `margin`."""
-    for kind, models in sorted(evidence.study.by_kind.items()):
-        units = next(iter(models.values())).spec.latents or 0
-        base = kind._replace(variation="")
-        if kind.dataset == claim.dataset and units > PAPER_LATENTS and kind == base._replace(variation=f"z{units}"):
+    for kind in sorted(evidence.study.by_kind):
+        units, base = kind.spec.latents or 0, kind._replace(variation="")
+        if kind.dataset == claim.dataset and units > PAPER_LATENTS and kind.variation == f"z{units}":
             label = f"{_words(kind)}: {units} units minus {PAPER_LATENTS}"
             yield _minus(claim, kind, base, label, Region(high=margin))
 
@@ -132,27 +131,17 @@ def above_dataset(evidence: Evidence, claim: Claim, base: str) -> Iterator[Contr
 
 
 def prior_gains(
-    evidence: Evidence,
-    claim: Claim,
-    prior: str,
-    over: str = STANDARD,
-    objective: str = "vae",
-    k: int = 1,
-    least: float = 0.0,
+    evidence: Evidence, claim: Claim, prior: str, over: str = STANDARD, least: float = 0.0
 ) -> Iterator[Contrast]:
-    """The quantity with the prior `over` minus that with `prior`, above `least`, in models with one layer."""
-    worse, better = (_with_prior(claim.dataset, objective, k, name) for name in (over, prior))
-    label = f"{prior_label(over)} minus {prior_label(prior)}, {OBJECTIVES[objective].label} k = {k}"
+    """The quantity of the VAE with the prior `over` minus that with `prior`, above `least`, with one layer."""
+    worse, better = (_vae(claim.dataset, name) for name in (over, prior))
+    label = f"{prior_label(over)} minus {prior_label(prior)}, VAE k = 1"
     yield _minus(claim, worse, better, label, Region(low=least))
 
 
-def prior_gains_less(
-    evidence: Evidence, claim: Claim, prior: str, networks: str, objective: str = "vae", k: int = 1
-) -> Iterator[Contrast]:
+def prior_gains_less(evidence: Evidence, claim: Claim, prior: str, networks: str) -> Iterator[Contrast]:
     """What `prior` gains over N(0, I) with one layer minus what it gains in other `networks`, above zero."""
-    plain, other = (
-        [_with_prior(claim.dataset, objective, k, name, part) for name in (STANDARD, prior)] for part in ("", networks)
-    )
+    plain, other = ([_vae(claim.dataset, name, part) for name in (STANDARD, prior)] for part in ("", networks))
     label = f"gain of {prior_label(prior)} with one layer minus that in {ARCHITECTURES[networks].label}"
     yield _contrast(claim, label, {plain[0]: 1.0, plain[1]: -1.0, other[0]: -1.0, other[1]: 1.0}, _ABOVE)
 
@@ -192,11 +181,11 @@ def _kind(dataset: str, layers: int, objective: str, k: int) -> Kind:
     return Kind(dataset, layers, "vae" if k == 1 else objective, k)
 
 
-def _with_prior(dataset: str, objective: str, k: int, prior: str = STANDARD, networks: str = "") -> Kind:
-    """The kind of models with a prior, with one layer or in other networks."""
+def _vae(dataset: str, prior: str, networks: str = "") -> Kind:
+    """The VAE with a prior, with one layer or in other networks."""
     layers = ARCHITECTURES[networks].layers if networks else 1
     variation = "-".join(filter(None, (networks, "" if prior == STANDARD else prior)))
-    return _kind(dataset, layers, objective, k)._replace(variation=variation)
+    return Kind(dataset, layers, "vae", 1, variation)
 
 
 def _grid(dataset: str) -> list[Kind]:

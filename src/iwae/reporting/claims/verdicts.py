@@ -141,7 +141,7 @@ def _departing(claim: Claim, findings: Sequence[Finding]) -> list[Model]:
 
 
 def _departure(models: Sequence[Model]) -> str:
-    if any(model.settings("training").get("stages", SCHEDULE_STAGES) != SCHEDULE_STAGES for model in models):
+    if any(model.training.stages != SCHEDULE_STAGES for model in models):
         return CUT
     return FOREIGN if all(map(is_foreign, models)) else UNLIKE
 

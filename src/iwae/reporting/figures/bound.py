@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from iwae.reporting.figures import panels, style
 from iwae.reporting.figures.style import GREY, MODEL
 from iwae.reporting.quantities import measured
+from iwae.reporting.statements import model_name
 from iwae.reporting.study import Kind, StudyResults
 
 
@@ -34,7 +35,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """A panel for each number of layers, a line for each kind of model: colour and dashes by objective, marker by k."""
-    frame = frame.assign(model=style.names(frame, ["objective", "k"], style.model_name))
+    frame = frame.assign(model=style.names(frame, ["objective", "k"], model_name))
     look = {"x": "samples", "y": "bound", **style.looks(frame)}
     grid = panels.curves(frame, ["dataset"], ["layers"], "model", height=2.4, **look)
     most = int(frame.samples.max())

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from iwae.reporting.figures import style
 from iwae.reporting.figures.style import MODEL
+from iwae.reporting.statements import model_name
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import variations
 from iwae.reporting.tables.variations import with_bases
@@ -25,7 +26,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 def draw(frame: pd.DataFrame) -> Figure:
     """A row for each data set: left active units, right nll; a line for each kind of model."""
     look = style.looks(frame)
-    rows, models = style.names(frame, ["dataset", "layers"]), style.names(frame, ["objective", "k"], style.model_name)
+    rows, models = style.names(frame, ["dataset", "layers"]), style.names(frame, ["objective", "k"], model_name)
     frame = frame.assign(row=rows, model=models)
     panels = list(frame.groupby("row", observed=True))
     figure, axes = style.canvas(style.WIDTH, 2.3 * len(panels) + 0.6, len(panels), 2)

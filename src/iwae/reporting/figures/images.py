@@ -20,8 +20,8 @@ LAST_LAYER = "px.logits.weight"  # (200, 784): a row for each unit of the decode
 def _samples(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Bernoulli means, 0 to 255, of images drawn from the models (paper, appendix E)."""
     models = shown(study, kinds, "pictures")
-    images = {title: model.arrays("pictures", ["samples"])["samples"][:SAMPLES] for title, model in models.items()}
-    return pd.concat((image_rows(title, each) for title, each in images.items()), ignore_index=True)
+    frames = (image_rows(title, model.array("pictures", "samples")[:SAMPLES]) for title, model in models.items())
+    return pd.concat(frames, ignore_index=True)
 
 
 def _weights(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:

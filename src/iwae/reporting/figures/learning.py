@@ -22,11 +22,6 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     return curves[[*KEYS, *_BOUNDS]]
 
 
-def _ends(curves: pd.DataFrame) -> list[int]:
-    """The last pass of each stage."""
-    return sorted(set(curves.groupby("stage")["pass"].max()))
-
-
 def draw(frame: pd.DataFrame) -> Figure:
     """Rows of panels by number of layers, columns by objective; a colour and a marker for each k.
 
@@ -34,15 +29,12 @@ def draw(frame: pd.DataFrame) -> Figure:
     below the others, lie outside the axes where there are more, and so does the first tenth of a schedule without
     stages, which has ticks at 1, 2, 5, 10 and so on.
     """
-    ends, ks = _ends(frame), sorted(set(frame.k))
+    ends, ks = sorted(set(frame.groupby("stage")["pass"].max())), sorted(set(frame.k))
     frame = frame.rename(columns=_BOUNDS).melt(KEYS, list(_DASHES), "split", "bound").dropna(subset="bound")
-    kinds = {_name(k, split): (k, split) for k in ks for split in _DASHES}
     frame = frame.assign(line=style.names(frame, ["k", "split"], _name))
-    look = {
-        "palette": {name: f"C{2 + ks.index(k)}" for name, (k, _) in kinds.items()},
-        "dashes": {name: _DASHES[split] for name, (_, split) in kinds.items()},
-        "markers": {name: style.k_markers(ks)[k] for name, (k, _) in kinds.items()},
-    }
+    of_ks = [(k, f"C{2 + place}", marker) for place, (k, marker) in enumerate(style.k_markers(ks).items())]
+    lines = {_name(k, split): (c, dashes, m) for k, c, m in of_ks for split, dashes in _DASHES.items()}
+    look = style.look_of(lines)
     grid = panels.curves(frame, ["dataset", "layers"], ["objective"], "line", height=2.1, x="pass", y="bound", **look)
     staged = len(ends) > 1
     panels.logarithmic(grid, ends if staged else style.round_numbers(ends[-1]))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iwae.reporting.figures import panels, style
+from iwae.reporting.statements import span
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.comparison import rows
 from iwae.study.registry import OBJECTIVES
@@ -35,11 +36,7 @@ def draw(frame: pd.DataFrame) -> Figure:
     """
     ks, shown = sorted(set(frame.k)), [name for name in OBJECTIVES if name in set(frame.objective)]
     places = {name: _STEP ** (place - (len(shown) - 1) / 2) for place, name in enumerate(shown)}
-    look = {
-        "palette": {name: OBJECTIVES[name].colour for name in shown},
-        "dashes": {name: OBJECTIVES[name].dashes for name in shown},
-        "markers": _MARKERS,
-    }
+    look = style.look_of({name: (OBJECTIVES[name].colour, OBJECTIVES[name].dashes, _MARKERS[name]) for name in shown})
     aside = frame.assign(x=frame.k * frame.objective.map(places))
     grid = panels.curves(aside, ["dataset"], ["layers"], "objective", height=2.5, x="x", y="nll", **look)
     panels.logarithmic(grid, ks)
@@ -74,5 +71,4 @@ def _left_out(frame: pd.DataFrame) -> str | None:
     values = frame.paper_nll[~frame.comparable].dropna()
     if values.empty:
         return None
-    span = " to ".join(dict.fromkeys(f"{value:.2f}" for value in (values.min(), values.max())))
-    return f"not comparable with the paper: its values, {span} nats, are not drawn"
+    return f"not comparable with the paper: its values, {span(values)} nats, are not drawn"

@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.style import WIDTH, canvas, model_name
-from iwae.reporting.statements import counted
+from iwae.reporting.figures.style import WIDTH, canvas
+from iwae.reporting.statements import counted, model_name
 from iwae.reporting.study import Kind, Model, StudyResults
 
 EDGE = 28  # pixels
@@ -62,9 +62,8 @@ def beside_inputs(models: Mapping[str, Model], section: str, rows_of: Callable) 
     """
     parts = {}
     for title, model in models.items():
-        arrays = model.arrays(section, ["inputs", "reconstructions"])
-        parts.setdefault(f"{_dataset(model, models.values())}test image", arrays["inputs"])
-        parts |= rows_of(title, model, arrays["reconstructions"])
+        parts.setdefault(f"{_dataset(model, models.values())}test image", model.array(section, "inputs"))
+        parts |= rows_of(title, model, model.array(section, "reconstructions"))
     return pd.concat((image_rows(panel, images) for panel, images in parts.items()), ignore_index=True)
 
 

@@ -41,8 +41,7 @@ def _posterior(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
     parts = []
     for title, model in firsts(study.of_kinds(kinds, "pictures")).items():
-        arrays = model.arrays("pictures", [f"posterior_{name}" for name in _ARRAYS])
-        axes, log_joint, *rest = (arrays[f"posterior_{name}"].astype(np.float64) for name in _ARRAYS)
+        axes, log_joint, *rest = (model.array("pictures", f"posterior_{name}").astype(np.float64) for name in _ARRAYS)
         for place, (grid, surface, mean, deviation, image, reconstruction) in enumerate(
             zip(axes, log_joint, *rest, strict=True)
         ):
@@ -103,8 +102,7 @@ def _draw_posterior(frame: pd.DataFrame) -> Figure:
     """A row for each model, a column for each image: density and contours of q, above them image and reconstruction."""
     panels, places = list(dict.fromkeys(frame.panel)), sorted(set(frame.place))
     width = WIDTH / len(places)
-    figure = Figure(figsize=(WIDTH, 1.6 * width * len(panels) + 0.65))
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(WIDTH, 1.6 * width * len(panels) + 0.65), layout="constrained")
     parts = figure.subfigures(len(panels), 1, squeeze=False)[:, 0]
     for part, panel in zip(parts, panels, strict=True):
         part.suptitle(panel.replace("\n", ", "), x=0.01, ha="left")
@@ -160,12 +158,12 @@ def _implicit(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """The densities of an image on its grid; ``part`` is ``posterior`` or ``k = ...``."""
     found, parts = study.of_kinds(kinds, "implicit"), []
     for title, model in firsts([model for model in found if "pictures" in model.manifest]).items():
-        pictures = model.arrays("pictures", [f"posterior_{name}" for name in _ARRAYS[:4]])
-        axes, log_joint, mean, deviation = (pictures[f"posterior_{name}"][IMAGE].astype(float) for name in _ARRAYS[:4])
+        pictures = (model.array("pictures", f"posterior_{name}") for name in _ARRAYS[:4])
+        axes, log_joint, mean, deviation = (array[IMAGE].astype(float) for array in pictures)
         every = -(-len(log_joint) // _FEWER_CELLS)
         axes, log_joint = axes[:, ::every], log_joint[::every, ::every]
         log_q = gaussian_log_density(axes, mean, deviation)
-        sums = model.arrays("implicit", ["companions"])["companions"][:, :, IMAGE].astype(float)
+        sums = model.array("implicit", "companions")[:, :, IMAGE].astype(float)
         shown = {"posterior": log_joint}
         for k, log_t in zip(model.settings("implicit")["ks"], sums, strict=True):
             shown[f"k = {k}"] = implicit_log_density(log_joint, log_q, log_t, k)

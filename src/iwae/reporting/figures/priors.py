@@ -9,7 +9,8 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from iwae.reporting.figures.pictures import Drawing, image_rows, pixels_of, show, tiled
-from iwae.reporting.figures.style import WIDTH, canvas, model_name
+from iwae.reporting.figures.style import WIDTH, canvas
+from iwae.reporting.statements import model_name
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.priors import without_prior
 from iwae.study.registry import ARCHITECTURES, prior_label
@@ -49,7 +50,7 @@ def _samples(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     models, parts = firsts(study, with_standard(kinds)), []
     several = len({model.spec.dataset for model in models.values()}) > 1
     for title, model in models.items():
-        rows = image_rows(title, model.arrays("pictures", ["samples"])["samples"][:_IMAGES])
+        rows = image_rows(title, model.array("pictures", "samples")[:_IMAGES])
         rows.insert(1, "model", _model(model.kind, several))
         rows.insert(2, "prior", prior_label(model.spec.prior))
         parts.append(rows)
@@ -79,8 +80,8 @@ def _pseudo_inputs(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Grey levels, 0 to 255, row after row: a pseudo-input, then Bernoulli means of images drawn with z ~ q(z|u)."""
     parts = []
     for title, model in firsts(study, kinds).items():
-        arrays = model.arrays("pictures", ["pseudo_inputs", "pseudo_samples"])
-        lines = np.concatenate([arrays["pseudo_inputs"][:, None], arrays["pseudo_samples"]], axis=1)[:_ROWS]
+        inputs, samples = (model.array("pictures", f"pseudo_{name}") for name in ("inputs", "samples"))
+        lines = np.concatenate([inputs[:, None], samples], axis=1)[:_ROWS]
         parts.append(image_rows(title, lines.reshape(-1, lines.shape[-1])))
     return pd.concat(parts, ignore_index=True)
 
@@ -89,11 +90,10 @@ def _plane(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Densities on a grid: a line for each second coordinate, a column ``at_n`` for the n-th point along the first."""
     parts = []
     for title, model in firsts(study, with_standard(kinds)).items():
-        arrays = model.arrays("pictures", ["plane_axis", *(f"plane_{name}" for name in _DENSITIES)])
-        axis = arrays["plane_axis"]
+        axis = model.array("pictures", "plane_axis")
         step = -(-len(axis) // _CELLS)
         for name, words in _DENSITIES.items():
-            surface = np.exp(arrays[f"plane_{name}"][::step, ::step].astype(np.float64)).round(6)
+            surface = np.exp(model.array("pictures", f"plane_{name}")[::step, ::step].astype(np.float64)).round(6)
             lines = pd.DataFrame(surface, columns=[f"at_{number}" for number in range(surface.shape[1])])
             lines.insert(0, "second", axis[::step])
             parts.append(lines.assign(panel=title, density=words))

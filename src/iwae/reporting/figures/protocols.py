@@ -29,12 +29,8 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     for kind in kinds:
         found = weighted_sum(study, "nll", {kind: 1.0, base_of(kind): -1.0})
         parts.append(pd.DataFrame({"model": kind.name, "seed": found.seeds, "of_seed": found.by_seed}))
-    frame = (
-        variations.protocols.rows(study, kinds)
-        .rename(columns={"difference_se_images": "difference_se"})
-        .drop(columns="se_images")
-    )
-    frame = frame.rename(columns={"difference_se": "se_images"}).merge(pd.concat(parts), on="model")
+    rows = variations.protocols.rows(study, kinds).drop(columns="se_images")
+    frame = rows.rename(columns={"difference_se_images": "se_images"}).merge(pd.concat(parts), on="model")
     return frame[
         [*MODEL, "networks", "prior", "variant", "changed", "difference", "images", "se_images", "seed", "of_seed"]
     ]

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from iwae.reporting.quantities import measured
-from iwae.reporting.statements import counted
+from iwae.reporting.statements import counted, model_name
 from iwae.reporting.study import Model, StudyResults
 from iwae.study.registry import OBJECTIVES
 
@@ -28,6 +28,7 @@ GREY = "0.45"
 MARKERS = "os^DvP"
 MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
+_LOOK = ("palette", "dashes", "markers")  # as seaborn names a line's colour, dashes and marker
 _POINTS = 150  # of a learning curve
 _LETTERS = 21  # of a remark, to the inch
 
@@ -81,20 +82,16 @@ def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> 
     return pd.DataFrame(rows)
 
 
-def model_name(objective: str, k: int) -> str:
-    """``IWAE k=5``."""
-    return f"{OBJECTIVES[objective].label} k={k}"
-
-
 def looks(frame: pd.DataFrame) -> dict[str, Any]:
     """For seaborn: colour and dashes of each objective, and a marker of each k."""
-    kinds = {model_name(name, k): (OBJECTIVES[name], k) for name in OBJECTIVES for k in sorted(set(frame.k))}
-    markers = k_markers(frame.k)
-    return {
-        "palette": {name: objective.colour for name, (objective, _) in kinds.items()},
-        "dashes": {name: objective.dashes for name, (objective, _) in kinds.items()},
-        "markers": {name: markers[k] for name, (_, k) in kinds.items()},
-    }
+    markers = k_markers(frame.k).items()
+    return look_of({model_name(n, k): (one.colour, one.dashes, m) for n, one in OBJECTIVES.items() for k, m in markers})
+
+
+def look_of(lines: dict[str, tuple[str, Any, str]]) -> dict[str, Any]:
+    """For seaborn: colour, dashes and marker of each line by its name."""
+    parts = zip(*lines.values(), strict=True)
+    return {part: dict(zip(lines, each, strict=True)) for part, each in zip(_LOOK, parts, strict=True)}
 
 
 def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str] | None = None) -> pd.Categorical:
@@ -121,8 +118,7 @@ def listed_words(parts: Iterable[str]) -> str:
 
 def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
     """A figure of so many inches, and its grid of panels, (rows, columns), which matplotlib lays out."""
-    figure = Figure(figsize=(width, height))
-    figure.set_layout_engine("constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 

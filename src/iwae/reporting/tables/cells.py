@@ -71,17 +71,17 @@ class Sum:
     name: str
     label: str = ""  # the heading of its column
     quantity: str = ""  # what is summed; empty for what has the name of the column
-    minus: Callable[[Kind], Kind | None] | None = None  # the kind subtracted; nothing is known where that is no other
+    minus: Callable[[Kind], Kind] | None = None  # the kind subtracted; nothing is known where that is no other
     digits: int = 2
     sign: bool = False  # whether the value is shown with its sign
     error: str = "se_images"  # what its first error is
 
     def of(self, study: StudyResults, kind: Kind) -> WeightedSum:
         """The sum, for a row on this kind of model."""
-        weights, base = {kind: 1.0}, self.minus(kind) if self.minus else None
-        if self.minus and base in (None, kind):
+        base = self.minus(kind) if self.minus else None
+        if base == kind:
             return WeightedSum()
-        return weighted_sum(study, self.quantity or self.name, weights | ({base: -1.0} if base else {}))
+        return weighted_sum(study, self.quantity or self.name, {kind: 1.0} | ({base: -1.0} if base else {}))
 
     def __call__(self, study: StudyResults, kind: Kind) -> dict[str, float]:
         """Its columns in the row on a kind of model."""
@@ -205,10 +205,10 @@ def papers(label: str, cell: Callable[[pd.Series], str]) -> Column:
     return Column(f"paper's {label}".strip(), cell, paper=True)
 
 
-def active(rows: pd.DataFrame, prefix: str = "", layers: int = 2) -> Column:
+def active(rows: pd.DataFrame, prefix: str = "") -> Column:
     """The column of active units, by the estimate of A_u that stands beside the paper's."""
     name = f"{prefix}active_units{'_authors' * (rows.activity_estimate.iloc[0] == 'one-sample')}"
-    return Column("active", lambda row: units(*(row[f"{name}_{layer}"] for layer in range(1, layers + 1))))
+    return Column("active", lambda row: units(row[f"{name}_1"], row[f"{name}_2"]))
 
 
 def number(value: float, digits: int = 2, sign: bool = False) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from iwae.reporting.contrasts import WeightedSum
 from iwae.reporting.statements import NO_VALUES
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells, notes
@@ -56,11 +57,10 @@ def _named(study: StudyResults, kind: Kind) -> dict[str, str]:
 def _shorter(study: StudyResults, kind: Kind) -> dict[str, Any]:
     """The difference between models that were trained for the fewest passes, and how many; unknown without such."""
     base, shorter = without_prior(kind), Sum("shorter_difference", quantity="nll", minus=without_prior)
-    for passes in sorted({other.spec.passes for other in study.by_kind if other.spec.passes}):
-        cut = kind.extended(f"p{passes}")
-        if base != kind and {cut, base.extended(f"p{passes}")} <= set(study.by_kind):
-            return {"shorter_passes": passes, **shorter(study, cut)}
-    return {"shorter_passes": pd.NA, **replace(shorter, minus=lambda kind: None)(study, kind)}
+    cut = study.shorter(kind) if base != kind else {}
+    if both := cut.keys() & study.shorter(base).keys():
+        return {"shorter_passes": min(both), **shorter(study, cut[min(both)])}
+    return {"shorter_passes": pd.NA, **WeightedSum().columns("shorter_difference")}
 
 
 def lay_out(part: Part) -> list[Table]:

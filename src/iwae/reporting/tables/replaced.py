@@ -52,9 +52,9 @@ def _gain(models: Sequence[Model], split: str, prior: str, measure: str) -> dict
     named, images, gains = columns(f"{measure}_{split}"), f"{split}_images", f"{split}_{prior}_{measure}"
     if split == "test" and prior == "leave-one-out":
         return dict.fromkeys(named, float("nan"))
-    arrays = [model.arrays("replaced", (images, gains)) for model in models]
-    means = pd.Series([array[gains].mean(dtype=float) for array in arrays])
-    shares = [(1 / len(models), Sample(split, array[images], array[gains].astype(float))) for array in arrays]
+    samples = [(model.array("replaced", images), model.array("replaced", gains).astype(float)) for model in models]
+    means = pd.Series([values.mean() for _, values in samples])
+    shares = [(1 / len(models), Sample(split, *sample)) for sample in samples]
     return dict(zip(named, (means.mean(), spread_over_images(shares).value ** 0.5, means.std()), strict=True))
 
 

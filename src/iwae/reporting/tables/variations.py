@@ -13,7 +13,7 @@ from iwae.reporting.tables.cells import NLL, OWN, Columns, Part, Sum
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.reporting.tables.priors import networks
 from iwae.study.registry import ESTIMATORS, prior_label
-from iwae.study.specification import PAPER_LATENTS, STANDARD, ModelSpec
+from iwae.study.specification import PAPER_LATENTS, ModelSpec
 
 DIFFERENCE = Sum("difference", "difference", "nll", digits=3, sign=True)
 MANY = 2  # changed fields: more are listed below the table
@@ -33,14 +33,8 @@ def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
 def base_of(kind: Kind) -> Kind:
     """The kind that this one is a variation of: without the last of its variant, its estimator and its units."""
     spec = kind.spec
-    for value, part in (
-        (spec.variant, f"with-{spec.variant}"),
-        (spec.estimator != STANDARD, f"by-{spec.estimator}"),
-        (spec.latents, f"z{spec.latents}"),
-    ):
-        if value:
-            return kind.without(part)
-    return kind
+    parts = f"with-{spec.variant}", f"by-{spec.estimator}", f"z{spec.latents}"
+    return next((base for part in parts if (base := kind.without(part)) != kind), kind)
 
 
 @dataclass(frozen=True)
@@ -106,7 +100,7 @@ def _changed(row: pd.Series) -> str:
 
 def _listed_below(part: Part) -> list[str]:
     long = part.rows[part.rows.changed.str.count("; ") >= MANY].drop_duplicates(["variant", "changed"])
-    images = listed({model.settings("training")["protocol"]["held_out"] for model in part.measured} - {0})
+    images = listed({model.training.protocol.held_out for model in part.measured} - {0})
     return [
         *notes.own_note(part),
         *(f"{row.variant}: {row.changed}." for _, row in long.iterrows()),

@@ -8,12 +8,11 @@ import pandas as pd
 
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.reference import paper_row
-from iwae.reporting.statements import NO_VALUES, ORIENTATION, counted, departures, is_cosine, likelihood_line
+from iwae.reporting.statements import NO_VALUES, ORIENTATION, counted, departures, likelihood_line, model_name
 from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, number, papers
 from iwae.reporting.tables.formats import Column, Table
-from iwae.study.registry import OBJECTIVES
 
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
@@ -68,9 +67,9 @@ def lay_out(part: Part) -> list[Table]:
         change.insert(1, papers("nll", lambda row: number(row.paper_change, sign=True)))
         change.append(papers("active", lambda row: number(row.paper_active_change, 0, sign=True)))
     shown = [
-        Column("trained as", lambda row: _words(row.first_objective, row.first_k), text=True),
+        Column("trained as", lambda row: model_name(row.first_objective, row.first_k), text=True),
         *cells.grouped(_stage(part, FIRST, "first_"), "first stage"),
-        Column("continued as", lambda row: _words(row.objective, row.k), text=True),
+        Column("continued as", lambda row: model_name(row.objective, row.k), text=True),
         *cells.grouped(second, "second stage"),
         *cells.grouped(change, "change"),
     ]
@@ -78,13 +77,9 @@ def lay_out(part: Part) -> list[Table]:
     return [part.table("Table 2: {}, models continued with another objective", shown, _notes, consequence)]
 
 
-def _words(objective: str, k: int) -> str:
-    return f"{OBJECTIVES[objective].label} k={k}"
-
-
 def _stage(part: Part, nll: Sum, prefix: str = "") -> list[Column]:
     """The nll and active units after one stage, beside the paper's."""
-    shown = [nll.shown(part.rows), cells.active(part.rows, prefix, layers=1)]
+    shown = [nll.shown(part.rows), cells.active(part.rows, prefix)]
     if part.known(f"paper_{prefix}nll"):
         shown.insert(1, papers("nll", lambda row: number(row[f"paper_{prefix}nll"])))
         shown.append(papers("active", lambda row: cells.units(row[f"paper_{prefix}active"])))
@@ -107,7 +102,7 @@ def _notes(part: Part) -> list[str]:
 
 
 def _length(model: Model) -> str:
-    settings = model.settings("training")
-    if is_cosine(settings):
+    settings = model.training
+    if settings.is_cosine:
         return f"for {counted(passes(settings, model.spec), 'pass', 'passes')} of a schedule of its own"
     return f"for as many passes as the last stage of the schedule, {passes(settings, model.spec)}"

@@ -6,16 +6,17 @@ from typing import Any
 
 import jinja2
 
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FunctionLoader(lambda name: (files(__package__) / name).read_text(encoding="utf-8")),
+    autoescape=lambda name: ".html." in name,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+
 
 def render(name: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> str:
     """The template `name` with these values and filters."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (files(__package__) / name).read_text(encoding="utf-8")),
-        autoescape=".html." in name,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(filters)
-    return environment.get_template(name).render(values)
+    _ENVIRONMENT.filters.update(filters)
+    return _ENVIRONMENT.get_template(name).render(values)

@@ -22,7 +22,6 @@ from safetensors.numpy import load_file
 
 from iwae.reporting.unreadable import UNREADABLE
 from iwae.study import manifest
-from iwae.study.protocol import Protocol
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -38,8 +37,7 @@ MEANS = 1e-4  # nats: values of images are kept in float32, their mean was taken
 
 def disagreements(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Iterator[str]:
     """A sentence for each claim of a model's manifest, its `content`, that another file of its folder contradicts."""
-    recorded = content["training"]["settings"]
-    settings = TrainingSettings(**recorded | {"protocol": Protocol(**recorded["protocol"])})
+    settings = TrainingSettings.of_dict(content["training"]["settings"])
     left = DATASETS[spec.dataset].images - (settings.protocol.held_out or 0)
     model = _Folder(folder, spec, content, settings.train_images or left)
     yield from _training(model, settings)

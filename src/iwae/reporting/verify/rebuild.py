@@ -89,6 +89,8 @@ def _guarded(path: Path, fresh: Path, keys: Sequence[str] = ()) -> Iterator[str]
         yield f"{path} is missing."
         return
     try:
+        if path.read_bytes() == fresh.read_bytes():
+            return
         is_frame = path.suffix == ".csv"
         difference = _frame_difference(path, fresh, keys) if is_frame else _text_difference(path, fresh)
     except UNREADABLE as error:
