@@ -183,12 +183,12 @@ def test_flipped_bit_is_found(folder, bit):
 @pytest.mark.parametrize(
     ("section", "name", "sentence"),
     [
-        ("training", "training.csv", "{path} is missing: restore it, or run `python -m iwae train` again."),
+        ("training", "training.csv", "{path} is missing: restore it, or train the model again."),
         (
             "pictures",
             "pictures.npz",
             "{path} is unknown to {manifest}, which has no section 'pictures': "
-            "run `python -m iwae measure --sections pictures`.",
+            "run `python -m iwae measure --model {path.parent} --sections pictures`.",
         ),
     ],
 )

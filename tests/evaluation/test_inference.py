@@ -51,6 +51,22 @@ def test_elbos_of_the_encoder_and_of_the_best_gaussians(log_weights, posterior):
     assert_close(found[2].float(), LOG_P, atol=1e-3, rtol=0)  # without variance where q is the posterior
 
 
+def test_a_covariance_of_many_units_is_fitted_too():
+    """With as many as the paper's two layers have; steps as large as for 50 end hundreds of nats below the diagonal."""
+    generator, units = torch.Generator().manual_seed(0), 150
+    factor = torch.eye(units) + 0.05 * torch.randn(units, units, generator=generator).tril()
+    precision = factor @ factor.T
+
+    def at(noise):
+        slope = noise @ precision
+        return 0.5 * (noise.square() - noise * slope).sum(-1) + 0.5 * torch.logdet(precision), noise - slope
+
+    settings = InferenceSettings(samples=4, diagonal_steps=100, full_steps=200, elbo_samples=400)
+    with torch.no_grad():
+        _, diagonal, full = fitted_elbos(at, units, settings, generators()[:1])
+    assert diagonal < -5 and full > 0.4 * diagonal  # log p(x) is 0
+
+
 def test_no_draw_leads_away_from_the_posterior(log_weights, posterior):
     """Without the score the gradient is zero there for every draw."""
     mean, precision = posterior

@@ -18,6 +18,7 @@ from iwae.reporting.statistics import (
     p_outside,
     power,
     spread_over_seeds,
+    spreads_differ,
 )
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -135,3 +136,16 @@ def test_power_by_simulation_of_equivalence():
     shown = ((mean + margin > needed) & (margin - mean > needed)).mean()
     expected = power((0.05 + margin) / 0.05, (margin - 0.05) / 0.05, seeds - 1, level)
     assert shown == pytest.approx(expected, abs=0.01)
+
+
+def test_spreads_of_kinds_that_differ_by_chance_are_seldom_told_apart():
+    """Even for kinds with two or three seeds; spreads that lie a thousandfold apart are."""
+    generator = np.random.default_rng(0)
+    even = [
+        {(kind, seed): value for kind in range(5) for seed, value in enumerate(generator.normal(size=2 + kind % 2))}
+        for _ in range(2000)
+    ]
+    assert sum(spreads_differ(values, 0.0) for values in even) <= 10
+    uneven = [{name: value * 1000.0 ** (name[0] == 0) for name, value in values.items()} for values in even]
+    assert sum(spreads_differ(values, 0.0) for values in uneven) > 0.9 * len(uneven)
+    assert not any(spreads_differ(values, 1e6) for values in even)  # below rounding all are alike

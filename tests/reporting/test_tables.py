@@ -64,7 +64,7 @@ def test_how_loose_the_bound_is_stands_below_the_table():
         return SimpleNamespace(table=lambda *_: curve)
 
     (line,) = tightness_lines([model(-99, -91, -90.5), model(-99, -93.25, -92)])
-    assert line.startswith("From L_1000 to L_5000 the bound rises by 0.50 to 1.25 nats, by model:")
+    assert line.startswith("From L_1000 to L_5000 the bound rises by 0.50 to 1.25 nats: log p(x) is")
     assert tightness_lines([model(-99)]) == []
 
 

@@ -217,6 +217,8 @@ def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missi
     assert "Traceback" not in output and "Exception" not in output
     assert "results/tiny lacks training of 1 model (mnist/l2-vae-k2/seed0), likelihood of 1 model" in output
     assert "To finish it, run `snakemake --cores N`" in output
+    status, output = look("--report", "report.html")  # of what there is
+    assert "marked for report but does not exist" not in output, output
 
 
 def test_a_bad_configuration_and_a_model_trained_otherwise_are_refused(look, clone):

@@ -164,5 +164,12 @@ def test_a_model_without_its_weights_is_finished_but_cannot_be_measured(tiny_stu
     manifest.strip(tmp_path / study.models[0].name)
     status = study_status(study, tmp_path, states)
     assert unfinished(status) == {} and status.stripped == [study.models[0]]
-    with pytest.raises(InputError, match="has lost its weights on purpose, so likelihood cannot be made"):
+    with pytest.raises(InputError, match="has lost its weights on purpose, so likelihood cannot be measured as asked"):
         study_status(tiny_study(likelihood={"samples": 20}), tmp_path, states)
+    with pytest.raises(InputError, match="was trained for fewer stages and cannot be extended"):
+        study_status(tiny_study(training={"stages": 3}), tmp_path, states)
+    (tmp_path / study.models[0].name / "likelihood.npz").unlink()
+    with pytest.raises(
+        InputError, match=r"has lost likelihood\.npz, and its weights on purpose, .*: restore what is lost"
+    ):
+        study_status(study, tmp_path, states)

@@ -15,6 +15,7 @@ try:
     from iwae.files import locked, write_json
     from iwae.reporting import contents
     from iwae.reporting.closing import closing_words
+    from iwae.reporting.results import write_configuration
     from iwae.study.flags import as_flags
     from iwae.study.manifest import WEIGHTS, source_sha256
     from iwae.study.measurements import MEASUREMENTS
@@ -103,7 +104,7 @@ def plan_for_other_machines():
 def keep_configuration():
     """Write what an unfinished study asks for to its folder, for `python -m iwae interim` while it runs."""
     if status.missing():
-        write_json(Path(RESULTS) / "configuration.json", config)
+        write_configuration(Path(RESULTS), config)
 
 
 def model_files(section, files):
@@ -225,6 +226,14 @@ def origins(members):
     """The weights of the models that these are continued from, where other jobs train them."""
     names = {model.origin.name for model in members if model.origin and model.origin not in members}
     return expand("<results>/{model}/model.safetensors", model=sorted(names))
+
+
+def reported(file, **words):
+    """An output that Snakemake's report shows; of an unfinished study only what is there, as it refuses what is not."""
+    place = Path(file.replace("<results>", RESULTS).replace("<figures>", FIGURES))
+    if status.missing() and not place.is_file():
+        return file
+    return report(file, caption="../report/caption.rst", **words)
 
 
 def training_options():

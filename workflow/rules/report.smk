@@ -35,12 +35,7 @@ rule tabulate:
     output:
         expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "tex"]),
         [
-            report(
-                f"<results>/{name}.html",
-                caption="../report/caption.rst",
-                category="Tables",
-                labels={"table": item.title},
-            )
+            reported(f"<results>/{name}.html", category="Tables", labels={"table": item.title})
             for name, item in TABLES.items()
         ],
     log:
@@ -70,12 +65,7 @@ for name, item in FIGURES_OF_STUDY.items():
             [f"<results>/{file}" for file in item.beside],
         output:
             multiext(f"<figures>/{name}", ".pdf", ".csv"),
-            report(
-                f"<figures>/{name}.png",
-                caption="../report/caption.rst",
-                category="Figures",
-                labels={"figure": item.title},
-            ),
+            reported(f"<figures>/{name}.png", category="Figures", labels={"figure": item.title}),
         log:
             f"<logs>/figure/{name}.log",
         localrule: True

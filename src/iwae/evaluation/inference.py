@@ -23,6 +23,9 @@ from iwae.progress import progress_bar
 from iwae.study.measurements import InferenceSettings
 
 _RATE = 0.05  # of Adam, falling to zero along the steps
+# Units up to which it is that of L below its diagonal too. The entries of a row of L move the noise together: with 150
+# units this rate ends hundreds of nats below the diagonal Gaussian that it starts from.
+_UNITS = 50
 
 
 class LocalGaussian(NamedTuple):
@@ -76,9 +79,11 @@ def fit(
         generators: One for each image.
     """
     parts = [part.clone() for part in start if part is not None]
-    optimizer = torch.optim.Adam(parts)
+    rates = [_RATE, _RATE, _RATE * min(1.0, _UNITS / start.mean.shape[1])]
+    optimizer = torch.optim.Adam([{"params": [part]} for part in parts])
     for step in range(steps):
-        optimizer.param_groups[0]["lr"] = _RATE * (1 - step / steps)
+        for group, rate in zip(optimizer.param_groups, rates, strict=False):
+            group["lr"] = rate * (1 - step / steps)
         gaussian = LocalGaussian(*parts)
         draws = draw_each(generators, samples, start.mean.shape[1], start.mean.dtype)
         noise = gaussian.sample(draws)

@@ -46,4 +46,4 @@ def _cells(row: dict[str, str]) -> list[str]:
 def _units(row: dict[str, str], name: str) -> str:
     """Active units of each layer, ``16+5``."""
     counts = [row[f"{name}_{layer}"] for layer in (1, 2)]
-    return "+".join(f"{float(count):g}" for count in counts if count) or "-"
+    return "+".join(f"{round(float(count), 1):g}" for count in counts if count) or "-"

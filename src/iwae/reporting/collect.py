@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from iwae.errors import InputError
-from iwae.files import locked, write_json
+from iwae.files import locked
 from iwae.reporting.quantities import QUANTITIES, measured
-from iwae.reporting.results import COLUMNS, CONFIGURATION, write_frame
+from iwae.reporting.results import COLUMNS, write_configuration, write_frame
 from iwae.reporting.study import StudyResults, passes
 from iwae.study import manifest
 from iwae.study.configuration import study_of
@@ -38,7 +38,7 @@ def write_results(
     with nullcontext() if interim or not results.is_dir() else locked(results / INTERIM_LOCK):
         frame = collect(StudyResults.of(results, names, configured), names, interim)
         if configuration is not None:
-            write_json(results / CONFIGURATION, configuration)
+            write_configuration(results, configuration)
         write_frame(results / "results.csv", frame)
 
 

@@ -57,7 +57,7 @@ GROUPS = {
     "grid": Group(lambda spec: spec.variation == "", "the `grid`"),
     "table 1": _grid_of(fixed=False),
     "table 3": _grid_of(fixed=True),
-    "warm starts": Group(lambda spec: spec.origin is not None and spec.passes is None, "`experiments.warm_starts`"),
+    "warm starts": Group(lambda spec: spec.origin is not None, "`experiments.warm_starts`"),
     "resized": Group(lambda spec: spec.latents not in (None, PLANE) and spec.passes is None, "`experiments.capacity`"),
     "other protocols": Group(lambda spec: spec.variant is not None, _PROTOCOLS),
     "other presets": Group(lambda spec: spec.variant in PRESETS, _PROTOCOLS),

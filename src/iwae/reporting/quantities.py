@@ -47,6 +47,7 @@ class Quantity(NamedTuple):
     section: str  # of the manifest, whose files it is read from
     of_bits: bool = False  # whether its error from another binarization of the same images is known: that of log p(x)
     by_layers: bool = False
+    ends: tuple[float, float] = (-np.inf, np.inf)  # between which it can lie
     collected: bool = True  # whether it is in results.csv
 
 
@@ -104,6 +105,15 @@ def _sum_of_means(*samples: Sample) -> Measured:
     value = sum(float(sample.values.mean()) for sample in samples)
     variance = sum(float(sample.values.var(ddof=1)) / len(sample.values) for sample in samples)
     return Measured(value, samples, len(samples[0].values), variance**0.5)
+
+
+def _nll_of_annealed(study: StudyResults, model: Model) -> Measured | None:
+    """Nll of the images that were annealed."""
+    if "likelihood" not in model.manifest:
+        return None
+    (_, annealed, _), (split, images, values) = (_SAMPLES[name][1](model) for name in ("annealed", "test"))
+    there = np.isin(images, annealed)
+    return _sum_of_means(Sample(split, images[there], -values[there])) if there.sum() > 1 else None
 
 
 def _held_change(study: StudyResults, model: Model) -> Measured | None:
@@ -177,7 +187,7 @@ _nats = partial(Quantity, unit="nats", step=0.01, section="likelihood")
 _count = partial(Quantity, unit="units", step=1.0, section="activity", by_layers=True)
 _annealing = partial(_nats, section="annealed", collected=False)
 _gap = partial(_nats, section="inference", collected=False)
-_share = partial(Quantity, unit="of the units", step=0.02, section="activity", by_layers=True, collected=False)
+_share = partial(_count, unit="of the units", step=0.02, ends=(0.0, 1.0), collected=False)
 QUANTITIES = {
     "nll": _nats(partial(_mean, {"test": -1}), of_bits=True),
     "nll_train": _nats(partial(_mean, {"train": -1}), of_bits=True),
@@ -202,6 +212,7 @@ QUANTITIES = {
     },
     **{term: Quantity(partial(_surgery, term), "nats", 0.001, "surgery") for term in SURGERY_TERMS},
     "annealed_nll": _annealing(partial(_mean, {"annealed": -1}), of_bits=True),
+    "nll_of_annealed": _annealing(_nll_of_annealed),
     "annealed_gap": _annealing(partial(_mean, {"simulated": 1})),
     "slack": _annealing(partial(_minus, "annealed", "test")),
     "approximation_gap": _gap(partial(_minus, "annealed", "diagonal")),

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from iwae.errors import InputError
-from iwae.files import atomic_path
+from iwae.files import atomic_path, write_text
 from iwae.study import manifest
 from iwae.study.specification import ModelSpec
 
@@ -34,6 +34,11 @@ def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
         path = folder / manifest.NAME
         raise InputError(f"{path} describes the model {found.name}, not {spec.name}: restore that model's own folder.")
     return content
+
+
+def write_configuration(results: Path, configuration: dict[str, Any]) -> None:
+    """Keep a study's configuration in its folder, the keys in order: the same one is the same bytes, whoever asks."""
+    write_text(Path(results) / CONFIGURATION, json.dumps(configuration, indent=2, sort_keys=True) + "\n")
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -179,10 +179,8 @@ def tightness_lines(models: Sequence[Model]) -> list[str]:
         return []
     lower, upper = (listed(curve.k.iloc[place] for curve in curves) for place in (0, 1))
     rise = [curve.bound.iloc[1] - curve.bound.iloc[0] for curve in curves]
-    return [
-        f"From L_{lower} to L_{upper} the bound rises by {span(rise)} nats, by model: log p(x) is higher still, and "
-        "not by the same for all."
-    ]
+    several = ", and not by the same for all" if len(rise) > 1 else ""
+    return [f"From L_{lower} to L_{upper} the bound rises by {span(rise)} nats: log p(x) is higher still{several}."]
 
 
 def protocol_lines(models: Sequence[Model]) -> list[str]:

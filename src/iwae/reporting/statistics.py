@@ -17,6 +17,7 @@ from iwae.reporting.contrasts import Variance
 LEVEL = 0.05  # the chance that any claim of a family is wrongly called reproduced, and likewise not reproduced
 COVERAGE = 1 - 2 * LEVEL  # of intervals: one lies inside a region where one claim alone would be shown to
 POWER = 0.8
+UNEVEN = 0.001  # a test that errs so seldom leaves the pooled spread, and so the verdicts, alone where spreads are even
 _POINTS = 2000  # of the distribution of an estimated standard error, in `power`
 
 
@@ -46,13 +47,34 @@ class Estimate(NamedTuple):
 
 def spread_over_seeds(values: Mapping[tuple[Hashable, int], float]) -> Variance | None:
     """The variance of the values of (kind, seed) about the mean of their kind, pooled; None where no seeds repeat."""
-    by_kind: dict[Hashable, list[float]] = defaultdict(list)
-    for (kind, _), value in values.items():
-        by_kind[kind].append(value)
+    by_kind = _by_kind(values)
     dof = len(values) - len(by_kind)
     if dof < 1:
         return None
-    return Variance(sum(float(np.var(each)) * len(each) for each in by_kind.values()) / dof, dof)
+    return Variance(sum(float(np.var(each)) * len(each) for each in by_kind) / dof, dof)
+
+
+def spreads_differ(values: Mapping[tuple[Hashable, int], float], floor: float) -> bool:
+    """Whether kinds differ in their variance over seeds by more than chance: Bartlett's test at the level `UNEVEN`.
+
+    `floor` is what each variance is at least, that of rounding.
+    """
+    several = [each for each in _by_kind(values) if len(each) > 1]
+    if len(several) < 2:
+        return False
+    variances = np.maximum([np.var(each, ddof=1) for each in several], floor)
+    dofs = np.array([len(each) - 1 for each in several])
+    total = dofs.sum()
+    statistic = total * np.log(dofs @ variances / total) - dofs @ np.log(variances)
+    correction = 1 + (np.sum(1 / dofs) - 1 / total) / (3 * (len(several) - 1))
+    return bool(stats.chi2.sf(statistic / correction, len(several) - 1) < UNEVEN)
+
+
+def _by_kind(values: Mapping[tuple[Hashable, int], float]) -> list[list[float]]:
+    found: dict[Hashable, list[float]] = defaultdict(list)
+    for (kind, _), value in values.items():
+        found[kind].append(value)
+    return list(found.values())
 
 
 def interval(estimate: Estimate) -> tuple[float, float]:

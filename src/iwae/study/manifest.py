@@ -124,9 +124,13 @@ def is_current(folder: Path, section: str, settings: dict[str, Any]) -> bool:
     return measured_these and all((folder / name).is_file() for name in files_of(content, section))
 
 
-def _making(section: str) -> str:
-    """How to make a section, in words."""
-    return f"run `python -m iwae {'train' if section == 'training' else f'measure --sections {section}'}`"
+def _making(folder: Path, section: str) -> str:
+    """How to make a section of the model in a folder, in words."""
+    return (
+        "train the model"
+        if section == "training"
+        else f"run `python -m iwae measure --model {folder} --sections {section}`"
+    )
 
 
 def checked_file(folder: Path, section: str, name: str) -> Path:
@@ -138,13 +142,12 @@ def checked_file(folder: Path, section: str, name: str) -> Path:
     path, content = Path(folder) / name, read(folder)
     expected = content.get(section, {}).get("files", {}).get(name)
     if expected is None:
-        raise InputError(
-            f"{path} is unknown to {path.parent / NAME}, which has no section {section!r}: {_making(section)}."
-        )
+        unknown = f"{path} is unknown to {path.parent / NAME}, which has no section {section!r}"
+        raise InputError(f"{unknown}: {_making(path.parent, section)}.")
     if name == WEIGHTS and is_stripped(content):
         raise InputError(f"{path} was deleted to make the study small: train the model again, in another folder.")
     if not path.is_file():
-        raise InputError(f"{path} is missing: restore it, or {_making(section)} again.")
+        raise InputError(f"{path} is missing: restore it, or {_making(path.parent, section)} again.")
     found = sha256(path)
     if found != expected:
         raise InputError(f"{path} is not the file its manifest describes: SHA-256 {found} instead of {expected}.")

@@ -127,18 +127,31 @@ def _look(study: StudyConfig, model: ModelSpec, folder: Path, checkpoint: Path, 
         if trained and manifest.is_current(folder, section, asked):
             _check_files(folder, section, manifest.files_of(content, section))
             continue
-        if manifest.is_stripped(content):
-            raise InputError(
-                f"{folder} has lost its weights on purpose, so {section} cannot be made: delete the folder to train "
-                "the model again."
-            )
+        if section == "training" and section in content:
+            require_extensible(folder, content[section]["settings"], asked, checkpoint)
+        elif trained and manifest.is_stripped(content):
+            raise InputError(_cannot_measure(folder, section, content, asked))
         result.unfinished[section].append(model)
         if trained and section in content:
             result.outdated[model.name, section] = _hash(content[section], asked)
-        if section == "training":
-            trained = False  # so what was measured on the weights to be replaced is not finished either
-            if section in content:
-                require_extensible(folder, content[section]["settings"], asked, checkpoint)
+        # What was measured on weights that are to be replaced is not finished either.
+        trained &= section != "training"
+
+
+def _cannot_measure(folder: Path, section: str, content: dict[str, Any], asked: dict[str, Any]) -> str:
+    """Why a section of a model without weights is not current, in a sentence with what to do."""
+    found = content.get(section)
+    lost = [name for name in manifest.files_of(content, section) if not (folder / name).is_file()] if found else []
+    if lost:
+        return (
+            f"{folder} has lost {' and '.join(lost)}, and its weights on purpose, so {section} cannot be measured "
+            "again: restore what is lost, or delete the folder to train the model again."
+        )
+    changed = "; ".join(differences(found["settings"], asked)) if found else "it was not measured"
+    return (
+        f"{folder} has lost its weights on purpose, so {section} cannot be measured as asked ({changed}): ask for what "
+        "there is, choose another `study`, or delete the folder to train the model again."
+    )
 
 
 def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from iwae.reporting.claims.evidence import Finding
 from iwae.reporting.claims.found import VERDICTS, found, named, tallied
 from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, UNDECIDED, Verdict, family
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, interval
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER
 from iwae.reporting.study import Model
 from iwae.reporting.templates import render
 from iwae.reporting.verify.inspection import Inspection
@@ -98,7 +98,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "sd_seeds": _number(finding.sum.sd_seeds),
         "se": estimate and _number(estimate.se),
         "dof": estimate and _number(estimate.dof),
-        "interval": interval(estimate) if tested and estimate else None,
+        "interval": finding.interval if tested else None,
         "paper": _number(contrast.paper),
         "low": _number(contrast.region.low),
         "high": _number(contrast.region.high),

@@ -10,7 +10,7 @@ import numpy as np
 from iwae.reporting.contrasts import Variance, WeightedSum, add, weighted_sum
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.statements import departures, is_complete, is_foreign
-from iwae.reporting.statistics import Estimate, Region, spread_over_seeds
+from iwae.reporting.statistics import Estimate, Region, interval, spread_over_seeds, spreads_differ
 from iwae.reporting.study import Kind, Model, StudyResults
 
 _THIRD = (1 / 4, 1 / 2)  # of all passes: what still counts as a third
@@ -48,6 +48,15 @@ class Finding:
     def models(self) -> list[Model]:
         """The models of its seeds."""
         return [model for group in self.sum.models.values() for model in group]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Its `statistics.interval`, within what a value can be; None without an estimate."""
+        if self.estimate is None:
+            return None
+        of_one_kind = list(self.contrast.weights.values()) == [1.0]
+        ends = QUANTITIES[self.contrast.quantity].ends if of_one_kind else (-np.inf, np.inf)
+        return tuple(np.clip(interval(self.estimate), *ends).tolist())
 
     @property
     def points(self) -> bool | None:
@@ -116,33 +125,53 @@ class Evidence:
         return Variance(left_out * part.value + bits, part.dof)
 
     def _estimate(self, contrast: Contrast, found: WeightedSum) -> Estimate | None:
-        groups: dict[tuple[str, int], float] = defaultdict(float)
+        pools: dict[frozenset[Kind], float] = defaultdict(float)
         for kind, weight in contrast.weights.items():
-            groups[_group(contrast, kind)] += weight**2
-        over_seeds = {group: self._seed_variance(contrast, group) for group in groups}
+            pools[self._alike(contrast, kind)] += weight**2
+        over_seeds = {pool: self._seed_variance(contrast, pool) for pool in pools}
         if None in over_seeds.values():
             return None
         images = found.over_images
         if _on_other_bits(contrast):
             images = {place: self._against_paper(contrast, *place, part) for place, part in images.items()}
         means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
-        seeds = [Variance(spread.value * means * groups[group], spread.dof) for group, spread in over_seeds.items()]
+        seeds = [Variance(spread.value * means * pools[pool], spread.dof) for pool, spread in over_seeds.items()]
         total = add(*seeds, *images.values())
         return Estimate(found.value, total.value**0.5, total.dof)
 
-    def _seed_variance(self, contrast: Contrast, group: tuple[str, int]) -> Variance | None:
-        """The variance over seeds of the value of one model of a group.
+    def _alike(self, contrast: Contrast, kind: Kind) -> frozenset[Kind]:
+        """The kinds over which the spread over seeds of `kind` is pooled.
 
-        Pooled over the kinds of the group of the contrast's data sets' grids; if none has two seeds, over all of them.
+        Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as
+        many layers; but none other where their spreads differ by more than chance.
         """
+        several = QUANTITIES[contrast.quantity].by_layers
+        alike = frozenset(
+            other
+            for other in self._known(contrast)
+            if other.objective == kind.objective and (other.layers == kind.layers or not several)
+        )
+        own = frozenset([kind])
+        differ = spreads_differ(self._values(contrast, alike), _floor(contrast))
+        return own if differ and spread_over_seeds(self._values(contrast, own)) else alike
+
+    def _known(self, contrast: Contrast) -> set[Kind]:
+        """The kinds of the grids of a contrast's data sets, and its own."""
         datasets = {kind.dataset for kind in contrast.weights}
         grid = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
-        known = grid | set(contrast.weights)
-        alike = {kind for kind in known if _group(contrast, kind) == group}
-        return self._pooled_variance(contrast, alike) or self._pooled_variance(contrast, known)
+        return grid | set(contrast.weights)
 
-    def _pooled_variance(self, contrast: Contrast, pool: Collection[Kind]) -> Variance | None:
-        """The variance over seeds, pooled over these kinds; None where none has two seeds."""
+    def _seed_variance(self, contrast: Contrast, pool: Collection[Kind]) -> Variance | None:
+        """The variance over seeds of the value of one model, pooled over these kinds.
+
+        If none of them has two seeds, over all that are known; None where none of these has.
+        """
+        found = (spread_over_seeds(self._values(contrast, kinds)) for kinds in (pool, self._known(contrast)))
+        pooled = next(filter(None, found), None)
+        return pooled and Variance(max(pooled.value, _floor(contrast)), pooled.dof)
+
+    def _values(self, contrast: Contrast, pool: Collection[Kind]) -> dict[tuple[Kind, int], float]:
+        """The values of models of these kinds that were trained and measured as those of the contrast."""
         found = {
             (kind, seed): (model, entry)
             for kind in sorted(pool)
@@ -152,21 +181,12 @@ class Evidence:
         section = QUANTITIES[contrast.quantity].section
         comparable = {name: not departures(model, section) for name, (model, _) in found.items()}
         alike = {all(comparable[name] for name in found if name[0] == kind) for kind in contrast.weights}
-        values = {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
-        pooled = spread_over_seeds(values)
-        if pooled is None:
-            return None
-        floor = QUANTITIES[contrast.quantity].step ** 2 / 12
-        return Variance(max(pooled.value, floor), pooled.dof)
+        return {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
 
 
-def _group(contrast: Contrast, kind: Kind) -> tuple[str, int]:
-    """The models whose spread over seeds is taken to be that of `kind`.
-
-    Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as many
-    layers.
-    """
-    return kind.objective, kind.layers if QUANTITIES[contrast.quantity].by_layers else 0
+def _floor(contrast: Contrast) -> float:
+    """The least variance over seeds: that of rounding."""
+    return QUANTITIES[contrast.quantity].step ** 2 / 12
 
 
 def third_of_the_passes(study: StudyResults, kind: Kind) -> Kind | None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.reading import read_claims
@@ -11,7 +13,9 @@ from iwae.reporting.claims.verdicts import (
     NOT_RUN,
     REFUTED,
     REPRODUCED,
+    UNCONVERGED,
     UNDECIDED,
+    WIDE,
     Verdict,
     examine,
     family,
@@ -19,7 +23,7 @@ from iwae.reporting.claims.verdicts import (
 )
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import counted
-from iwae.reporting.statistics import interval, p_inside, p_outside
+from iwae.reporting.statistics import p_inside, p_outside
 from iwae.reporting.study import StudyResults
 
 VERDICTS = (REPRODUCED, REFUTED, UNDECIDED)
@@ -93,20 +97,30 @@ def evidence(verdict: Verdict) -> str:
     if not known:
         return ""
     if verdict.verdict == REPRODUCED:
-        least = max(known, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
-        return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(least)}"
+        return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(_least_clear(known))}"
     if verdict.verdict == REFUTED:
         clearest = min(known, key=lambda finding: p_outside(finding.estimate, finding.contrast.region))
-        return f"{'the clearest of ' if len(known) > 1 else ''}{number}: {_shown(clearest)}"
+        before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
+        return f"{'the clearest of ' if len(known) > 1 else ''}{number}: {_shown(clearest)}{before}"
     if len(known) == 1:
         return _shown(known[0])
     against = [finding for finding in known if not finding.points]
     towards = f"{sum(finding.points for finding in known)} of {number} where the claim says"
-    return f"{towards}; not so {_shown(against[0])}" if against else towards
+    if against:
+        return f"{towards}; not so {_shown(against[0])}"
+    turned = [finding for finding in known if finding.converged is False]
+    if UNCONVERGED in verdict.why and turned:
+        value = f"{turned[0].earlier:.3g} {QUANTITIES[turned[0].contrast.quantity].unit}"
+        return f"{towards}; after a third of the passes not so {turned[0].contrast.label}: {value}"
+    return f"{towards}; the least clear: {_shown(_least_clear(known))}" if WIDE in verdict.why else towards
+
+
+def _least_clear(findings: Sequence[Finding]) -> Finding:
+    return max(findings, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
 
 
 def _shown(finding: Finding) -> str:
     """An effect with its interval, and where the claim says that it lies."""
     contrast, unit = finding.contrast, QUANTITIES[finding.contrast.quantity].unit
-    ends = "" if finding.estimate is None else " ({:.3g} to {:.3g})".format(*interval(finding.estimate))
+    ends = " ({:.3g} to {:.3g})".format(*finding.interval) if finding.interval else ""
     return f"{contrast.label}: {finding.sum.value:.3g} {unit}{ends}, claimed {contrast.region.words(4)}"

@@ -52,13 +52,16 @@ class Part:
     ) -> Table:
         """A table with a line for each row; in its title ``{}`` is the data set.
 
-        It has notes once something was measured. `consequence` is what a departure of models from the paper means for
-        the reader, and `departing` are other arguments of `comparison_lines`, which says how they depart.
+        Rows on models that are not run yet are counted below it, unless all are such. It has notes once something was
+        measured. `consequence` is what a departure of models from the paper means for the reader, and `departing` are
+        other arguments of `comparison_lines`, which says how they depart.
         """
         lead = comparison_lines(departing.pop("models", self.models), consequence, **departing)
-        body = [[column.cell(row) for column in shown] for _, row in self.rows.iterrows()]
         title = title.format(self.rows.dataset.iloc[0])
-        return Table(title, lead, shown, body, notes(self) if self.measured else [])
+        said, rows = notes(self) if self.measured else [], self.rows
+        if shown and "seeds" in rows and 0 < (run := rows.seeds > 0).sum() < len(rows):
+            said, rows = [f"Not run yet, and left out: {(~run).sum()} of {len(rows)} lines.", *said], rows[run]
+        return Table(title, lead, shown, [[column.cell(row) for column in shown] for _, row in rows.iterrows()], said)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Where every model comes from: how long its training took, on what, and by which code."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 from iwae.reporting.quantities import measured
 from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables import cells
-from iwae.reporting.tables.cells import NOT_RUN, Part
+from iwae.reporting.tables.cells import Part
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.configuration import StudyConfig
 from iwae.study.specification import ModelSpec
@@ -47,19 +48,21 @@ def lay_out(part: Part) -> list[Table]:
         *cells.words("model"),
         Column("passes", lambda row: str(row.passes)),
         _column("updates", "updates", "{:.0f}"),
-        Column("wall time", lambda row: duration(row.wall_seconds) if row.trained else NOT_RUN),
+        Column("wall time", lambda row: duration(row.wall_seconds)),
         _column("updates/s", "updates_per_second", "{:.0f}"),
         _column("in the job", "together", "{:.0f}"),
         _column("device", "device", "{}", text=True),
         _column("commit", "git_commit", "{:.8}", text=True),
     ]
-    if "wall_seconds" not in part.rows:
-        shown = shown[:2]
-    asked = part.study.configured
+    asked, left = part.study.configured, (~part.rows.trained).sum()
+    if left == len(part.rows):
+        return []
     notes = [
+        *([f"Not run yet, and left out: {left} of {len(part.rows)} models."] if left else []),
         "in the job: models that were trained together, which share its wall time, set-up and compilation included.",
         *([f"Each was trained as by `{_command(asked)}`."] if asked else []),
     ]
+    part = replace(part, rows=part.rows[part.rows.trained])
     return [part.table("{}: training of each model", shown, lambda part: notes, "", models=())]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.quantities import SURGERY_TERMS
+from iwae.reporting.statements import span
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells
 from iwae.reporting.tables.cells import KIND, Part, Sum
@@ -66,7 +67,6 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _notes(part: Part) -> list[str]:
     rows = part.rows.dropna(subset="images")
-    low, high = rows.index_gap.min(), rows.index_gap.max()
     sizes = " or ".join(
         f"{size:.0f} (log N = {log:.4f})" for size, log in sorted(set(zip(rows.images, rows.log_images, strict=True)))
     )
@@ -75,7 +75,7 @@ def _notes(part: Part) -> list[str]:
         "elbo = reconstruction - mutual_information - marginal_kl, in nats per training image; "
         "index_gap = log N - mutual_information.",
         f"The mutual information of image index and code cannot exceed log N, N = {sizes}; it falls short of it by "
-        f"{low:.3g} to {high:.3g} nats, so index_gap and how it moves with N say more than the value itself.",
+        f"{span(rows.index_gap, 3)} nats, so index_gap and how it moves with N say more than the value itself.",
         f"se_draws: standard error over Monte-Carlo draws.{several}",
         *([_MEMORY] if any("replaced" in model.manifest for model in part.models) else []),
     ]
@@ -89,8 +89,8 @@ def _sizes_table(part: Part, wide: pd.DataFrame) -> Table:
     part = replace(part, rows=cells.by_objective(lines.reset_index()))
     shown, sizes = cells.keys(part.rows), sorted(set(wide.images))
     for term in _MOVING:
-        by_size = [_column(part.rows, f"{term}_{size}", f"N = {size}") for size in sizes]
+        by_size = [_column(part.rows, f"{term}_{size}", f"N = {size:.0f}") for size in sizes]
         shown += cells.grouped(by_size, term)
     title = "ELBO surgery: {}, how the terms move with the number N of training images in q(z)"
-    note = f"log N: {', '.join(f'{np.log(size):.3f} for N = {size}' for size in sizes)}."
+    note = f"log N: {', '.join(f'{np.log(size):.3f} for N = {size:.0f}' for size in sizes)}."
     return part.table(title, shown, lambda part: [note], _CONSEQUENCE, sections=())

@@ -8,7 +8,7 @@ import pandas as pd
 
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.reference import paper_row
-from iwae.reporting.statements import NO_VALUES, ORIENTATION, counted, departures, likelihood_line, model_name
+from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed, model_name
 from iwae.reporting.study import Kind, Model, StudyResults, passes
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, number, papers
@@ -34,12 +34,13 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
     first, ours, change = _first(kind), NLL.sampled(study, kind), CHANGE(study, kind)
-    after, before = (paper_row(**one._asdict()) for one in (kind, first))
+    after, before = (paper_row(**one.without(f"p{one.spec.passes}")._asdict()) for one in (kind, first))
     models = study.of_kinds([kind, first], "likelihood")
     comparable = pd.notna(after.nll) and not np.isnan(change["change"]) and not any(map(departures, models))
     return {
         "first_objective": first.objective,
         "first_k": first.k,
+        "first_passes": passes(study.training(kind), first.spec),
         "comparable": comparable,
         **weighted_sum(study, "nll", {first: 1.0}).columns("first_nll"),
         **ours,
@@ -73,6 +74,8 @@ def lay_out(part: Part) -> list[Table]:
         *cells.grouped(second, "second stage"),
         *cells.grouped(change, "change"),
     ]
+    if part.rows.passes.nunique() > 1:
+        shown.insert(0, Column("passes", lambda row: f"{row.first_passes} + {row.passes}"))
     consequence = ORIENTATION if part.known("paper_nll") else NO_VALUES
     return [part.table("Table 2: {}, models continued with another objective", shown, _notes, consequence)]
 
@@ -87,9 +90,9 @@ def _stage(part: Part, nll: Sum, prefix: str = "") -> list[Column]:
 
 
 def _notes(part: Part) -> list[str]:
-    length = _length(part.models[0])
     said = [
-        f"The first stage is a model of the grid. The second goes on from it as named there, {length}.",
+        "The first stage is a model of the grid, or one of fewer passes. The second goes on from it, "
+        f"{_length(part.models)}.",
         likelihood_line(part.measured),
         f"se_images of nll: standard error over test images.{notes.seeds_note(part.rows)}",
         "change: second stage minus first, in nats and in active units; negative nll where continuing helped.",
@@ -101,8 +104,8 @@ def _notes(part: Part) -> list[str]:
     return said
 
 
-def _length(model: Model) -> str:
-    settings = model.training
-    if settings.is_cosine:
-        return f"for {counted(passes(settings, model.spec), 'pass', 'passes')} of a schedule of its own"
-    return f"for as many passes as the last stage of the schedule, {passes(settings, model.spec)}"
+def _length(models: Sequence[Model]) -> str:
+    passes_of = listed(passes(model.training, model.spec) for model in models)
+    if models[0].training.is_cosine:
+        return f"for {passes_of} pass{'es' * (passes_of != '1')} of a schedule of its own"
+    return f"for as many passes as the last stage of the schedule, {passes_of}"
