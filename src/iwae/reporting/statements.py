@@ -104,25 +104,25 @@ def is_foreign(model: Model) -> bool:
 def comparison_lines(
     models: Sequence[Model], consequence: str = NOT_COMPARABLE, sections: Iterable[str] = ("likelihood",)
 ) -> list[str]:
-    """What models ran of the paper's schedule: a sentence for each way in which some depart from the paper.
+    """Whether models ran the paper's schedule, and a sentence on all ways in which some depart from the paper.
 
     Args:
         models: The models.
-        consequence: What a departure means for the reader, the end of each sentence.
+        consequence: What a departure means for the reader, the end of that sentence.
         sections: The steps whose measurements count too.
     """
     found = Counter()
     for model in models:
         found.update({departure for section in ("", *sections) for departure in departures(model, section)})
     whole = bool(models) and not any(departure.in_training for departure in found)
-    return [f"Schedule as in the paper: {schedule(PAPER)}."] * whole + [
-        f"{words[0].upper()}{words[1:]}{_share(count, models)}: {consequence}."
-        for (words, *_), count in sorted(found.items(), key=lambda item: (not item[0].in_training, item[0].words))
-    ]
+    ordered = sorted(found.items(), key=lambda item: (not item[0].in_training, item[0].words))
+    departing = "; ".join(f"{_share(count, models)} {each.words}".strip() for each, count in ordered)
+    lines = [f"Schedule as in the paper: {schedule(PAPER)}."] if whole else []
+    return [*lines, f"{departing[0].upper()}{departing[1:]}: {consequence}."] if departing else lines
 
 
 def _share(count: int, models: Sequence[Model]) -> str:
-    return "" if count == len(models) else f" in {count} of {len(models)} models"
+    return "" if count == len(models) else f"in {count} of {len(models)} models"
 
 
 def schedule(settings: TrainingSettings) -> str:
@@ -203,7 +203,7 @@ def protocols(models: Sequence[Model]) -> list[str]:
     """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
     nearest = [_nearest_preset(model) for model in models]
     named = Counter(f"{name} with {', '.join(changes)}" if changes else name for name, changes in nearest)
-    return [f"{name}{_share(count, models)}" for name, count in sorted(named.items())]
+    return [f"{name} {_share(count, models)}".strip() for name, count in sorted(named.items())]
 
 
 def preset_of(model: Model) -> str | None:
