@@ -90,7 +90,7 @@ def test_chopped_has_the_draws_of_the_likelihood(folder, device):
 def test_chopped_wants_the_activity_of_these_weights(folder, model_of, record_model, device):
     with pytest.raises(
         InputError,
-        match=r"^[^\n]*, which has no section 'activity': run `python -m iwae measure --model \S+ --sections activity`\.$",
+        match=r"^[^\n]*, which has no section 'activity': run `.* measure --model \S+ --sections activity`\.$",
     ):
         measure("chopped", folder, CHOPPED, device)
     measure("activity", folder, ACTIVITY, device)

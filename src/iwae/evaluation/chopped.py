@@ -151,8 +151,8 @@ def _inactive(subject: Subject) -> list[np.ndarray]:
     settings = manifest.read(subject.folder)["activity"]["settings"]
     if not manifest.is_current(subject.folder, "activity", settings):
         raise InputError(
-            f"{path} was measured of other weights than those there: run `python -m iwae measure --model {subject.folder} "
-            "--sections activity` again."
+            f"{path} was measured of other weights than those there: run `python -m iwae measure --model "
+            f"{subject.folder} --sections activity` again."
         )
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
