@@ -18,6 +18,7 @@ from iwae.reporting.claims.verdicts import (
     UNCONVERGED,
     UNDECIDED,
 )
+from iwae.reporting.quantities import Measured
 from iwae.reporting.study import Kind
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings
@@ -54,6 +55,24 @@ def test_an_effect_that_came_late_is_not_converged(efficient):
     changes = {("nll", IWAE_5._replace(variation="p13")): 3.0}  # worse than k = 1 after a third of the passes
     (verdict,) = efficient(changes=changes).judged("iwae-gains-mnist")
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (UNCONVERGED,))
+    said = "4 of 4 effects where the claim says; after a third of the passes not so VAE = IWAE k = 1, 1 layer minus"
+    assert evidence(verdict).startswith(said)
+
+
+def test_the_interval_of_a_share_ends_where_shares_do(make):
+    (verdict,) = make(spread=0.2).judged("two-modes-mnist")
+    assert verdict.findings[0].interval[0] == 0.0 and verdict.findings[0].interval[1] < 1.0
+
+
+def test_a_kind_that_spreads_much_more_than_others_does_not_widen_their_intervals(make):
+    """A thousand times as much from seed to seed; its own interval holds its seeds."""
+    made, values = make(spread=0.002), (2.0, 5.0, 14.0)
+    for seed, value in enumerate(values):
+        made.values["chopped_change", f"mnist/l2-vae-k5/seed{seed}"] = Measured(value)
+    (verdict,) = made.judged("inactive-units-mnist")
+    widths = {each.contrast.label: each.interval[1] - each.interval[0] for each in verdict.findings}
+    assert widths.pop("VAE k = 5, 2 layers") > 10.0
+    assert len(widths) == 9 and max(widths.values()) < 0.1
 
 
 @pytest.mark.parametrize("more", [(), SHORTER[:-1], [kind._replace(variation="p30") for kind in GRID]])
