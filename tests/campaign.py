@@ -32,7 +32,7 @@ from iwae.files import sha256
 from iwae.reporting.audit import audit
 
 ROOT = Path(__file__).resolve().parents[1]
-OTHERS = ("chopped", "replaced", "annealed", "inference", "implicit", "gradients")
+OTHERS = ("rebinarized", "chopped", "replaced", "annealed", "inference", "implicit", "gradients")
 EXPERIMENTS = ("warm_starts", "two_latents", "capacity", "other_datasets", "protocols")
 STUDY = {
     "study": "small",

@@ -4,7 +4,8 @@ import torch
 from scipy import stats
 
 from iwae.data import binarization
-from iwae.data.binarization import bernoulli_pixels, binarize
+from iwae.data.binarization import bernoulli_pixels, binarize, binarize_as_authors
+from iwae.data.mrg31k3p import Streams
 from iwae.data.splits import load
 
 VALUES = np.arange(256, dtype=np.uint8)
@@ -34,6 +35,28 @@ def test_result_depends_on_the_seed_alone(monkeypatch):
     assert (whole != binarize(pixels, seed=8)).any()
     monkeypatch.setattr(binarization, "_CHUNK", 10)
     np.testing.assert_array_equal(binarize(pixels, seed=7), whole)
+
+
+def test_uniform_numbers_are_those_of_theano():
+    """As ``MRG_RandomStreams(123).uniform`` gave them for two arrays of (20, 784), drawn one after the other."""
+    streams = Streams(123)
+    first, second = streams.uniform(15_680), streams.uniform(15_680)
+    # The last of each is the second number of its stream.
+    assert first[[0, 1, 2, 15_679]].tolist() == pytest.approx([0.23648803, 0.5712325, 0.5177341, 0.40539783], rel=1e-7)
+    assert second[[0, 1, 2, 15_679]].tolist() == pytest.approx([0.44241437, 0.671369, 0.17403854, 0.8560637], rel=1e-7)
+    assert first.dtype == np.float32 and first.min() > 0 and first.max() < 1
+
+
+def test_the_authors_bits_are_a_binarization(mnist):
+    test = load("mnist", mnist, 400).test
+    binary = binarize_as_authors(test)
+    assert not binary[test == 0].any() and binary[test == 255].all()
+    # Five standard errors of the mean over all pixels between black and white.
+    grey = (test > 0) & (test < 255)
+    p = test[grey] / 255
+    assert abs((binary[grey] - p).sum()) < 5 * np.sqrt((p * (1 - p)).sum())
+    # An image's bits depend on its place alone.
+    np.testing.assert_array_equal(binarize_as_authors(test[:50]), binary[:50])
 
 
 def test_every_draw_of_every_value(device):

@@ -23,12 +23,14 @@ from iwae.study.measurements import (
     InferenceSettings,
     LikelihoodSettings,
     PicturesSettings,
+    RebinarizedSettings,
     ReplacedSettings,
     SurgerySettings,
 )
 
 WANTED = {
     "likelihood": LikelihoodSettings(samples=10, test_images=4, train_images=100),
+    "rebinarized": RebinarizedSettings(samples=10, test_images=4, train_images=100, draws=2),
     "activity": ActivitySettings(samples=3, authors_images=5),
     "chopped": ChoppedSettings(images=4, samples=10),
     "surgery": SurgerySettings(samples=6, sizes=(5,)),
@@ -117,13 +119,24 @@ def test_an_interruption_loses_the_section_at_work_alone(folder, device, monkeyp
     with pytest.raises(ZeroDivisionError):
         measure(folder, device, *WANTED)
     found = manifest.read(folder)
-    assert [name for name in WANTED if name in found] == ["likelihood", "activity", "chopped"]
+    assert [name for name in WANTED if name in found] == ["likelihood", "rebinarized", "activity", "chopped"]
 
 
 def spy(monkeypatch, module, name, note):
     """Let `note` see the arguments of a function, which works as before."""
     function = getattr(module, name)
     monkeypatch.setattr(module, name, lambda *arguments: (note(*arguments), function(*arguments))[1])
+
+
+def test_own_bits_of_rebinarized_are_those_of_the_likelihood(folder, device):
+    measure(folder, device, "likelihood", "rebinarized")
+    rows = table(folder / "rebinarized.csv")
+    assert [row["binarization"] for row in rows] == ["own", "authors", "draw 1", "draw 2"]
+    last = {row["split"]: -float(row["bound"]) for row in table(folder / "likelihood.csv") if row["k"] == "10"}
+    assert float(rows[0]["nll"]) == pytest.approx(last["test"], abs=1e-4)
+    assert float(rows[0]["nll_train"]) == pytest.approx(last["train"], abs=1e-4)
+    for column in ("nll", "nll_train"):
+        assert len({row[column] for row in rows}) == 4
 
 
 def test_likelihood_files(folder, device):

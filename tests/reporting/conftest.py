@@ -53,6 +53,7 @@ def configuration(
                 ("annealed", parts.ANNEALED),
                 ("inference", parts.INFERENCE),
                 ("implicit", parts.IMPLICIT),
+                ("rebinarized", parts.REBINARIZED),
                 ("replaced", parts.REPLACED),
                 ("gradients", parts.GRADIENTS),
             )

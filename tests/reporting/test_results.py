@@ -112,7 +112,7 @@ def test_a_step_that_the_study_asks_for_is_missed(one, synthetic):
     synthetic.model(one, other, sections=("surgery",))
     names = [NAME, other.name]
     asked = synthetic.configuration("one", [ModelSpec.parse(name) for name in names])
-    with pytest.raises(InputError, match=f"{other.name}/manifest.json has no section 'chopped'"):
+    with pytest.raises(InputError, match=f"{other.name}/manifest.json has no section 'rebinarized'"):
         write_results(one, names, asked)
     assert not (one / "results.csv").exists() and not (one / "configuration.json").exists()
     frame = collect(one, names)  # not known what is asked for: what there is

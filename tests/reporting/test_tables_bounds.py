@@ -31,6 +31,20 @@ def test_annealing_beside_the_importance_bound(study):
     assert any("1.00 to 1.50 nats" in note for note in table.notes)
 
 
+def test_other_binarizations_move_nll_and_the_gap(study):
+    frame, (table,) = build("rebinarized", study)
+    for name, value in (
+        ("authors", 0.3),
+        ("draw", 0.0),
+        ("sd_draws", 0.2),
+        ("authors_train", 0.1),
+        ("draw_train", 0.0),
+    ):
+        assert frame[name].tolist() == pytest.approx([value] * len(frame), abs=1e-9)
+    assert (frame.authors_gap - frame.gap).tolist() == pytest.approx([0.2] * len(frame))
+    assert cells_of(table, "sd_draws")[0] == "0.20" and cells_of(table, "paper's")[0] == "0.62 to 0.79"
+
+
 def test_models_whose_order_annealing_changes_are_told(study):
     _, (table, _) = build("annealed", study)
     assert any("order of the models" in note for note in table.notes)

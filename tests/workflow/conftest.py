@@ -25,6 +25,7 @@ TINY = {
     "experiments": {name: {"run": False} for name in EXPERIMENTS},
     "training": {"stages": 1, "train_images": 200},
     "likelihood": {"samples": 10, "test_images": 20, "train_images": 20},
+    "rebinarized": {"samples": 5, "test_images": 20, "train_images": 20, "draws": 2},
     "activity": {"samples": 5, "authors_images": 50},
     "chopped": {"images": 10, "samples": 10},
     "surgery": {"samples": 50, "sizes": [50, 100]},

@@ -17,7 +17,7 @@ from iwae.study.status import study_status
 # A model of the grid and one that is continued: each is two jobs. Measurements, tables and figures of all kinds are
 # test_measured's.
 OVERLAY = {
-    **{name: {"run": False} for name in ("replaced", "annealed", "inference", "implicit", "gradients")},
+    **{name: {"run": False} for name in ("rebinarized", "replaced", "annealed", "inference", "implicit", "gradients")},
     "grid": {"layers": [2], "objectives": ["iwae"], "k": [2]},
     "experiments": {"warm_starts": {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}},
 }

@@ -47,7 +47,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE
 """
 CHECKPOINTS = Path("checkpoints/tiny")
 MODELS = ("mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k2/seed0")
-OFF = ("chopped", "replaced", "annealed", "inference", "implicit", "gradients")
+OFF = ("rebinarized", "chopped", "replaced", "annealed", "inference", "implicit", "gradients")
 OVERLAY = {
     "grid": {"layers": [1], "objectives": ["iwae"], "k": [1, 2]},
     "training": {"stages": 3, "train_images": 2000, "checkpoint_minutes": 0},

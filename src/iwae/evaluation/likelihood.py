@@ -23,7 +23,7 @@ from iwae.files import write_rows
 from iwae.models.model import prior_density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
-from iwae.study.measurements import ChoppedSettings, LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings, LikelihoodSettings, RebinarizedSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
@@ -116,7 +116,7 @@ def evaluate(
     model: TrainedModel,
     x: np.ndarray,
     images: np.ndarray,
-    settings: LikelihoodSettings | ChoppedSettings,
+    settings: LikelihoodSettings | ChoppedSettings | RebinarizedSettings,
     split: str,
     device: torch.device,
     progress: Callable[[int], object] = lambda images: None,

@@ -27,6 +27,7 @@ class Subject:
         model: The model, on `device`.
         train: The binary images it was trained on, (N, 784) ``uint8``.
         test: The binary test images, (n, 784) ``uint8``.
+        images: The same images before they are binarized.
         device: Where to compute.
         provenance: Hashes of the data, and the machine, as manifests keep them.
     """
@@ -35,6 +36,7 @@ class Subject:
     model: store.TrainedModel
     train: np.ndarray
     test: np.ndarray
+    images: splits.Images
     device: torch.device
     provenance: dict[str, object]
 
@@ -62,7 +64,7 @@ class Subject:
         train = binarize(images.train, model.settings.study_seed if once else protocol.test_binarization_seed + 1)
         test = binarize(images.test, protocol.test_binarization_seed)
         provenance = {"data_sha256": images.sha256, **devices.describe(place, threads)}
-        return cls(Path(folder), model, train, test, place, provenance)
+        return cls(Path(folder), model, train, test, images, place, provenance)
 
     def write_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Write arrays to a file of the model's folder; equal arrays give equal bytes, since no times are stamped."""

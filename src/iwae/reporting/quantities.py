@@ -116,6 +116,26 @@ def _nll_of_annealed(study: StudyResults, model: Model) -> Measured | None:
     return _sum_of_means(Sample(split, images[there], -values[there])) if there.sum() > 1 else None
 
 
+def _other_bits(column: str, others: str, study: StudyResults, model: Model) -> Measured:
+    """The mean of nll over binarizations whose names begin with `others`, minus that by the study's own."""
+    nll = model.table("rebinarized").set_index("binarization")[column]
+    return Measured(float(nll[nll.index.str.startswith(others)].mean() - nll["own"]))
+
+
+def _sd_draws(study: StudyResults, model: Model) -> Measured:
+    """The standard deviation of nll over binarizations by seeds of one generator, the study's own among them."""
+    table = model.table("rebinarized")
+    return Measured(float(table.nll[table.binarization != "authors"].std()))
+
+
+def _authors_gap(study: StudyResults, model: Model) -> Measured | None:
+    """The generalization gap of L_samples with the authors' bits in the place of the study's own."""
+    if "likelihood" not in model.manifest:
+        return None
+    moves = [_other_bits(column, "authors", study, model).value for column in ("nll", "nll_train")]
+    return Measured(_mean({"test": -1, "train": 1}, study, model).value + moves[0] - moves[1])
+
+
 def _held_change(study: StudyResults, model: Model) -> Measured | None:
     try:
         return _minus("whole", "held", study, model)
@@ -187,10 +207,18 @@ _nats = partial(Quantity, unit="nats", step=0.01, section="likelihood")
 _count = partial(Quantity, unit="units", step=1.0, section="activity", by_layers=True)
 _annealing = partial(_nats, section="annealed", collected=False)
 _gap = partial(_nats, section="inference", collected=False)
+_bits = partial(_nats, section="rebinarized", collected=False)
 _share = partial(_count, unit="of the units", step=0.02, ends=(0.0, 1.0), collected=False)
 QUANTITIES = {
     "nll": _nats(partial(_mean, {"test": -1}), of_bits=True),
     "nll_train": _nats(partial(_mean, {"train": -1}), of_bits=True),
+    **{
+        f"{others}_bits{split}": _bits(partial(_other_bits, f"nll{split}", others))
+        for others in ("authors", "draw")
+        for split in ("", "_train")
+    },
+    "sd_draws": _bits(_sd_draws),
+    "authors_gap": _bits(_authors_gap),
     "ess": Quantity(partial(_mean, {"ess": 1}), "samples", 1.0, "likelihood"),
     "generalization_gap": _nats(partial(_mean, {"test": -1, "train": 1}), of_bits=True, collected=False),
     **{

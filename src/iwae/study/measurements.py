@@ -24,6 +24,17 @@ class LikelihoodSettings(Settings):
 
 
 @dataclass(frozen=True)
+class RebinarizedSettings(Settings):
+    """How other binarizations of the same images are compared."""
+
+    samples: int = setting(50, "Importance samples for each image, the same for each binarization", least=1)
+    test_images: int = setting(10_000, f"Test images, {_EVENLY}", least=2)
+    train_images: int = setting(60_000, f"Training images, {_EVENLY}", least=2)
+    draws: int = setting(5, "Binarizations by other seeds, beside the study's own and the authors'", least=1)
+    seed: int = setting(0, _SEED.format("importance samples"), least=0)
+
+
+@dataclass(frozen=True)
 class ActivitySettings(Settings):
     """How the activity A_u of the latent units is measured."""
 
@@ -177,6 +188,13 @@ MEASUREMENTS = {
         ("likelihood.npz", "likelihood.csv"),
         "iwae.evaluation.likelihood:write",
         of_convergence=True,
+    ),
+    "rebinarized": Measurement(
+        "what other binarizations of the same images change, the authors' own among them",
+        RebinarizedSettings,
+        ("rebinarized.csv",),
+        "iwae.evaluation.rebinarized:write",
+        optional=True,
     ),
     "activity": Measurement(
         "the activity A_u of the latent units",

@@ -54,6 +54,7 @@ def test_what_was_written_together_agrees(folder):
         ),
         ("likelihood__samples", 50_000, "likelihood.csv: the largest k of test is 5000, by manifest.json"),
         ("likelihood__train_images", 1000, "likelihood.npz: the number of train images is 40,"),
+        ("rebinarized__draws", 3, "rebinarized.csv: the binarizations is ['own', 'authors', 'draw 1', 'draw 2'], by"),
         ("chopped__images", 500, "chopped.npz: the number of images is 25, by manifest.json it should be 500."),
         (
             "surgery__sizes",
@@ -107,6 +108,7 @@ def edited(path, edit):
             41,
             "likelihood.csv: images of test is {40, 41}, by likelihood.npz",
         ),
+        ("rebinarized.csv", "nll", 0, 70.0, "rebinarized.csv: nll of test images by the study's own bits differs by -"),
         (
             "activity.csv",
             "layer",

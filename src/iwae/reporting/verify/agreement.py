@@ -187,6 +187,20 @@ def _likelihood(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def _rebinarized(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
+    file, table, curve = (
+        "rebinarized.csv",
+        model.table("rebinarized").set_index("binarization"),
+        model.table("likelihood"),
+    )
+    asked = ["own", "authors", *(f"draw {draw}" for draw in range(1, settings["draws"] + 1))]
+    yield from model.unlike(file, "the binarizations", list(table.index), asked)
+    for row in curve[curve.k == settings["samples"]].itertuples():
+        own, by = table.loc["own", {"test": "nll", "train": "nll_train"}[row.split]], "likelihood.csv"
+        what = f"nll of {row.split} images by the study's own bits"
+        yield from model.apart(file, what, own + row.bound, row.se_images, by)
+
+
 def _chopped(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
     chopped, likelihood = model.arrays("chopped"), model.arrays("likelihood")
     whole = pd.Series(chopped["whole"].astype(np.float64), chopped["images"])
@@ -265,6 +279,7 @@ def _replaced(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
 
 _SECTIONS: dict[str, Callable[[_Folder, dict[str, Any]], Iterator[str]]] = {
     "likelihood": _likelihood,
+    "rebinarized": _rebinarized,
     "chopped": _chopped,
     "surgery": _surgery,
     "pictures": _pictures,
