@@ -112,8 +112,8 @@ def _bits_notes(part: Part) -> list[str]:
         for name in ("samples", "test_images", "train_images", "draws")
     }
     return [
-        f"test, training: -L_{settings['samples']} by other bits minus that by our own, from the same samples, in nats per "
-        f"image, over {settings['test_images']} test and {settings['train_images']} training images, or all there are.",
+        f"test, training: -L_{settings['samples']} by other bits minus that by our own, from the same samples, in nats,"
+        f" over {settings['test_images']} test and {settings['train_images']} training images, or all that there are.",
         "authors': the bits on which the authors' code measures, by Theano's generator and their seed. others: the "
         f"mean over {settings['draws']} more draws; sd_draws: the standard deviation of nll over these and our own.",
         "difference: nll of test images minus that of training images, as in the table of generalization; for the "
