@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -102,19 +103,36 @@ def test_a_continued_model_begins_at_the_end_of_another(train, tmp_path):
     assert weights(tmp_path / "a", model) != weights(tmp_path / "b", model)
 
 
-def test_a_training_moves_to_another_kind_of_device(train, tmp_path, device, monkeypatch):
-    """Its generator begins anew there, and the manifest says so; what was learned goes on."""
+@pytest.fixture
+def elsewhere(train, tmp_path, device, monkeypatch):
+    """The other kind of device, which has trained two stages."""
     other = {"cpu": "cuda", "cuda": "cpu"}[device.type]
     keys, save = states.settings_key, states.save
     with monkeypatch.context() as there:  # a state as the other kind would have written it
         there.setattr(states, "settings_key", lambda *arguments: keys(*arguments[:-1], other))
         there.setattr(states, "save", lambda path, key, state: save(path, key, replace(state, generator=torch.ones(7))))
         train(tmp_path, stages=2)
+    return other
+
+
+def provenance(folder):
+    return json.loads((folder / "results" / MODEL / "manifest.json").read_text())["training"]["provenance"]
+
+
+def test_a_training_moves_to_another_kind_of_device(train, tmp_path, elsewhere):
+    """Its generator begins anew there, and the manifest says so; what was learned goes on."""
     before = outcome(tmp_path)[1]
     train(tmp_path)
     assert outcome(tmp_path)[1][: len(before)] == before
-    provenance = json.loads((tmp_path / "results" / MODEL / "manifest.json").read_text())["training"]["provenance"]
-    assert provenance["moves"] == [{"updates": 80, "device": other}]
+    assert provenance(tmp_path)["moves"] == [{"updates": 80, "device": elsewhere}]
+
+
+def test_what_another_kind_of_device_has_finished_is_written_as_it_is(train, tmp_path, elsewhere):
+    before = outcome(tmp_path)
+    shutil.rmtree(tmp_path / "results")
+    train(tmp_path, stages=2)
+    assert outcome(tmp_path) == before
+    assert provenance(tmp_path)["device"] == elsewhere and "moves" not in provenance(tmp_path)
 
 
 def test_two_processes_do_not_train_one_model(train, tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def run_side_by_side(
     """Make all updates that the schedules of some stacks still hold.
 
     Args:
-        trainings: The stacks.
+        trainings: The stacks, none of them at its schedule's end.
         save: Writes the states of one of them to disk.
         finish: Called once for each stack whose schedule is complete.
         save_every: Longest time between two calls of `save` for one stack, in seconds; it is also called at the start
@@ -66,10 +66,7 @@ def run_side_by_side(
         DivergenceError: A bound or a weight was not finite; all other stacks are complete.
         InterruptedTraining: SIGINT or SIGTERM came; all states have been saved, and what was not complete is not.
     """
-    for training in trainings:
-        if training.done:
-            finish(training)
-    waiting, active, diverged = [training for training in trainings if not training.done], [], []
+    waiting, active, diverged = list(trainings), [], []
     with ExitStack() as bars, _stop_requests() as stop:
         while (waiting and not stop.requested) or active:
             while waiting and len(active) < at_once and not stop.requested:

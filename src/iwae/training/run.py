@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -127,8 +127,10 @@ class _Job:
             for task in tasks:
                 locks.enter_context(locked(task.checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
                 remove_leftovers(task.checkpoint)
-            trainings = []
-            for group in self._groups(tasks):
+            trainings, states = [], {task: task.start() for task in tasks}
+            for task in [task for task, state in states.items() if task.is_at_end(state)]:
+                self._write(task, states.pop(task), [task.spec.name])
+            for group in self._groups(states):
                 first = self._task(next(iter(group)))
                 trainings.append(StackTraining(group, first.settings, first.images, self._device))
             if trainings:
@@ -137,7 +139,7 @@ class _Job:
             run_side_by_side(
                 trainings,
                 save=self._save,
-                finish=self._write,
+                finish=self._finish,
                 save_every=60 * checkpoint_minutes,
                 at_once=len(trainings) if on_gpu else 1,
             )
@@ -173,11 +175,10 @@ class _Job:
             self._images[key] = images
         return self._images[key]
 
-    def _groups(self, tasks: Sequence[Task]) -> list[dict[ModelSpec, ModelState]]:
+    def _groups(self, states: Mapping[Task, ModelState]) -> list[dict[ModelSpec, ModelState]]:
         """The models with their states, grouped into stacks."""
         groups: dict[object, dict[ModelSpec, ModelState]] = defaultdict(dict)
-        for task in tasks:
-            state = task.start()
+        for task, state in states.items():
             require_exact(state.matmul_backend)
             together = task.spec.stack if self._device.type == "cuda" else task.spec.name
             groups[together, state.updates, state.steps][task.spec] = state
@@ -187,26 +188,29 @@ class _Job:
         for spec, state in training.states().items():
             self._task(spec).save(state)
 
-    def _write(self, training: StackTraining) -> None:
+    def _finish(self, training: StackTraining) -> None:
         """Write the folders of the models of a stack."""
-        stack = [spec.name for spec in training.specs]
         for spec, state in training.states().items():
-            task = self._task(spec)
-            with atomic_path(task.folder / manifest.WEIGHTS) as temporary:
-                save_file(state.parameters, temporary)
-            write_rows(task.folder / "training.csv", state.curve)
-            provenance = {
-                **self._provenance,
-                "data_sha256": task.images.sha256,
-                "wall_seconds": round(state.seconds, 1),
-                "updates": state.updates,
-                "products": state.matmul_backend,
-                "stack": stack,
-                **({"moves": state.moves} if state.moves else {}),
-            }
-            files = [manifest.WEIGHTS, "training.csv"]
-            manifest.record(task.folder, spec, "training", task.settings.as_dict(), files, provenance)
-            _log.info("%s is trained: %s", spec.name, task.folder)
+            self._write(self._task(spec), state, [each.name for each in training.specs])
+
+    def _write(self, task: Task, state: ModelState, stack: list[str]) -> None:
+        """Write the folder of a model that is trained, and was in a stack of models of these names."""
+        with atomic_path(task.folder / manifest.WEIGHTS) as temporary:
+            save_file(state.parameters, temporary)
+        write_rows(task.folder / "training.csv", state.curve)
+        provenance = {
+            **self._provenance,
+            **({"device": state.device} if state.device != self._device.type else {}),  # at its end when it came here
+            "data_sha256": task.images.sha256,
+            "wall_seconds": round(state.seconds, 1),
+            "updates": state.updates,
+            "products": state.matmul_backend,
+            "stack": stack,
+            **({"moves": state.moves} if state.moves else {}),
+        }
+        files = [manifest.WEIGHTS, "training.csv"]
+        manifest.record(task.folder, task.spec, "training", task.settings.as_dict(), files, provenance)
+        _log.info("%s is trained: %s", task.spec.name, task.folder)
 
 
 def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSettings) -> list[ModelSpec]:

@@ -44,7 +44,11 @@ class Task:
     def is_trained(self) -> bool:
         """Whether its training state is there, at its schedule's end."""
         state = self.load()
-        return state is not None and state.updates == self._updates
+        return state is not None and self.is_at_end(state)
+
+    def is_at_end(self, state: ModelState) -> bool:
+        """Whether a state of it is at its schedule's end."""
+        return state.updates == self._updates
 
     @property
     def _updates(self) -> int:
@@ -72,7 +76,7 @@ class Task:
         state = self.load()
         if state is None:
             return self._begin()
-        if state.device != self.device.type and state.updates < self._updates:
+        if state.device != self.device.type and not self.is_at_end(state):
             _log.warning(
                 "%s goes on on another kind of device (%s) than its %s updates so far (%s): with other random numbers.",
                 *(self.spec.name, self.device.type, f"{state.updates:,}", state.device),
@@ -98,7 +102,7 @@ class Task:
             InputError: It is not there.
         """
         state = self.load()
-        if state is None or state.updates != self._updates:
+        if state is None or not self.is_at_end(state):
             reason = (
                 "is gone: delete the model's folder to train it again, or turn off experiments.warm_starts"
                 if state is None
