@@ -49,6 +49,8 @@ def test_bounds_between_the_elbo_and_the_importance_bound(log_w):
     assert (low <= grouped + ROUNDING).all() and (grouped <= high + ROUNDING).all()
     assert_close(grouped_bound(log_w[:8]), elbo(log_w[:8]), atol=ROUNDING, rtol=0)
     assert_close(grouped, nested_bounds(log_w, len(log_w) // 8).mean(0), atol=ROUNDING, rtol=0)
+    with pytest.raises(ValueError, match="eight groups of 12 samples are impossible"):
+        grouped_bound(torch.zeros(12, 1))
 
 
 @given(log_weights())

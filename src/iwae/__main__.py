@@ -17,7 +17,7 @@ import iwae
 from iwae.errors import AuditError, DivergenceError, InputError, InterruptedTraining
 from iwae.study.flags import add_flags, settings_of
 from iwae.study.measurements import MEASUREMENTS
-from iwae.study.protocol import PRESETS, preset
+from iwae.study.protocol import PRESETS, parsed, preset
 from iwae.study.registry import DATASETS
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -135,10 +135,7 @@ def _override(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form field=value")
-    try:
-        return name, json.loads(value)
-    except json.JSONDecodeError:
-        return name, value
+    return name, parsed(value)
 
 
 def _minutes(text: str) -> float:

@@ -30,7 +30,13 @@ def combined_bound(log_w: Tensor) -> Tensor:
 
 
 def grouped_bound(log_w: Tensor) -> Tensor:
-    """MIWAE's bound, L_{k/8} averaged over eight groups of the samples (Rainforth et al. 2018): (k, B) -> (B,)."""
+    """MIWAE's bound, L_{k/8} averaged over eight groups of the samples (Rainforth et al. 2018): (k, B) -> (B,).
+
+    Raises:
+        ValueError: 8 does not divide k.
+    """
+    if log_w.shape[0] % 8:
+        raise ValueError(f"eight groups of {log_w.shape[0]} samples are impossible")
     return nested_bounds(log_w, log_w.shape[0] // 8).mean(0)
 
 

@@ -108,7 +108,11 @@ def fastest_matmul(device: torch.device, rows: int) -> str:
     if decided not in ("auto", "default", "onednn"):
         raise InputError(f"IWAE_PRODUCTS = {decided!r} is unknown: use auto, default or onednn.")
     if decided != "auto":
-        require_exact(decided)
+        if (error := _product_error(decided)) > _PRODUCT_TOLERANCE:
+            raise InputError(
+                f"IWAE_PRODUCTS = {decided!r} is impossible here: this processor would round to bfloat16 (relative "
+                f"error {error:.0e}); take another one."
+            )
         return decided
     products = _decoder_products(rows)
     seconds = {"onednn": math.inf, "default": math.inf}

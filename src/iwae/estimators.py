@@ -53,6 +53,14 @@ def standard(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> 
 Relative = Callable[[Tensor], tuple[Tensor | float, Tensor | float]]
 """Maps the weights a of a bound, its derivatives by log_w (k, B), to b / a and c / a of `weighted_gradient`."""
 
+RELATIVE: dict[str, Relative] = {
+    "standard": lambda weights: (1.0, -1.0),
+    "stl": lambda weights: (1.0, 0.0),
+    "dreg": lambda weights: (weights, 0.0),
+    "wake": lambda weights: (0.0, 1.0),
+}
+"""Those of the estimators that have one, by name."""
+
 
 def weighted_gradient(
     draw: Callable[[Parameters], list[Tensor]],
@@ -80,21 +88,21 @@ def weighted_gradient(
     Returns:
         The gradient by parameter, and log_w (k, B).
     """
-    latents, pull = torch.func.vjp(draw, parameters)
-    log_p, push = torch.func.vjp(log_joint, parameters, latents)
-    log_q, push_q = torch.func.vjp(lambda latents: log_posterior(parameters, latents), latents)
+    latents, pull_latents = torch.func.vjp(draw, parameters)
+    log_p, pull_joint = torch.func.vjp(log_joint, parameters, latents)
+    log_q, pull_posterior = torch.func.vjp(lambda latents: log_posterior(parameters, latents), latents)
     log_w = log_p - log_q
     weights = torch.func.grad(lambda log_w: bound(log_w).sum())(log_w)
     path, score = relative(weights)
-    total, slopes = push(weights)
+    total, slopes = pull_joint(weights)
     if not _is_zero(path):
         ratio = path.unsqueeze(-1) if isinstance(path, Tensor) else path
-        (slopes_q,) = push_q(path * weights)
-        (through,) = pull([ratio * slope - slope_q for slope, slope_q in zip(slopes, slopes_q, strict=True)])
+        (slopes_q,) = pull_posterior(path * weights)
+        (through,) = pull_latents([ratio * slope - slope_q for slope, slope_q in zip(slopes, slopes_q, strict=True)])
         total = {name: value + through[name] for name, value in total.items()}
     if not _is_zero(score):
-        _, push_score = torch.func.vjp(lambda parameters: log_posterior(parameters, latents), parameters)
-        (by,) = push_score(score * weights)
+        _, pull_score = torch.func.vjp(lambda parameters: log_posterior(parameters, latents), parameters)
+        (by,) = pull_score(score * weights)
         total = {name: value + by[name] for name, value in total.items()}
     return total, log_w
 
@@ -132,17 +140,17 @@ def _of_models(relative: Relative, architecture: Architecture, bounds: Sequence[
 
 def stl(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
     """Sticking the landing (Roeder, Wu & Duvenaud 2017): without the score. Biased, but for the VAE's bound."""
-    return _of_models(lambda weights: (1.0, 0.0), architecture, bounds, loss)
+    return _of_models(RELATIVE["stl"], architecture, bounds, loss)
 
 
 def dreg(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
     """Doubly reparametrised (Tucker, Lawson, Gu & Maddison 2019): the score of L_k reparametrised once more."""
-    return _of_models(lambda weights: (weights, 0.0), architecture, bounds, loss)
+    return _of_models(RELATIVE["dreg"], architecture, bounds, loss)
 
 
 def wake(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
     """Reweighted wake-sleep (Bornschein & Bengio 2015), wake phase of q: q rises at samples of large weight."""
-    return _of_models(lambda weights: (0.0, 1.0), architecture, bounds, loss)
+    return _of_models(RELATIVE["wake"], architecture, bounds, loss)
 
 
 def piwae(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:

@@ -27,26 +27,7 @@ def progress_bar(total: int, description: str, unit: str, position: int = 0, don
     Where standard error is not a terminal (a log, a workflow's job), it prints a line every 20 seconds. Several bars
     at a time need different positions, from 0.
     """
-    if sys.stderr.isatty():
-        return tqdm(
-            total=total,
-            initial=done,
-            desc=description,
-            unit=unit,
-            unit_scale=True,
-            dynamic_ncols=True,
-            smoothing=0.05,
-            position=position,
-        )
-    return tqdm(
-        total=total,
-        initial=done,
-        desc=description,
-        unit=unit,
-        unit_scale=True,
-        file=_Lines(sys.stderr),
-        ncols=110,
-        mininterval=20,
-        ascii=" #",
-        smoothing=0.05,
-    )
+    terminal = {"dynamic_ncols": True, "position": position}
+    lines = {"file": _Lines(sys.stderr), "ncols": 110, "mininterval": 20, "ascii": " #"}
+    place = terminal if sys.stderr.isatty() else lines
+    return tqdm(total=total, initial=done, desc=description, unit=unit, unit_scale=True, smoothing=0.05, **place)

@@ -29,7 +29,7 @@ def model_of(device):
         parameters = initialize(architecture, protocol, 0, train)
         parameters["q1.mean.weight"] *= 0.7  # posteriors of different images overlap, but not wholly
         on_device = {name: value.to(device) for name, value in parameters.items()}
-        return TrainedModel(spec, TrainingSettings(protocol), architecture, on_device)
+        return TrainedModel(architecture, on_device, spec, TrainingSettings(protocol))
 
     return build
 

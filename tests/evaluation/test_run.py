@@ -5,6 +5,8 @@ import json
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from iwae.data.binarization import binarize
 from iwae.errors import InputError
@@ -27,6 +29,7 @@ from iwae.study.measurements import (
     ReplacedSettings,
     SurgerySettings,
 )
+from iwae.study.specification import ModelSpec
 
 WANTED = {
     "likelihood": LikelihoodSettings(samples=10, test_images=4, train_images=100),
@@ -126,6 +129,26 @@ def spy(monkeypatch, module, name, note):
     """Let `note` see the arguments of a function, which works as before."""
     function = getattr(module, name)
     monkeypatch.setattr(module, name, lambda *arguments: (note(*arguments), function(*arguments))[1])
+
+
+def test_a_model_that_is_trained_further_meanwhile_is_measured_again(folder, device, monkeypatch):
+    def train_further(*_):
+        save_file({"weight": torch.ones(3)}, folder / manifest.WEIGHTS)
+        content = manifest.read(folder)
+        spec = ModelSpec(**content["model"])
+        manifest.record(folder, spec, "training", content["training"]["settings"], [manifest.WEIGHTS], {})
+
+    spy(monkeypatch, surgeries, "measure", train_further)
+    measure(folder, device, "surgery")
+    assert not manifest.is_current(folder, "surgery", recorded("surgery"))
+
+
+def test_what_is_not_finite_is_refused(folder, device, monkeypatch):
+    rows = [{"images": 9, "term": "elbo", "value": float("nan"), "se": 0.1}]
+    monkeypatch.setattr(surgeries, "measure", lambda *_: rows)
+    with pytest.raises(InputError, match="surgery of mnist/l2-iwae-k5/seed0 has values that are not finite"):
+        measure(folder, device, "surgery")
+    assert "surgery" not in manifest.read(folder)
 
 
 def test_own_bits_of_rebinarized_are_those_of_the_likelihood(folder, device):

@@ -36,11 +36,12 @@ def test_aggregate_posterior_of_draws_against_torch(model_of, doubled, binary, d
     model, x = doubled(model_of(1)), binary(40)
     mean, log_std = surgery.encode(model, x, device)
     chosen = torch.arange(0, 40, 3)
-    noise = next(noise_chunks(image_seeds(model.spec, 0, "surgery", chosen.tolist()), 1, 1, (50,), device))[0][0]
+    seeds = list(range(len(chosen)))
+    noise = next(noise_chunks(seeds, 1, 1, (50,), device))[0][0]
     z = mean[chosen] + log_std[chosen].exp() * noise.double()
     components = Independent(Normal(mean, log_std.exp()), 1)
     weights = Categorical(logits=torch.zeros(40, dtype=torch.float64, device=device))
-    draws = surgery.draw(model, x, chosen, Gaussian(mean, log_std), 0)
+    draws = surgery.draw(model, x, chosen, Gaussian(mean, log_std), seeds)
     assert_close(draws.log_aggregate, MixtureSameFamily(weights, components).log_prob(z).cpu(), atol=EXPANDED, rtol=0)
 
 
@@ -86,7 +87,7 @@ def test_identity_of_a_model_that_infers_its_top_layer_first(binary, device, pri
     settings = TrainingSettings(PRESETS["efficient"], passes=1)
     architecture, x = Architecture.of(spec, settings.protocol), binary(60)
     parameters = initialize(architecture, settings.protocol, 0, 255 * x)
-    model = TrainedModel(spec, settings, architecture, {name: value.to(device) for name, value in parameters.items()})
+    model = TrainedModel(architecture, {name: value.to(device) for name, value in parameters.items()}, spec, settings)
     found = measured(model, x, device)
     assert abs(found[60, "residual"][0]) < IDENTITY
     mean, log_std = surgery.encode(model, x, device)

@@ -146,3 +146,11 @@ def test_a_variant_s_held_out_images_count_too(configuration, problems):
     assert problems(config) == [
         "training.train_images: 60000 is impossible: it must be 59600 or less, what the protocol leaves"
     ]
+
+
+def test_a_validation_file_is_not_trained_on(configuration, problems):
+    config = configuration(training={"protocol": "paper-text", "train_images": 55_000})
+    config["grid"]["datasets"] = ["mnist-fixed"]
+    assert problems(config) == [
+        "training.train_images: 55000 is impossible: it must be 50000 or less, what the protocol leaves"
+    ]

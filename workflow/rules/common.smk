@@ -238,12 +238,8 @@ def reported(file, **words):
 
 def training_options():
     """Flags of the training command that are not always given."""
-    options = []
-    if study.overrides:
-        options.append(
-            "--set " + " ".join(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in study.overrides.items())
-        )
-    return " ".join(options)
+    fields = (f"{name}={json.dumps(value).strip(chr(34))}" for name, value in study.overrides.items())
+    return f"--set {' '.join(fields)}" if study.overrides else ""
 
 
 # What the targets ask for.

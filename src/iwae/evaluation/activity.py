@@ -15,6 +15,7 @@ from torch import Tensor
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.evaluation.subject import Subject
 from iwae.files import write_rows
+from iwae.models.model import Model
 from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -129,7 +130,7 @@ def posterior_means(
     return found
 
 
-def _layer_means(model: TrainedModel, x: Tensor, seeds: list[int], samples: int) -> list[PosteriorMeans]:
+def _layer_means(model: Model, x: Tensor, seeds: list[int], samples: int) -> list[PosteriorMeans]:
     """`posterior_means` of a group of binary images, (B, 784)."""
     architecture, values, found = model.architecture, {"x": x}, {}
     sizes = dict(zip(architecture.variables, architecture.latents, strict=True))

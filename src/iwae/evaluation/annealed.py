@@ -19,7 +19,7 @@ from iwae.evaluation.noise import draw_each, image_generators, image_seeds
 from iwae.evaluation.noise_space import LogWeights, batches, log_weights_at
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.files import write_rows
-from iwae.models.model import draw_pixels, encode, generate_latents, standardize
+from iwae.models.model import Model, draw_pixels, encode, generate_latents, standardize
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import AnnealedSettings
@@ -67,7 +67,7 @@ def write(subject: Subject, settings: AnnealedSettings) -> None:
         seeds = image_seeds(model.spec, settings.seed, f"annealed/{split}", images.tolist())
         with progress_bar(len(x), f"{model.spec.name} annealed, {split}", "image") as bar:
             found = estimate(model, x, seeds, settings, device, exact, bar.update)
-        if not np.isfinite(found.lower).all():
+        if not np.isfinite([found.lower, *([] if exact is None else [found.upper])]).all():
             raise InputError(f"{model.spec.name} gives a {split} image a bound that is not finite: train it again.")
         rows += found.rows(split, images)
     write_rows(subject.folder / "annealed.csv", rows)
@@ -87,7 +87,7 @@ def simulate(model: TrainedModel, images: int, seed: int, device: torch.device) 
 
 @torch.no_grad()
 def estimate(
-    model: TrainedModel,
+    model: Model,
     x: np.ndarray,
     seeds: Sequence[int],
     settings: AnnealedSettings,

@@ -19,6 +19,7 @@ from iwae.estimators import Gradient
 from iwae.evaluation.subject import Subject
 from iwae.files import write_rows
 from iwae.models.networks import Parameters
+from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import GradientsSettings
 from iwae.study.registry import ESTIMATORS, OBJECTIVES, implementation
@@ -36,12 +37,12 @@ class Noise(NamedTuple):
     Attributes:
         ratio: The root of the mean over parameters of (E g)^2 / var g, without the bias of finitely many draws; 0 where
             nothing is left.
-        se: Its standard error over the draws; NaN where the ratio is 0.
+        se: Its standard error over the draws; None where the ratio is 0.
         variance: The sum over parameters of var g.
     """
 
     ratio: float
-    se: float
+    se: float | None
     variance: float
 
 
@@ -83,7 +84,7 @@ def noise_of(draw: Draw, replicates: int, groups: dict[str, tuple[str, ...]]) ->
         squared, variance = _squared_ratio(whole, names)
         rest = np.array([_squared_ratio(whole.plus(tenth, -1), names)[0] for tenth in tenths])
         ratio, error = math.sqrt(max(squared, 0.0)), math.sqrt((len(rest) - 1) * rest.var())
-        found[group] = Noise(ratio, error / (2 * ratio) if ratio else math.nan, variance)
+        found[group] = Noise(ratio, error / (2 * ratio) if ratio else None, variance)
     return found
 
 
@@ -101,14 +102,29 @@ def _squared_ratio(moments: Moments, names: tuple[str, ...]) -> tuple[float, flo
 
 
 def measure(
-    subject: Subject, settings: GradientsSettings, progress: Callable[[int], object]
+    model: TrainedModel,
+    train: np.ndarray,
+    settings: GradientsSettings,
+    device: torch.device,
+    progress: Callable[[int], object] = lambda draws: None,
 ) -> list[dict[str, object]]:
-    """The rows of ``gradients.csv``; `progress` is called with how many draws are done."""
-    model, device = subject.model, subject.device
-    x = torch.from_numpy(subject.train[: settings.images]).to(device).float()
+    """The rows of ``gradients.csv``.
+
+    Args:
+        model: The model, on `device`.
+        train: The binary images it was trained on, (N, 784) ``uint8``.
+        settings: Numbers of images, samples and draws, and the seed.
+        device: Where to compute.
+        progress: Called with the number of draws done since its last call.
+    """
+    x = torch.from_numpy(train[: settings.images]).to(device).float()
+    networks = {
+        "encoder": model.architecture.recognition,
+        "decoder": (*model.architecture.generation, model.architecture.decoder),
+    }
     groups = {
-        group: tuple(name for name in model.parameters if name.startswith(first))
-        for group, first in (("encoder", "q"), ("decoder", "p"))
+        part: tuple(name for name in model.parameters if name.startswith(tuple(f"{each.name}." for each in some)))
+        for part, some in networks.items()
     }
     rows: list[dict[str, object]] = []
     for objective, estimator, k in _cases(settings.ks):
@@ -149,4 +165,5 @@ def write(subject: Subject, settings: GradientsSettings) -> None:
     """Measure the noise of the gradients of the VAE's and the IWAE's bound: ``gradients.csv``."""
     total = settings.replicates * len(list(_cases(settings.ks)))
     with progress_bar(total, f"{subject.model.spec.name} gradients", "draw") as bar:
-        write_rows(subject.folder / "gradients.csv", measure(subject, settings, bar.update))
+        rows = measure(subject.model, subject.train, settings, subject.device, bar.update)
+    write_rows(subject.folder / "gradients.csv", rows)

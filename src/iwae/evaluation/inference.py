@@ -19,6 +19,7 @@ from iwae.evaluation.noise import draw_each, image_generators, image_seeds
 from iwae.evaluation.noise_space import LogWeights, batches, log_weights_at
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.files import write_rows
+from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import InferenceSettings
 
@@ -45,7 +46,7 @@ class LocalGaussian(NamedTuple):
     def factor(self) -> Tensor:
         """L, (B, D, D)."""
         diagonal = torch.diag_embed(self.log_scale.exp())
-        return diagonal if self.below is None else diagonal + self.below.tril(-1)
+        return diagonal if self.below is None else diagonal + self.below
 
     def sample(self, draws: Tensor) -> Tensor:
         """Mean + L u of standard Gaussian draws u, (S, B, D)."""
@@ -124,17 +125,31 @@ def fitted_elbos(
 
 @torch.no_grad()
 def measure(
-    subject: Subject, images: np.ndarray, settings: InferenceSettings, progress: Callable[[int], object]
+    model: TrainedModel,
+    x: np.ndarray,
+    images: np.ndarray,
+    settings: InferenceSettings,
+    device: torch.device,
+    progress: Callable[[int], object] = lambda images: None,
 ) -> list[dict[str, object]]:
-    """The rows of ``inference.csv`` for some test images; `progress` is called with how many are done."""
-    model, device, units = subject.model, subject.device, sum(subject.model.architecture.latents)
+    """The rows of ``inference.csv``.
+
+    Args:
+        model: The model, on `device`.
+        x: Binary test images, (n, 784) ``uint8``.
+        images: Their indices in the test set, (n,).
+        settings: How the Gaussians are fitted.
+        device: Where to compute.
+        progress: Called with the number of images done since its last call.
+    """
+    units = sum(model.architecture.latents)
     steps = settings.diagonal_steps + settings.full_steps
     at = log_weights_at(model, len(images) * settings.samples * steps, device)
     seeds = image_seeds(model.spec, settings.seed, "inference", images.tolist())
     rows: list[dict[str, object]] = []
     for some, new in batches(len(images), max(1, ROWS[device.type] // settings.samples)):
         generators = image_generators([seeds[image] for image in some], device)
-        found = torch.stack(fitted_elbos(at(subject.test[images[some]]), units, settings, generators), 1)
+        found = torch.stack(fitted_elbos(at(x[some]), units, settings, generators), 1)
         for image, values in zip(images[some[:new]], found.tolist(), strict=False):
             bounds = dict(zip(("encoder", "diagonal", "full"), (round(value, 4) for value in values), strict=True))
             rows.append({"image": int(image), **bounds})
@@ -146,4 +161,5 @@ def write(subject: Subject, settings: InferenceSettings) -> None:
     """Measure the ELBO of each image by its encoder and by Gaussians of its own: ``inference.csv``."""
     chosen = splits.evenly_spaced(settings.images, len(subject.test))
     with progress_bar(len(chosen), f"{subject.model.spec.name} inference", "image") as bar:
-        write_rows(subject.folder / "inference.csv", measure(subject, chosen, settings, bar.update))
+        rows = measure(subject.model, subject.test[chosen], chosen, settings, subject.device, bar.update)
+    write_rows(subject.folder / "inference.csv", rows)

@@ -20,10 +20,10 @@ from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.evaluation.weights import encode, log_weights
 from iwae.files import write_rows
-from iwae.models.model import prior_density
+from iwae.models.model import Model, prior_density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
-from iwae.study.measurements import ChoppedSettings, LikelihoodSettings, RebinarizedSettings
+from iwae.study.measurements import LikelihoodSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
@@ -116,7 +116,7 @@ def evaluate(
     model: TrainedModel,
     x: np.ndarray,
     images: np.ndarray,
-    settings: LikelihoodSettings | ChoppedSettings | RebinarizedSettings,
+    settings: LikelihoodSettings,
     split: str,
     device: torch.device,
     progress: Callable[[int], object] = lambda images: None,
@@ -149,7 +149,7 @@ def evaluate(
 
 
 def model_log_weights(
-    model: TrainedModel,
+    model: Model,
     x: np.ndarray,
     seeds: list[int],
     samples: int,

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from iwae.bounds import Bound, importance_bound
-from iwae.estimators import Relative, weighted_gradient
+from iwae.estimators import RELATIVE, Relative, weighted_gradient
 from iwae.evaluation.gradients import noise_of
 from iwae.files import write_rows
 from iwae.models.densities import Gaussian
@@ -67,11 +67,7 @@ class LinearGaussian:
         return {name: value / len(self.x) for name, value in rising.items()}
 
 
-RELATIVE: dict[str, Relative] = {
-    "standard": lambda weights: (1.0, -1.0),
-    "stl": lambda weights: (1.0, 0.0),
-    "dreg": lambda weights: (weights, 0.0),
-}
+ESTIMATORS = ("standard", "stl", "dreg")
 
 
 def signal_to_noise(
@@ -94,9 +90,9 @@ def signal_to_noise(
     problem, groups = LinearGaussian(images, units, 0.01, generator), {"encoder": ("b",), "decoder": ("mu",)}
     rows: list[dict[str, object]] = []
     for k, count in draws.items():
-        for estimator, relative in RELATIVE.items():
+        for estimator in ESTIMATORS:
 
-            def draw(relative: Relative = relative, k: int = k) -> dict[str, Tensor]:
+            def draw(relative: Relative = RELATIVE[estimator], k: int = k) -> dict[str, Tensor]:
                 progress(1)
                 return problem.gradient(relative, importance_bound, k, generator)
 
@@ -116,5 +112,5 @@ def write(path: Path, replicates: int, seed: int) -> None:
         seed: Of all draws.
     """
     draws = {k: count for k, share in _SHARES.items() if (count := round(share * replicates)) >= _FEWEST}
-    with progress_bar(len(RELATIVE) * sum(draws.values()), "signal to noise, linear Gaussian", "draw") as bar:
+    with progress_bar(len(ESTIMATORS) * sum(draws.values()), "signal to noise, linear Gaussian", "draw") as bar:
         write_rows(path, signal_to_noise(draws, seed=seed, progress=bar.update))

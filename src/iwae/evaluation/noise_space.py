@@ -12,11 +12,9 @@ from torch import Tensor
 
 from iwae.device import compile_function
 from iwae.models.architecture import Architecture
-from iwae.models.densities import bernoulli_log_prob
-from iwae.models.model import Encoded, encode, infer, latent_log_prob, pixel_logits, prior_density, samples_log_prob
+from iwae.models.model import Encoded, Model, encode, infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.networks import Parameters
 from iwae.models.priors import Density
-from iwae.models.store import TrainedModel
 
 LogWeights = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Maps noise (C, B, D) of B images to log_w (C, B), in nats, and its gradient by the noise (C, B, D)."""
@@ -24,7 +22,7 @@ LogWeights = Callable[[Tensor], tuple[Tensor, Tensor]]
 _WORTH_COMPILING = 100_000  # gradients; compiling takes as long as some of them
 
 
-def log_weights_at(model: TrainedModel, gradients: int, device: torch.device) -> Callable[[np.ndarray], LogWeights]:
+def log_weights_at(model: Model, gradients: int, device: torch.device) -> Callable[[np.ndarray], LogWeights]:
     """Makes `LogWeights` of binary images (B, 784) ``uint8`` under a model on `device`.
 
     Args:
@@ -54,7 +52,7 @@ def batches(images: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
         yield np.resize(some, width), len(some)
 
 
-def _type(model: TrainedModel) -> torch.dtype:
+def _type(model: Model) -> torch.dtype:
     return next(iter(model.parameters.values())).dtype
 
 
@@ -64,9 +62,8 @@ def _value_and_gradient(
     def total(noise: Tensor) -> tuple[Tensor, Tensor]:
         layers = noise.split(architecture.latents, dim=-1)
         latents, posteriors = infer(architecture, parameters, encoded, layers)
-        log_likelihood = bernoulli_log_prob(encoded.x, pixel_logits(architecture, parameters, latents, encoded.x))
-        log_prior = latent_log_prob(architecture, parameters, prior, latents)
-        log_w = log_prior + log_likelihood - samples_log_prob(posteriors, layers)
+        log_joint = sum(joint_log_prob(architecture, parameters, encoded.x, latents, prior))
+        log_w = log_joint - samples_log_prob(posteriors, layers)
         return log_w.sum(), log_w
 
     gradient, log_w = torch.func.grad(total, has_aux=True)(noise)

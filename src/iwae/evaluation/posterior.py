@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.grey import grey
-from iwae.models.model import encode, joint_log_prob, reconstruct
-from iwae.models.store import TrainedModel
+from iwae.models.model import Model, encode, joint_log_prob, reconstruct
 
 _LEAST_REACH = 5.0  # of the grid that all images share: the prior's deviations on each side
 _REACH = 4.0  # deviations of q about its mean that it covers
@@ -43,7 +42,7 @@ class Posteriors(NamedTuple):
 
 
 @torch.inference_mode()
-def draw(model: TrainedModel, x: np.ndarray, points: int, device: torch.device) -> Posteriors:
+def draw(model: Model, x: np.ndarray, points: int, device: torch.device) -> Posteriors:
     """The posteriors of images under a model of one stochastic layer with two units.
 
     Args:
@@ -90,7 +89,7 @@ def window_axes(axes: Tensor, log_joint: Tensor) -> Tensor:
     return first[..., None] + (last - first)[..., None] * fractions
 
 
-def log_joint(model: TrainedModel, x: Tensor, axes: Tensor) -> Tensor:
+def log_joint(model: Model, x: Tensor, axes: Tensor) -> Tensor:
     """Log p(x, h) of binary images x (m, 784) on grids with axes (m, 2, P): (m, P, P), row i the second coordinate."""
     rows = []
     for second in axes[:, 1].T:  # one row of points at a time: a few megabytes

@@ -9,7 +9,7 @@ from iwae.evaluation.grey import grey
 from iwae.evaluation.replaced import aggregate_log_probs, top_posteriors
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
-from iwae.models.model import generate, prior_density
+from iwae.models.model import Model, generate, prior_density
 from iwae.models.priors.vamp import pseudo_inputs
 from iwae.models.store import TrainedModel
 from iwae.study.measurements import PicturesSettings
@@ -65,7 +65,7 @@ def of_pseudo_inputs(model: TrainedModel, settings: PicturesSettings, device: to
 
 
 @torch.inference_mode()
-def of_plane(model: TrainedModel, x: np.ndarray, points: int, device: torch.device) -> Plane:
+def of_plane(model: Model, x: np.ndarray, points: int, device: torch.device) -> Plane:
     """The prior of two units and the aggregate posterior, on a grid that covers the posteriors.
 
     Args:

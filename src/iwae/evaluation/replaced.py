@@ -26,7 +26,7 @@ from iwae.evaluation.subject import ROWS, Subject
 from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import CorrelatedGaussian, Mixture
-from iwae.models.model import encode, infer, joint_log_prob, prior_density, samples_log_prob
+from iwae.models.model import Model, encode, infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.priors import Density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -48,7 +48,7 @@ class Gains(NamedTuple):
     bound: Tensor
 
 
-def top_posteriors(model: TrainedModel, x: np.ndarray, generator: torch.Generator) -> Gaussian:
+def top_posteriors(model: Model, x: np.ndarray, generator: torch.Generator) -> Gaussian:
     """q(z|x) of the top layer for images (N, 784) ``uint8``, at one draw of what it is given beside x: (N, D)."""
     parts, device = [], generator.device
     for start in range(0, len(x), _IMAGES):
@@ -130,7 +130,7 @@ def measure(
     aggregate, found = Mixture.of(posteriors), {}
     for split, x in (("test", test), ("train", train)):
         images = evenly_spaced(settings.images, len(x))
-        index = torch.from_numpy(images.astype(np.int64)).to(device) if split == "train" else None
+        index = torch.from_numpy(images).to(device) if split == "train" else None
 
         def priors(z: Tensor, some: slice, index: Tensor | None = index) -> dict[str, Tensor]:
             own = None if index is None else index[some].repeat(len(z))
@@ -166,7 +166,7 @@ def _standard_error(values: np.ndarray) -> float:
 
 
 def gains(
-    model: TrainedModel,
+    model: Model,
     x: np.ndarray,
     seeds: list[int],
     samples: int,
@@ -192,7 +192,8 @@ def gains(
         noise = next(noise_chunks(seeds[some], samples, samples, architecture.latents, device))
         binary = torch.from_numpy(x[some]).to(device).float()
         latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, binary), noise)
-        log_w = sum(joint_log_prob(architecture, parameters, binary, latents)) - samples_log_prob(posteriors, noise)
+        log_joint = sum(joint_log_prob(architecture, parameters, binary, latents, own))
+        log_w = log_joint - samples_log_prob(posteriors, noise)
         found = priors(latents[-1], some)
         shifts = {name: log_prob - own.log_prob(latents[-1]) for name, log_prob in found.items()}
         bound = importance_bound(log_w)

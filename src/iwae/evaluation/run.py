@@ -1,5 +1,6 @@
 """Measuring a trained model: the sections asked for, one after another, each entered in its manifest as it finishes."""
 
+import csv
 import logging
 import time
 from collections.abc import Mapping
@@ -37,6 +38,8 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
         raise InputError(f"section {unknown[0]!r} is unknown: use one of {', '.join(MEASUREMENTS)}.")
     folder, subject = Path(folder), None
     manifest.checked_file(folder, "training", manifest.WEIGHTS)
+    # Should the model be trained further meanwhile, what is measured is not of the weights that are there then.
+    weights = manifest.read(folder)["training"]["files"][manifest.WEIGHTS]
     for section in (name for name in MEASUREMENTS if name in wanted):
         asked = _recorded(folder, section, wanted)
         if manifest.is_current(folder, section, asked):
@@ -45,7 +48,7 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
         if subject is None:
             subject = Subject.open(folder, data, device, threads)
             _log.info("Measuring on %s", subject.provenance["device"])
-        _measure(subject, section, wanted[section], asked)
+        _measure(subject, section, wanted[section], asked, weights)
 
 
 def _recorded(folder: Path, section: str, wanted: Mapping[str, Settings]) -> dict[str, Any]:
@@ -58,11 +61,18 @@ def _recorded(folder: Path, section: str, wanted: Mapping[str, Settings]) -> dic
     return wanted[section].as_dict() | read
 
 
-def _measure(subject: Subject, section: str, settings: Settings, recorded: dict[str, Any]) -> None:
+def _measure(subject: Subject, section: str, settings: Settings, recorded: dict[str, Any], weights: str) -> None:
     clock, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     entry = MEASUREMENTS[section]
     implementation(entry.write)(subject, settings)
+    for path in (subject.folder / name for name in entry.files if name.endswith(".csv")):
+        with path.open(newline="", encoding="utf-8") as stream:
+            if any(value in ("nan", "inf", "-inf") for row in csv.reader(stream) for value in row):
+                raise InputError(
+                    f"{section} of {subject.model.spec.name} has values that are not finite ({path}): the weights are "
+                    "unusable or an optimisation did not converge; train it again or measure it with other settings."
+                )
     seconds = round(time.monotonic() - clock, 1)
     provenance = {"started": started, **subject.provenance, "wall_seconds": seconds, **manifest.code_provenance()}
-    manifest.record(subject.folder, subject.model.spec, section, recorded, entry.files, provenance)
+    manifest.record(subject.folder, subject.model.spec, section, recorded, entry.files, provenance, weights)
     _log.info("%s of %s is measured, in %.1f s", section, subject.folder, seconds)

@@ -14,7 +14,8 @@ E log p(h1|h2) / q(h1|x, h2) counts as reconstruction, and the marginal KL is th
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,10 @@ from iwae.evaluation.subject import Subject
 from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
+from iwae.models.model import Model, infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.model import encode as encode_images
-from iwae.models.model import infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.networks import gaussian
+from iwae.models.priors import Density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import SurgerySettings
@@ -99,12 +101,13 @@ def measure(
         progress: Called with the number of draws done since its last call.
     """
     parameters = {name: tensor.double() for name, tensor in model.parameters.items()}
-    double = TrainedModel(model.spec, model.settings, model.architecture, parameters)
+    double = replace(model, parameters=parameters)
     posteriors = encode(double, x, device)
     rows: list[dict[str, object]] = []
     for size in sizes_of(settings, len(x)):
         chosen = choose(model, size, settings)
-        draws = draw(double, x, chosen, Gaussian(*(part[:size] for part in posteriors)), settings.seed, progress)
+        seeds = image_seeds(model.spec, settings.seed, "surgery", chosen.tolist())
+        draws = draw(double, x, chosen, Gaussian(*(part[:size] for part in posteriors)), seeds, progress)
         found = terms(draws, size)
         rows += [{"images": size, "term": name, "value": value, "se": se} for name, (value, se) in found.items()]
     return rows
@@ -121,7 +124,7 @@ def choose(model: TrainedModel, size: int, settings: SurgerySettings) -> Tensor:
     return torch.randperm(size, generator=generator)[: settings.samples].sort().values
 
 
-def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> Gaussian:
+def encode(model: Model, x: np.ndarray, device: torch.device) -> Gaussian:
     """q(h|x), h the layer inferred first, for images (N, 784) ``uint8``: N distributions in the model's type."""
     first = model.architecture.recognition[0]
     kind = model.parameters[f"{first.name}.mean.bias"].dtype
@@ -133,48 +136,48 @@ def encode(model: TrainedModel, x: np.ndarray, device: torch.device) -> Gaussian
 
 
 def draw(
-    model: TrainedModel,
+    model: Model,
     x: np.ndarray,
     chosen: Tensor,
     posteriors: Gaussian,
-    seed: int,
+    seeds: Sequence[int],
     progress: Callable[[int], object] = lambda draws: None,
 ) -> Draws:
     """One draw of z for each chosen image, with its log-densities.
-
-    An image's draw is seeded by its index, so it is the same whatever the number of images.
 
     Args:
         model: The model, in float64.
         x: Binary images, ``uint8``.
         chosen: Indices of images, (Q,).
         posteriors: q(h|x_n) of the layer inferred first, the components of the mixture, (N, D).
-        seed: The study's seed.
+        seeds: The seed of each one's draw, (Q,).
         progress: Called with the number of draws done since its last call.
     """
-    mixture = Mixture.of(posteriors)
+    mixture, prior = Mixture.of(posteriors), prior_density(model.architecture, model.parameters)
     parts = []
-    for images in chosen.split(_QUERIES):
-        parts.append(_draw(model, x, images, mixture, image_seeds(model.spec, seed, "surgery", images.tolist())))
+    for start in range(0, len(chosen), _QUERIES):
+        some = slice(start, start + _QUERIES)
+        images = chosen[some]
+        parts.append(_draw(model, x, images, mixture, prior, seeds[some]))
         progress(len(images))
     return Draws(*(torch.cat(part).cpu() for part in zip(*parts, strict=True)))
 
 
-def _draw(model: TrainedModel, x: np.ndarray, images: Tensor, mixture: Mixture, seeds: list[int]) -> Draws:
+def _draw(model: Model, x: np.ndarray, images: Tensor, mixture: Mixture, prior: Density, seeds: Sequence[int]) -> Draws:
     architecture, device = model.architecture, mixture.components.mean.device
     noise = [layer.double() for layer in next(noise_chunks(seeds, 1, 1, architecture.latents, device))]
     binary = torch.from_numpy(x[images.numpy()]).to(device).double()
     latents, posteriors = infer(
         architecture, model.parameters, encode_images(architecture, model.parameters, binary), noise
     )
-    log_prior, reconstruction = joint_log_prob(architecture, model.parameters, binary, latents)
+    log_prior, reconstruction = joint_log_prob(architecture, model.parameters, binary, latents, prior)
     own = Gaussian(*(part[images.to(device)] for part in mixture.components))
     first, *others = architecture.recognition
     place = architecture.variables.index(first.drawn)
     log_q_first = own.sample_log_prob(noise[place][0])
     log_q_rest = samples_log_prob(posteriors, noise)[0] - log_q_first
     if any("x" in network.given for network in others):
-        alone = prior_density(architecture, model.parameters).log_prob(latents[place])
+        alone = prior.log_prob(latents[place])
         reconstruction, log_prior = reconstruction + log_prior - alone - log_q_rest, alone
         log_q_rest = torch.zeros_like(log_q_rest)
     components = mixture.component_log_probs(latents[place][0])

@@ -4,7 +4,7 @@ L_5000 of 10,000 images takes 5e7 passes through the decoder, 2e13 floating-poin
 matrix products. What is left beside the products is made small by three rearrangements:
 
 * Each image is encoded once, not once for each chunk of its draws.
-* With logits l = g W + b for the decoder's last hidden units g, x . l = g . (W x) + x . b: a sum over 200 hidden units
+* With logits l = g W + b for the decoder's last hidden units g, x . l = g . (W x) + x . b: a sum over D of them
   instead of 784 pixels, whose two factors W x and x . b are computed once an image.
 * The sum of softplus over the pixels takes 7 logarithms instead of 784 (`models.densities.softplus_sum`), and nothing
   is kept for derivatives.
@@ -29,7 +29,7 @@ class Encoded(NamedTuple):
 
     Attributes:
         images: The images and what recognition makes of them alone.
-        projection: W x, for the weights W of the decoder's last layer, (B, 200); None if it draws pixel after pixel.
+        projection: W x, for the weights W of the decoder's last layer, (B, D); None if it draws pixel after pixel.
         offset: x . b, for its bias b, (B,); None likewise.
     """
 

@@ -78,3 +78,7 @@ class CorrelatedGaussian(NamedTuple):
     def log_prob(self, z: Tensor) -> Tensor:
         """The log-density: (..., D) -> (...)."""
         return torch.distributions.MultivariateNormal(self.mean, scale_tril=self.factor).log_prob(z)
+
+    def sample(self, noise: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draws from standard Gaussian noise, (n, D) -> (n, D)."""
+        return self.mean + noise @ self.factor.T

@@ -5,6 +5,7 @@ given stands in the `Architecture`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,19 @@ from iwae.models.densities import Gaussian, bernoulli_log_prob, standard_gaussia
 from iwae.models.masked import MaskedDecoder
 from iwae.models.networks import Parameters, gaussian, hidden, linear
 from iwae.models.priors import Density
+
+
+@dataclass(frozen=True)
+class Model:
+    """All that a model computes from.
+
+    Attributes:
+        architecture: Its networks.
+        parameters: Its parameters by name.
+    """
+
+    architecture: Architecture
+    parameters: Parameters
 
 
 class Encoded(NamedTuple):
@@ -130,10 +144,18 @@ def _independent_logits(decoder: Conditional, parameters: Parameters, values: Ma
 
 
 def joint_log_prob(
-    architecture: Architecture, parameters: Parameters, x: Tensor, latents: Sequence[Tensor]
+    architecture: Architecture,
+    parameters: Parameters,
+    x: Tensor,
+    latents: Sequence[Tensor],
+    prior: Density | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Log p(h) and log p(x | h), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up."""
-    log_prior = latent_log_prob(architecture, parameters, prior_density(architecture, parameters), latents)
+    """Log p(h) and log p(x | h), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up.
+
+    The distribution of the top layer is `prior`, where that is not to be made from the parameters again.
+    """
+    prior = prior_density(architecture, parameters) if prior is None else prior  # N(0, I) is an empty tuple
+    log_prior = latent_log_prob(architecture, parameters, prior, latents)
     return log_prior, bernoulli_log_prob(x, pixel_logits(architecture, parameters, latents, x))
 
 

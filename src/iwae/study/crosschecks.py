@@ -119,7 +119,10 @@ def _split(config: dict[str, Any]) -> tuple[int, int]:
     datasets = {name for group in wanted for name in group["datasets"]}
     # What is neither a number nor null is reported by `_override_problems`.
     kept = {
-        name: max(value if isinstance(value, int) else DATASETS[name].held_out for value in (held_out, *variants))
+        name: max(
+            DATASETS[name].validation_file,
+            *(value if isinstance(value, int) else DATASETS[name].held_out for value in (held_out, *variants)),
+        )
         for name in datasets
     }
     smallest = min(datasets, key=lambda name: DATASETS[name].images - kept[name])

@@ -57,6 +57,7 @@ def record(
     settings: dict[str, Any],
     files: Sequence[str],
     provenance: dict[str, Any],
+    weights: str | None = None,
 ) -> None:
     """Enter a finished section into the manifest of `folder`; several processes may do so at the same time.
 
@@ -67,6 +68,7 @@ def record(
         settings: What determines the result.
         files: Names of the files that were written.
         provenance: When, where and by which code.
+        weights: SHA-256 of the weights that were measured; of those in the folder if nothing is said.
     """
     folder = Path(folder)
     with locked(folder / f".{NAME}.lock"):
@@ -75,7 +77,7 @@ def record(
             raise InputError(f"{folder / NAME} belongs to another model than {model.name}: restore the folder.")
         entry = {"settings": settings}
         if section != "training":
-            entry["weights"] = sha256(folder / WEIGHTS)
+            entry["weights"] = weights or sha256(folder / WEIGHTS)
         entry["files"] = {name: sha256(folder / name) for name in files}
         entry["provenance"] = provenance
         sections = {name: content[name] for name in SECTIONS if name in content} | {section: entry}

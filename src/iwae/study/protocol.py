@@ -146,7 +146,7 @@ class Protocol(Settings):
             known = [*PRESETS, *(entry.name for entry in fields(self) if _presets_differ(entry.name))]
             raise InputError(f"variant {name!r} of the protocol is unknown: use one of {', '.join(known)}.")
         if value:
-            return replace(self, **{field: _parsed(value)})
+            return replace(self, **{field: parsed(value)})
         others = [getattr(known, field) for known in PRESETS.values() if getattr(known, field) != getattr(self, field)]
         if not others:
             raise InputError(
@@ -161,7 +161,7 @@ class Protocol(Settings):
         return replace(self, held_out=max(held_out, entry.validation_file))
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """The value that a text stands for: a JSON value, or else the text itself."""
     try:
         return json.loads(text)

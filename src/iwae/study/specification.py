@@ -74,12 +74,7 @@ class ModelSpec:
             raise InputError(f"k = {self.k} is impossible: that of {entry.label} is a multiple of {entry.groups}.")
         if not 0 <= self.seed < MOST_SEEDS:
             raise InputError(f"seed = {self.seed} is impossible: seeds are from 0 to {MOST_SEEDS - 1}.")
-        if self.variation:
-            self._check_variation()
-
-    def _check_variation(self) -> None:
-        refusal = self._variation_refusal()
-        if refusal:
+        if self.variation and (refusal := self._variation_refusal()):
             raise InputError(f"variation {self.variation!r} is {refusal}.")
 
     def _variation_refusal(self) -> str | None:

@@ -165,9 +165,9 @@ class StackTraining:
 
     def _raise_divergence(self, bounds: Tensor) -> None:
         step, model = (~torch.isfinite(bounds)).nonzero()[0].tolist()
-        name = self.specs[model].name
+        name, stage = self.specs[model].name, self.schedule.stage_of(self.updates) + 1
         raise DivergenceError(
-            f"{name} diverged at update {self.updates + step + 1:,} (stage {self.schedule.stage_of(self.updates)}): "
+            f"{name} diverged at update {self.updates + step + 1:,} (stage {stage}): "
             f"its bound is {bounds[step, model].item()}.",
             [name],
         )
