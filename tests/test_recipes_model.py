@@ -66,8 +66,8 @@ def study(tmp_path_factory):
     results, states = tmp_path_factory.mktemp("toys") / "toys", tmp_path_factory.mktemp("states")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "toy", toy)
-        patch.setitem(registry.PRIORS, "shift", registry.Prior("shifted", "toy:ShiftedPrior", False, (1, 2)))
-        entry = registry.Objective("Half", "toy:half", "C2", "^", (1, 1), vae_at_one=True)
+        patch.setitem(registry.PRIORS, "shift", registry.PriorEntry("shifted", "toy:ShiftedPrior", False, (1, 2)))
+        entry = registry.ObjectiveEntry("Half", "toy:half", "C2", "^", (1, 1), vae_at_one=True)
         patch.setitem(registry.OBJECTIVES, "half", entry)
         for module in (splits, run):
             patch.setattr(module, "load", lambda *_: IMAGES)

@@ -49,7 +49,7 @@ class ProtocolKeys:
 
 
 @dataclass(frozen=True)
-class Optional(Run):
+class OptionalMeasurement(Run):
     """Whether models are measured by a step, and which."""
 
     of: tuple[str, ...] | None = key(
@@ -85,7 +85,7 @@ class DataKeys:
 def configuration_keys() -> Group:
     """Every key of a configuration."""
     measurements = {
-        name: (group(Optional) if entry.optional else {}) | group(entry.settings)
+        name: (group(OptionalMeasurement) if entry.optional else {}) | group(entry.settings)
         for name, entry in MEASUREMENTS.items()
     }
     return {

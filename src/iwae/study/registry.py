@@ -37,7 +37,7 @@ class DatasetEntry:
 
 
 @dataclass(frozen=True)
-class Objective:
+class ObjectiveEntry:
     """A bound on log p(x) that training maximises.
 
     Attributes:
@@ -60,7 +60,7 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Prior:
+class PriorEntry:
     """A distribution p of the top layer, a part of a model's name unless it is ``standard``.
 
     Attributes:
@@ -92,7 +92,7 @@ class ArchitectureEntry:
 
 
 @dataclass(frozen=True)
-class Estimator:
+class EstimatorEntry:
     """A way to estimate the gradient of a bound, ``by-{name}`` in a model's name unless it is ``standard``.
 
     Attributes:
@@ -144,10 +144,10 @@ DATASETS = {
     ),
 }
 OBJECTIVES = {
-    "vae": Objective("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
-    "iwae": Objective("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),
-    "ciwae": Objective("CIWAE", "iwae.bounds:combined_bound", "C2", "^", (1, 1), vae_at_one=False),
-    "miwae": Objective("MIWAE", "iwae.bounds:grouped_bound", "C3", "D", (5, 1, 1, 1), vae_at_one=False, groups=8),
+    "vae": ObjectiveEntry("VAE", "iwae.bounds:elbo", "C0", "o", "", vae_at_one=True),
+    "iwae": ObjectiveEntry("IWAE", "iwae.bounds:importance_bound", "C1", "s", (5, 2), vae_at_one=True),
+    "ciwae": ObjectiveEntry("CIWAE", "iwae.bounds:combined_bound", "C2", "^", (1, 1), vae_at_one=False),
+    "miwae": ObjectiveEntry("MIWAE", "iwae.bounds:grouped_bound", "C3", "D", (5, 1, 1, 1), vae_at_one=False, groups=8),
 }
 ARCHITECTURES = {
     "hvae": ArchitectureEntry("HVAE", "iwae.models.hierarchical:hvae", layers=2),
@@ -155,17 +155,17 @@ ARCHITECTURES = {
     "pixelhvae64": ArchitectureEntry("PixelHVAE", "iwae.models.hierarchical:authors_pixelhvae", layers=2),
 }
 PRIORS = {
-    "standard": Prior("N(0, I)", "iwae.models.priors.standard:StandardPrior", components=False, layers=(1, 2)),
-    "mog": Prior("MoG", "iwae.models.priors.mog:MixturePrior", components=True, layers=(1, 2)),
+    "standard": PriorEntry("N(0, I)", "iwae.models.priors.standard:StandardPrior", components=False, layers=(1, 2)),
+    "mog": PriorEntry("MoG", "iwae.models.priors.mog:MixturePrior", components=True, layers=(1, 2)),
     # With two layers q(h2|u) is an integral over h1.
-    "vamp": Prior("VampPrior", "iwae.models.priors.vamp:VampPrior", components=True, layers=(1,)),
+    "vamp": PriorEntry("VampPrior", "iwae.models.priors.vamp:VampPrior", components=True, layers=(1,)),
 }
 ESTIMATORS = {
-    "standard": Estimator("standard", "iwae.estimators:standard"),
-    "stl": Estimator("STL", "iwae.estimators:stl", ("vae", "iwae")),
-    "dreg": Estimator("DReG", "iwae.estimators:dreg", ("iwae",), least_k=2),
-    "wake": Estimator("RWS wake phase", "iwae.estimators:wake", ("iwae",), least_k=2),
-    "piwae": Estimator("PIWAE", "iwae.estimators:piwae", ("iwae",), least_k=8, groups=8),
+    "standard": EstimatorEntry("standard", "iwae.estimators:standard"),
+    "stl": EstimatorEntry("STL", "iwae.estimators:stl", ("vae", "iwae")),
+    "dreg": EstimatorEntry("DReG", "iwae.estimators:dreg", ("iwae",), least_k=2),
+    "wake": EstimatorEntry("RWS wake phase", "iwae.estimators:wake", ("iwae",), least_k=2),
+    "piwae": EstimatorEntry("PIWAE", "iwae.estimators:piwae", ("iwae",), least_k=8, groups=8),
 }
 
 
@@ -181,7 +181,7 @@ def objectives_of(objective: str, k: int) -> tuple[str, ...]:
     return same if k == 1 and objective in same else (objective,)
 
 
-def split_prior(name: str) -> tuple[Prior, int]:
+def split_prior(name: str) -> tuple[PriorEntry, int]:
     """The entry of a prior's name in a model's and its number of components: of ``mog500`` that of ``mog``, and 500."""
     kind = name if name in PRIORS else name.rstrip("0123456789")
     return PRIORS[kind], int(name.removeprefix(kind) or 0)
