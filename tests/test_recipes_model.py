@@ -16,11 +16,14 @@ from iwae.__main__ import main
 from iwae.bounds import elbo, importance_bound
 from iwae.data import splits
 from iwae.data.binarization import binarize
+from iwae.errors import InputError
 from iwae.models import store
 from iwae.models.densities import standard_gaussian_log_prob
 from iwae.models.model import log_weights
 from iwae.models.priors import Prior
 from iwae.study import registry
+from iwae.study.settings import TrainingSettings
+from iwae.study.specification import ModelSpec
 from iwae.training import run
 
 MODELS = ["mnist/l1-half-k2/seed0", "mnist/l1-half-k2-shift/seed0", "mnist/l2-half-k2-shift/seed0"]
@@ -93,6 +96,21 @@ def test_what_is_trained_is_the_objective_s_bound(study):
     (row,) = pd.read_csv(study / MODELS[0] / "training.csv").itertuples()
     assert row.validation_bound == pytest.approx(half(log_w).mean().item(), rel=1e-5)
     assert abs(row.validation_bound - importance_bound(log_w).mean().item()) > 0.1
+
+
+def test_what_is_no_bound_for_each_image_is_refused(monkeypatch, tmp_path):
+    where = run.Paths(tmp_path, tmp_path, tmp_path)
+    for bound, said in (
+        ("torch:mean", r"objective toy gives \(\) for log weights \(2, 3\): it must be \(3,\)"),
+        ("iwae.bounds:nothing", "iwae.bounds:nothing is not there"),
+    ):
+        entry = registry.ObjectiveEntry("Toy", bound, "C2", "^", (1, 1), vae_at_one=False)
+        monkeypatch.setitem(registry.OBJECTIVES, "toy", entry)
+        with pytest.raises(InputError, match=said):
+            run.train([ModelSpec("mnist", 1, "toy", 2, 0)], where, TrainingSettings(), "cpu")
+    monkeypatch.setitem(registry.OBJECTIVES, "two-words", entry)
+    with pytest.raises(InputError, match="objective 'two-words' is impossible"):
+        ModelSpec("mnist", 1, "two-words", 2, 0)
 
 
 @pytest.mark.parametrize("name", MODELS[1:])

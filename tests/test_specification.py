@@ -80,7 +80,7 @@ def test_what_is_no_name_is_shown_how_to_write_one(name):
         ),
         ("mnist/l0-iwae-k5/seed0", "layers 0 is unknown: use one of 1, 2."),
         ("mnist/l3-iwae-k5/seed0", "layers 3 is unknown: use one of 1, 2."),
-        ("mnist/l1-wae-k5/seed0", "objective 'wae' is unknown: use one of vae, iwae, ciwae, miwae."),
+        ("mnist/l1-wae-k5/seed0", f"objective 'wae' is unknown: use one of {', '.join(OBJECTIVES)}."),
         ("mnist/l1-iwae-k0/seed0", "k = 0 is impossible: at least one importance sample is needed."),
         ("mnist/l1-miwae-k50/seed0", "k = 50 is impossible: that of MIWAE is a multiple of 8."),
         (

@@ -177,7 +177,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_study(sub)
     sub.add_argument("--checkpoints", type=Path, required=True, help="folder of the training states")
     sub.add_argument("--protocol", default="authors-code", help=f"{' or '.join(PRESETS)} (default: authors-code)")
-    sub.add_argument("--set", nargs="*", type=_override, default=[], metavar="FIELD=VALUE", help="protocol fields")
+    fields = "fields of the protocol that differ, as adam_beta1=0.9; src/iwae/study/protocol.py has them"
+    sub.add_argument("--set", nargs="*", type=_override, default=[], metavar="FIELD=VALUE", help=fields)
     add_flags(sub, TrainingSettings)
     sub.add_argument("--checkpoint-minutes", type=_minutes, default=5.0, help="between two saved states (default: 5)")
     _add_compute(sub)
@@ -185,14 +186,19 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("measure", _measure, "measure what a trained model's folder lacks of the sections asked for")
     sub.add_argument("--model", type=Path, required=True, help="folder of a trained model")
     sub.add_argument(
-        "--sections", nargs="+", choices=list(MEASUREMENTS), default=list(MEASUREMENTS), help="(default: all of them)"
+        "--sections",
+        nargs="+",
+        choices=list(MEASUREMENTS),
+        default=list(MEASUREMENTS),
+        metavar="SECTION",
+        help=f"some of {', '.join(MEASUREMENTS)} (default: all of them)",
     )
     _add_compute(sub)
     for name, entry in MEASUREMENTS.items():
         add_flags(sub.add_argument_group(name, entry.about), entry.settings, name)
 
     sub = verb("signal-to-noise", _signal_to_noise, "measure the noise of gradients in a linear Gaussian problem")
-    sub.add_argument("--output", type=Path, required=True, help="the CSV file to write")
+    sub.add_argument("--output", type=Path, required=True, help="a study's signal_to_noise.csv")
     sub.add_argument("--replicates", type=int, default=100, help="draws, more or less of them by k (default: 100)")
     sub.add_argument("--seed", type=int, default=0, help="seed of the draws (default: 0)")
     sub.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
@@ -200,7 +206,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("strip", _strip, "delete the weights of measured models, to make a study small; their manifests say so")
     sub.add_argument("folders", type=Path, nargs="+", help="models, such as results/paper/mnist/l1-vae-k1/seed1")
 
-    sub = verb("collect", _collect, "collect the models' results into one tidy results.csv")
+    sub = verb("collect", _collect, "collect the models' results into results.csv, which the verbs below read")
     _add_study(sub)
     sub.add_argument("--models", nargs="+", required=True, help="names of the study's models")
     sub.add_argument(
@@ -208,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, run, text in (("table", _table, "write tables"), ("figure", _figure, "draw figures")):
         sub = verb(name, run, f"{text} of a study")
-        sub.add_argument("names", nargs="+", metavar="name", help=f"name of a {name}")
+        sub.add_argument("names", nargs="+", metavar="name", help=f"a {name} of src/iwae/reporting/contents.yaml")
         _add_study(sub)
         if name == "figure":
             sub.add_argument("--figures", type=Path, required=True, help="folder to draw to, such as figures/paper")
@@ -217,7 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
     sub.add_argument("--configuration", type=json.loads, help="the study's, as JSON (default: the one in its folder)")
 
-    sub = verb("summary", _summary, "write the study's README")
+    sub = verb("summary", _summary, "write the README in a finished study's folder")
     _add_study(sub)
     sub.add_argument("--figures", type=Path, required=True, help="folder of the figures")
 
@@ -228,7 +234,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--images", type=int, default=100, help="test images to measure afresh (default: 100)")
     _add_compute(sub)
 
-    sub = verb("readme", _readme, "put a study's results into the repository's README")
+    sub = verb("readme", _readme, "put a study's main results into this repository's README")
     _add_study(sub)
     sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
     sub.add_argument("--readme", type=Path, default=Path("README.md"), help="the file (default: README.md)")

@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 _GROUP = 112  # 784 = 7 * 112
 _HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -34,7 +34,7 @@ class Gaussian(NamedTuple):
         """The noise of which `sample` makes z, (z - mean) / std: (..., D) -> (..., D)."""
         return (z - self.mean) * torch.exp(-self.log_std)
 
-    def sample(self, noise: Tensor) -> Tensor:
+    def sample(self, noise: Tensor, generator: Generator | None = None) -> Tensor:
         """Draws mean + std * noise, from standard Gaussian noise (..., D): (..., D)."""
         return self.mean + torch.exp(self.log_std) * noise
 

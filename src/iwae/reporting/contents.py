@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from iwae.errors import InputError
-from iwae.study.manifest import WEIGHTS
+from iwae.study.manifest import SECTIONS, WEIGHTS
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import DATASETS
@@ -87,6 +87,11 @@ class Item:
     beside: tuple[str, ...] = ()
     module: str = ""
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        for value, known in ((self.models, GROUPS), (self.section, SECTIONS)):
+            if value not in known:
+                raise ValueError(f"contents.yaml, {self.title}: {value!r} is unknown, use one of {', '.join(known)}")
 
     def about(self, model: ModelSpec) -> bool:
         """Whether it shows a model."""

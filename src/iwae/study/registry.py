@@ -9,6 +9,8 @@ import importlib
 from dataclasses import dataclass, replace
 from typing import Any
 
+from iwae.errors import InputError
+
 
 @dataclass(frozen=True)
 class DatasetEntry:
@@ -38,7 +40,7 @@ class DatasetEntry:
 
 @dataclass(frozen=True)
 class ObjectiveEntry:
-    """A bound on log p(x) that training maximises.
+    """A bound on log p(x) that training maximises; its name, as a part of models' names, has lower-case letters alone.
 
     Attributes:
         label: Its name in tables and figures.
@@ -172,7 +174,10 @@ ESTIMATORS = {
 def implementation(name: str) -> Any:
     """What ``module:attribute`` names."""
     module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError as error:
+        raise InputError(f"{name} is not there ({error}): correct the entry that names it.") from error
 
 
 def objectives_of(objective: str, k: int) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from iwae.errors import DivergenceError, InputError
 from iwae.files import atomic_path, locked, remove_leftovers, write_rows
 from iwae.models.architecture import Architecture
 from iwae.study import manifest
+from iwae.study.registry import OBJECTIVES, implementation
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.study.status import require_extensible
@@ -81,6 +82,7 @@ def train(
     configure(device, threads)
     wanted = _unfinished(specs, paths, settings)
     for spec in wanted:
+        _require_bound(spec)
         _require_memory(spec, settings, device)
     job = _Job(paths, settings, device, threads)
     diverged: list[DivergenceError] = []
@@ -226,6 +228,17 @@ def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSett
             checkpoint = paths.checkpoint(spec.origin or spec, settings)
             require_extensible(folder, manifest.read(folder)["training"]["settings"], asked, checkpoint)
     return wanted
+
+
+def _require_bound(spec: ModelSpec) -> None:
+    """Refuse an objective that is not a bound for each image: a mean over them would train, too, to something else."""
+    given = torch.zeros(spec.k, 3)
+    found = implementation(OBJECTIVES[spec.objective].bound)(given).shape
+    if found != (3,):
+        raise InputError(
+            f"objective {spec.objective} gives {tuple(found)} for log weights {tuple(given.shape)}: it must be (3,), "
+            "a bound for each image."
+        )
 
 
 def _require_memory(spec: ModelSpec, settings: TrainingSettings, device: torch.device) -> None:

@@ -59,7 +59,10 @@ class Prior:
 
     @property
     def unit_parameters(self) -> tuple[str, ...]:
-        """Its parameters (..., D) that give a unit of the top layer N(0, 1) where they are zero."""
+        """Its parameters (..., D) that give a unit of the top layer N(0, 1) where they are zero.
+
+        By them a unit is removed to see what it is worth: where a prior has others, those numbers are biased.
+        """
         return ()
 
 

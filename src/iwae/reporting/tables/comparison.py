@@ -35,7 +35,8 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     minus the VAE's of the same layers and k, paired over images. ``activity_estimate``: which estimate of the active
     units stands beside the paper's.
     """
-    shown = {kind.objective for kind in kinds} | set(paper().objective)
+    asked = {kind.objective for kind in kinds if kind.k > 1} or set(paper().objective)
+    shown = {kind.objective for kind in kinds} | asked
     frame = pd.DataFrame(
         _row(study, kind, objective)
         for kind in kinds
@@ -71,15 +72,15 @@ def _row(study: StudyResults, kind: Kind, objective: str) -> dict[str, Any]:
 def lay_out(part: Part) -> list[Table]:
     """A table of nll and active units, and one of the differences from the VAE."""
     rows, dataset = part.rows, part.rows.dataset.iloc[0]
-    named, values = cells.keys(rows.assign(seeds=0), ("layers", "k")), _values(part)
-    objectives = [name for name in OBJECTIVES if name in set(rows.objective)]
-    columns = [column for name in objectives for column in cells.grouped(values, OBJECTIVES[name].label)]
+    named = cells.keys(rows.assign(seeds=0), ("layers", "k"))
+    values = {name: _values(part, rows[rows.objective == name]) for name in OBJECTIVES if name in set(rows.objective)}
+    columns = [column for name, shown in values.items() for column in cells.grouped(shown, OBJECTIVES[name].label)]
     body = []
     for _, group in rows.groupby(["layers", "k"]):
         found = {row.objective: row for _, row in group.iterrows()}
         body.append([column.cell(group.iloc[0]) for column in named])
-        for name in objectives:
-            body[-1] += [column.cell(found[name]) if name in found else EMPTY for column in values]
+        for name, shown in values.items():
+            body[-1] += [column.cell(found[name]) if name in found else EMPTY for column in shown]
     words = f"Table 1: {dataset}" if (paper().dataset == dataset).any() else f"{dataset} (not in the paper)"
     title = f"{_TITLES.get(dataset, words)}, negative log-likelihood and active units"
     consequence = ORIENTATION if part.known("paper_nll") else NO_VALUES
@@ -91,9 +92,9 @@ def lay_out(part: Part) -> list[Table]:
     return [first, replace(_paired_table(replace(part, rows=pairs), consequence), lead=lead)]
 
 
-def _values(part: Part) -> list[Column]:
-    """The columns of one objective."""
-    known, shown = part.known("paper_nll"), [*cells.seeds(part.rows), NLL.shown(part.rows)]
+def _values(part: Part, rows: pd.DataFrame) -> list[Column]:
+    """The columns of one objective, whose rows these are."""
+    known, shown = rows.paper_nll.notna().any(), [*cells.seeds(part.rows), NLL.shown(part.rows)]
     if known:
         shown.append(papers("nll", lambda row: cells.number(row.paper_nll)))
     if part.rows.comparable.any():
@@ -132,7 +133,7 @@ def _notes(part: Part) -> list[str]:
         said.append("The paper has no value for any of these models.")
     said += notes.active_note(part.study, part.models)
     if (rows.k == 1).any():
-        said.append("At k = 1 the two objectives are one algorithm: one model stands in both columns.")
+        said.append("At k = 1 VAE and IWAE are one algorithm: one model stands in both columns.")
     return said
 
 
