@@ -27,13 +27,23 @@ def run(block, monkeypatch, capsys):
     return names, abs(printed - np.load(f"{FOLDER}/likelihood.npz")["test"][0])
 
 
+def test_the_lines_for_a_model_of_one_s_own_print_three_estimates_of_one_gradient(capsys):
+    exec(BLOCKS[0], {})
+    by = {
+        name: (float(a), float(b))
+        for name, a, b in re.findall(r"(\w+) {'a': (\S+), 'b': (\S+)}", capsys.readouterr().out)
+    }
+    assert by["standard"][1] == by["stl"][1] == by["dreg"][1]
+    assert abs(by["standard"][0] - by["dreg"][0]) < 0.05 < by["stl"][0] - by["dreg"][0]
+
+
 def test_the_library_s_lines_find_the_likelihood_that_is_stored(monkeypatch, capsys):
-    names, difference = run(BLOCKS[0], monkeypatch, capsys)
+    names, difference = run(BLOCKS[1], monkeypatch, capsys)
     assert names["folder"] == FOLDER and difference < SPREAD
 
 
 def test_numpy_s_lines_are_the_library_s_log_weights(monkeypatch, capsys):
-    names, difference = run(BLOCKS[1], monkeypatch, capsys)
+    names, difference = run(BLOCKS[2], monkeypatch, capsys)
     assert names["folder"] == FOLDER and difference < SPREAD
     model, x, noise = store.load(Path(FOLDER)), torch.from_numpy(names["x"])[None], torch.from_numpy(names["eps"])
     expected = log_weights(model.architecture, model.parameters, x, [noise[:, None]])[:, 0]
