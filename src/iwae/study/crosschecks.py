@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.study.declaration import number_as_text, suggestion
+from iwae.study.declaration import suggestion
 from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.parts import folder_of, measurement_of, models_of, training_of
@@ -106,8 +106,7 @@ def _override_problems(config: dict[str, Any]) -> Iterator[str]:
             yield f"{place}: unknown field of the protocol{suggestion(name, known)}"
         elif isinstance(value, float) and not math.isfinite(value):
             yield f"{place}: {value} is impossible: it must be a finite number"
-        for line in _refusal(place, protocol.with_overrides, {name: value} if name in known else {}):
-            yield line + number_as_text(value)
+        yield from _refusal(place, protocol.with_overrides, {name: value} if name in known else {})
 
 
 def _split(config: dict[str, Any]) -> tuple[int, int]:
