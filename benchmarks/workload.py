@@ -171,7 +171,7 @@ def trained_model(layers: int, device: torch.device) -> TrainedModel:
     architecture = Architecture.paper(layers, settings.protocol.scale)
     parameters = initialize(architecture, settings.protocol, 0, synthetic_pixels(1000))
     placed = {name: value.to(device) for name, value in parameters.items()}
-    return TrainedModel(specs_of(layers, 1, 1)[0], settings, architecture, placed)
+    return TrainedModel(architecture, placed, specs_of(layers, 1, 1)[0], settings)
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
