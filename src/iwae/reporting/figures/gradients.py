@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, NullLocator
 
 from iwae.reporting.contents import SIGNAL_TO_NOISE
 from iwae.reporting.figures.style import MODEL, WIDTH, canvas, legend_below
@@ -75,7 +75,11 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
         handles[name] = Line2D([], [], **look)
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(ks, ks)
-    axes.xaxis.set_minor_locator(NullLocator())
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
     if notes:
         axes.text(0.03, 0.97, "\n".join(notes), transform=axes.transAxes, va="top", fontsize="small")
         axes.margins(y=0.35)
