@@ -16,7 +16,7 @@ from typing import Any
 import iwae
 from iwae.errors import AuditError, DivergenceError, InputError, InterruptedTraining
 from iwae.study.flags import add_flags, settings_of
-from iwae.study.measurements import MEASUREMENTS
+from iwae.study.measurements import MEASUREMENTS, GradientsSettings
 from iwae.study.protocol import PRESETS, parsed, preset
 from iwae.study.registry import DATASETS
 from iwae.study.settings import TrainingSettings
@@ -52,8 +52,9 @@ def _signal_to_noise(options: argparse.Namespace) -> None:
     from iwae.device import choose_device, configure
     from iwae.evaluation.linear_gaussian import write
 
+    settings = GradientsSettings(replicates=options.replicates, seed=options.seed)
     configure(choose_device("cpu"), options.threads)
-    write(options.output, options.replicates, options.seed)
+    write(options.output, settings.replicates, settings.seed)
 
 
 def _strip(options: argparse.Namespace) -> None:

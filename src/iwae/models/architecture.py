@@ -13,6 +13,7 @@ computes x @ weight + bias, with ``{network}.{layer}.weight`` (in, out) and ``{n
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from iwae.errors import InputError
 from iwae.models.priors import Prior, prior_named
 from iwae.models.priors.standard import STANDARD
 from iwae.study.protocol import Protocol
@@ -119,6 +120,8 @@ class Architecture:
         cls, layers: int, scale: str = "log-deviation", units: int | None = None, prior: Prior = STANDARD
     ) -> "Architecture":
         """The paper's networks (section 5) for 1 or 2 stochastic layers; `units` are h1's where not the paper's."""
+        if units is not None and layers > 1:
+            raise InputError(f"units = {units} is impossible: it is for one stochastic layer.")
         variables = ("x", "h1", "h2")[: layers + 1]
         steps = list(zip(variables, variables[1:], _HIDDEN, strict=False))  # from the image up
         up = tuple(Conditional(f"q{above[1]}", above, (below,), (width, width)) for below, above, width in steps)
