@@ -186,14 +186,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = verb("measure", _measure, "measure what a trained model's folder lacks of the sections asked for")
     sub.add_argument("--model", type=Path, required=True, help="folder of a trained model")
-    sub.add_argument(
-        "--sections",
-        nargs="+",
-        choices=list(MEASUREMENTS),
-        default=list(MEASUREMENTS),
-        metavar="SECTION",
-        help=f"some of {', '.join(MEASUREMENTS)} (default: all of them)",
-    )
+    names, about = list(MEASUREMENTS), f"some of {', '.join(MEASUREMENTS)} (default: all of them)"
+    sub.add_argument("--sections", nargs="+", choices=names, default=names, metavar="SECTION", help=about)
     _add_compute(sub)
     for name, entry in MEASUREMENTS.items():
         add_flags(sub.add_argument_group(name, entry.about), entry.settings, name)

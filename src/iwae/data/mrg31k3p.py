@@ -1,7 +1,7 @@
 """The uniform random numbers of Theano's ``MRG_RandomStreams``, with which the authors' code was run.
 
-MRG31k3p (L'Ecuyer & Touzin 2000) adds two linear recurrences of third order. Theano runs many of it side by side, each
-2^72 steps after the one before, and takes the numbers of an array from them in turn.
+MRG31k3p (L'Ecuyer & Touzin 2000) is the difference of two linear recurrences of third order. Theano runs many of it
+side by side, each 2^72 steps after the one before, and takes the numbers of an array from them in turn.
 """
 
 import numpy as np

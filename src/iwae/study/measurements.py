@@ -1,7 +1,7 @@
 """What is measured of a trained model: an entry for each section of its manifest, and the settings that determine it.
 
-An entry names the code that measures, which is imported when it is used: so adding a measurement touches two files, its
-module and this one, where its settings and its entry stand. Standard library only.
+An entry names the code that measures, which is imported when it is used: so adding a measurement touches its module
+and this one, where its settings and its entry stand, beside config.yaml. Standard library only.
 """
 
 from dataclasses import dataclass

@@ -67,8 +67,8 @@ class ModelSpec:
         ):
             if value not in allowed:
                 raise InputError(f"{field} {value!r} is unknown: use one of {', '.join(map(str, allowed))}.")
-        if not self.objective.isalpha():
-            raise InputError(f"objective {self.objective!r} is impossible: in a model's name it has letters alone.")
+        if not re.fullmatch("[a-z]+", self.objective):
+            raise InputError(f"objective {self.objective!r} is impossible: in a model's name are small letters.")
         if self.k < 1:
             raise InputError(f"k = {self.k} is impossible: at least one importance sample is needed.")
         entry = OBJECTIVES[self.objective]

@@ -188,11 +188,8 @@ def _likelihood(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
 
 
 def _rebinarized(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    file, table, curve = (
-        "rebinarized.csv",
-        model.table("rebinarized").set_index("binarization"),
-        model.table("likelihood"),
-    )
+    file, table = "rebinarized.csv", model.table("rebinarized").set_index("binarization")
+    curve = model.table("likelihood")
     asked = ["own", "authors", *(f"draw {draw}" for draw in range(1, settings["draws"] + 1))]
     yield from model.unlike(file, "the binarizations", list(table.index), asked)
     for row in curve[curve.k == settings["samples"]].itertuples():
