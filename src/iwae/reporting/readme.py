@@ -9,6 +9,7 @@ from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.reporting.claims.content import summary
 from iwae.reporting.claims.pages import found_section
+from iwae.reporting.contents import FIGURES
 from iwae.reporting.statements import likelihood_line, protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import build
@@ -51,6 +52,7 @@ def section(results: Path, figures: Path, root: Path) -> str:
         "\n".join(f"- {line}" for line in statements),
         rendered("md", build("table1", study)[1]).strip(),
         f"![nll against k]({pictures}/nll.png)",
+        FIGURES["nll"].caption,
         "### The paper's claims",
         found_section(audit["found"], f"{folder}/audit.md"),
         f"The [audit]({folder}/audit.md) of all claims: {summary(audit)}.",

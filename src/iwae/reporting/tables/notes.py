@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from iwae.reporting.contrasts import columns
+from iwae.reporting.contrasts import columns, weighted_sum
 from iwae.reporting.quantities import activities
 from iwae.reporting.statements import activity_estimate, counted, likelihood_line, listed, protocols, span
 from iwae.reporting.study import Model, StudyResults
@@ -53,11 +53,14 @@ def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
         return []
     images = listed(model.settings("activity")["authors_images"] for model in models)
     near = [int(activities(study, model).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum()) for model in models]
+    spreads = [weighted_sum(study, "active", {kind: 1.0}).sd_seeds for kind in {model.kind for model in models}]
+    known = [spread for spread in spreads if pd.notna(spread)]
     return [
         f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
         f"{_ESTIMATES[activity_estimate(study)].format(images=images)}; the CSV has both estimates. Between "
-        f"{ACTIVE / _NEAR:.3f} and {ACTIVE * _NEAR:.2f} lie {span(near, 0)} units of each model: another "
+        f"{ACTIVE / _NEAR:.2g} and {ACTIVE * _NEAR:.2g} lie {span(near, 0)} units of each model: another "
         "threshold would count them otherwise."
+        f"{f' Over seeds their number has a standard deviation of {span(known, 1)}.' if known else ''}"
     ]
 
 
