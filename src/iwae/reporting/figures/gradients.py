@@ -16,6 +16,7 @@ from iwae.study.registry import ESTIMATORS, OBJECTIVES
 
 _DASHES = {"standard": "-", "stl": "--", "dreg": ":"}
 _PARTS = ("encoder", "decoder")
+_OF_MODEL = ("dataset", "layers", "model_objective", "model_k")  # `MODEL`, where the bound has an objective and a k too
 _PROBLEM = "linear Gaussian"  # in the place of a data set
 _LEAST_K = 30  # from which the signal to noise of the problem goes as a power, nearly
 
@@ -28,17 +29,17 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
     frames = []
     for model in study.of_kinds(kinds, "gradients"):
-        words = dict(zip(("dataset", "layers", "model_objective", "model_k"), model.kind[: len(MODEL)], strict=True))
+        words = dict(zip(_OF_MODEL, model.kind[: len(MODEL)], strict=True))
         frames.append(model.table("gradients").assign(**words, seed=model.spec.seed))
     problem = study.folder / SIGNAL_TO_NOISE
     if problem.is_file():
         frames.append(pd.read_csv(problem).assign(dataset=_PROBLEM))
     whole = pd.concat(frames, ignore_index=True).astype({"layers": "Int64", "model_k": "Int64", "seed": "Int64"})
-    return whole[[*words, "seed", "objective", "estimator", "k", "part", "ratio", "se", "variance"]]
+    return whole[[*_OF_MODEL, "seed", "objective", "estimator", "k", "part", "ratio", "se", "variance"]]
 
 
 def draw(frame: pd.DataFrame) -> Figure:
-    """Panels for the encoder and for the decoder: of the problem, and of the models, lines being means over these."""
+    """Panels for the encoder and for the decoder: of the problem, and of the models and their mean."""
     sources = {
         _PROBLEM: frame[(frame.dataset == _PROBLEM) & (frame.ratio > 0)],
         "trained models": frame[(frame.dataset != _PROBLEM) & (frame.ratio > 0)],
@@ -53,7 +54,8 @@ def draw(frame: pd.DataFrame) -> Figure:
         row[0].set_ylabel("signal to noise")
     for axes in panels[-1]:
         axes.set_xlabel("k of the bound")
-    legend_below(figure, list(handles.values()), 3, "objective and estimator of the gradient; mean over the models")
+    title = "objective and estimator of the gradient; thin lines: single models, thick: their mean"
+    legend_below(figure, list(handles.values()), 3, title)
     return figure
 
 
@@ -70,6 +72,8 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
                 power, error = power_law(*(fitted[name].to_numpy() for name in ("k", "ratio", "se")))
                 notes.append(f"{ESTIMATORS[estimator].label}: k^({power:+.2f} ± {error:.2f})")
         else:
+            for _, one in lines.groupby([*_OF_MODEL, "seed"]):
+                axes.plot(one.k, one.ratio, **look | {"marker": "", "linewidth": 0.5, "alpha": 0.4})
             mean = lines.groupby("k").ratio.mean()
             axes.plot(mean.index, mean, **look)
         handles[name] = Line2D([], [], **look)

@@ -52,8 +52,9 @@ def draw(frame: pd.DataFrame) -> Figure:
         place.set_ylim(len(labels) - 0.5, -0.5)
     grid[-1, 0].set_xlabel("nll minus nll under the study's own protocol (nats per image)")
     handles = [Line2D([], [], linestyle="", label=name, **look) for name, look in looks.items()]
-    handles.append(style.error_entry("(paired over images)", "_"))
-    if frame.seed.nunique() > 1:
+    several = frame.seed.nunique() > 1
+    handles.append(style.error_entry(f"(paired over images{'' if several else '; one seed'})", "_"))
+    if several:
         handles.append(Line2D([], [], color=GREY, marker="|", linestyle="", label="each seed"))
     style.legend_below(figure, handles, 4 if frame.prior.nunique() == 1 else 2)
     return figure
