@@ -195,6 +195,19 @@ def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone):
     assert before == {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
 
 
+def test_what_lies_in_the_data_folder_is_left_alone(snakemake, tmp_path, monkeypatch):
+    """A file that was put there by hand outlives a fetch that fails; those beside are no business of ours."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nothing answers
+    by_hand, beside = (tmp_path / "data" / name for name in ("mnist-fixed/binarized_mnist_train.amat", "notes.txt"))
+    for path in (by_hand, beside):
+        write_text(path, "theirs")
+    os.utime(beside, (4e9, 4e9))
+    status, output = snakemake("train", overlay={"grid": {"datasets": ["mnist-fixed"]}})
+    assert status == 1 and "could not be fetched from any source" in output, output
+    assert by_hand.read_text() == "theirs"
+    assert beside.stat().st_mtime == 4e9
+
+
 def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
     (clone / "results/tiny/table1.csv").unlink()
     with locked(clone / "results/tiny/.lock"):

@@ -87,7 +87,8 @@ def hold_study():
 
 def mend_times():
     """Give files of the future the present time: Snakemake refuses what is made of them after a clock was set back."""
-    for path in (path for top in (RESULTS, study.data) for path in Path(top).rglob("*")):
+    data = [Path(file) for dataset in DATASETS for file in data_files(dataset)]
+    for path in [*Path(RESULTS).rglob("*"), *data]:
         with suppress(OSError):
             if path.stat().st_mtime > time.time():
                 os.utime(path)
