@@ -103,7 +103,7 @@ def plan_for_other_machines():
 
 
 def keep_configuration():
-    """Write what an unfinished study asks for to its folder, for `python -m iwae interim` while it runs."""
+    """Write what an unfinished study asks for to its folder, which `python -m iwae interim` reads."""
     if status.missing():
         write_configuration(Path(RESULTS), config)
 
