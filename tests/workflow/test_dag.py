@@ -259,6 +259,18 @@ def test_a_path_is_never_a_command(look):
     assert set(paths) == {"'R&D;x/data'"}
 
 
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(command, tmp_path):
+    arguments, environment = command("-n")
+    less = ["setpriv", "--inh-caps=-dac_override", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    tmp_path.chmod(0o555)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run([*less, sys.executable, "-m", "snakemake", *arguments], cwd=ROOT, env=environment, **pipes)
+    tmp_path.chmod(0o755)
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    assert f"{tmp_path / '.snakemake'} cannot be written: work in a folder of your own, with --snakefile" in done.stdout
+
+
 def test_another_copy_of_the_library_is_refused(snakemake, tmp_path):
     other = Path(shutil.copytree(ROOT / "src/iwae", tmp_path / "elsewhere/iwae"))
     (other / "bounds.py").write_text((other / "bounds.py").read_text().replace("log", "exp"))

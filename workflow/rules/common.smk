@@ -35,6 +35,13 @@ if own.is_dir() and source_sha256(own) != source_sha256():
         "it out of PYTHONPATH, or run `make setup`."
     )
 
+here = Path(".snakemake").absolute()
+if not os.access(here if here.exists() else here.parent, os.W_OK):
+    raise WorkflowError(
+        f"{here} cannot be written: work in a folder of your own, with --snakefile {workflow.main_snakefile} --directory "
+        "FOLDER."
+    )
+
 try:
     for file in workflow.configfiles:
         refuse_repeated_keys(file)
