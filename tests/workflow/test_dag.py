@@ -135,11 +135,15 @@ def test_a_fresh_clone_never_trains_downloads_or_measures(look, clone, target):
     assert all(CHEAP.match(rule) for rule in jobs(output)), output
 
 
-def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(look, clone):
-    status, output = look("-n", overlay={"surgery": {"samples": 60}})
+@pytest.mark.parametrize(
+    ("overlay", "beside"),
+    [({"surgery": {"samples": 60}}, {}), ({"gradients": {"replicates": 6}}, {"measure_signal_to_noise": 1})],
+)
+def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(look, clone, overlay, beside):
+    status, output = look("-n", overlay=overlay)
     assert status == 0, output
     planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
-    assert planned == {"measure_model": 6, "fetch_mnist": 1}
+    assert planned == {"measure_model": 6, "fetch_mnist": 1, **beside}
 
 
 def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(look, clone, tiny_study):
