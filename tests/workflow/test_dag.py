@@ -114,6 +114,7 @@ def test_what_cannot_be_continued_keeps_no_other_model_from_being_trained(look, 
     overlay = {"experiments": {"warm_starts": warm}, "device": "cuda"}
     status, output = look("-n", "-p", overlay=overlay)
     assert status == 0, output
+    assert "2 models cannot be trained" in output and "Delete results/tiny/mnist/l1-vae-k1/seed0 to train" in output
     trained = re.findall(r"^rule (train_\w+):.*?--models ([^\\]*) \\", output, re.MULTILINE | re.DOTALL)
     assert dict(trained) == {
         **{f"train_mnist_warm_starts_l1_{name.replace('-', '_')}_seed0": f"mnist/l1-{name}/seed0" for name in models},

@@ -58,6 +58,14 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from error
 
+if workflow.is_main_process and status.stuck:  # said at once, since the others may take days
+    gone = ", ".join(sorted({f"{RESULTS}/{model.origin.name}" for model in status.stuck}))
+    print(
+        f"{len(status.stuck)} models cannot be trained, so the study will not be finished: the training states of what "
+        f"they are continued from are gone. Delete {gone} to train that again, or turn off experiments.warm_starts.",
+        file=sys.stderr,
+    )
+
 # Commands say `python`, so that they run as printed; here that is the Python which runs Snakemake, and the library that
 # Snakemake has, even where the working directory has a folder iwae. Figures have their style from one file, always.
 os.environ.update(
