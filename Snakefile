@@ -49,13 +49,11 @@ if status.missing():
         params:
             results=RESULTS,
             figures=FIGURES,
-            configuration=json.dumps(config, sort_keys=True),
         shell:
             r"""
             exec python -m iwae --log {log} interim \
                 --results {params.results} \
-                --figures {params.figures} \
-                --configuration {params.configuration:q}
+                --figures {params.figures}
             """
 
 else:

@@ -50,7 +50,7 @@ def test_every_verb_explains_itself(capsys, verb):
         main([verb, "--help"])
     assert caught.value.code == 0
     out = capsys.readouterr().out
-    assert out.startswith(f"usage: iwae {verb} ")
+    assert out.startswith(f"usage: python -m iwae {verb} ")
     assert "%(" not in out
 
 

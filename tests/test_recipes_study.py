@@ -57,7 +57,7 @@ class ToySettings(Settings):
     cut: float = setting(0.5, "Cut", least=0, most=1)
 
 
-MEASUREMENTS["toy"] = Measurement("a toy", ToySettings, ("toy.csv",), "iwae.evaluation.toy:write", reads=("activity",))
+MEASUREMENTS["toy"] = Measurement("a toy", ToySettings, ("toy.csv",), reads=("activity",))
 """
 SETTING = '    toy: int = setting(1, "Toy", unit="parsec", least=1, later=True)\n'
 BEFORE = "\n    def __post_init__(self) -> None:\n        super().__post_init__()\n        if self.train_images"

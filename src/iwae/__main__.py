@@ -157,7 +157,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="iwae", description=(iwae.__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m iwae", description=(iwae.__doc__ or "").partition("\n")[0])
     parser.add_argument("--version", action="version", version=f"iwae {iwae.__version__}")
     parser.add_argument("--log", type=Path, help="also write the messages to this file")
     parser.add_argument("--end-with-parent", action="store_true", help="stop when the process that started this ends")

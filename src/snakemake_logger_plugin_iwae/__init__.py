@@ -46,9 +46,11 @@ class LogHandler(LogHandlerBase):
         """Take account of one event."""
         fields = vars(record)
         event = fields.get("event")
-        if event == LogEvent.RUN_INFO:
+        if event == LogEvent.RUN_INFO and not self._all:  # a dry run tells of it twice
             for rule, count in fields["stats"].items():
                 self._all[_kind(rule)] += 0 if rule in _TARGETS else count
+            if self.common_settings.dryrun:
+                self._write(self._line() + "\n")
         elif event == LogEvent.JOB_INFO and fields["rule_name"] not in _TARGETS:
             self._kinds[fields["jobid"]] = _kind(fields["rule_name"])
         elif event == LogEvent.JOB_FINISHED and fields["job_id"] in self._kinds:

@@ -114,6 +114,7 @@ def test_what_cannot_be_continued_keeps_no_other_model_from_being_trained(look, 
     overlay = {"experiments": {"warm_starts": warm}, "device": "cuda"}
     status, output = look("-n", "-p", overlay=overlay)
     assert status == 0, output
+    assert "2 models cannot be trained" in output and "Delete results/tiny/mnist/l1-vae-k1/seed0 to train" in output
     trained = re.findall(r"^rule (train_\w+):.*?--models ([^\\]*) \\", output, re.MULTILINE | re.DOTALL)
     assert dict(trained) == {
         **{f"train_mnist_warm_starts_l1_{name.replace('-', '_')}_seed0": f"mnist/l1-{name}/seed0" for name in models},
@@ -135,11 +136,15 @@ def test_a_fresh_clone_never_trains_downloads_or_measures(look, clone, target):
     assert all(CHEAP.match(rule) for rule in jobs(output)), output
 
 
-def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(look, clone):
-    status, output = look("-n", overlay={"surgery": {"samples": 60}})
+@pytest.mark.parametrize(
+    ("overlay", "beside"),
+    [({"surgery": {"samples": 60}}, {}), ({"gradients": {"replicates": 6}}, {"measure_signal_to_noise": 1})],
+)
+def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(look, clone, overlay, beside):
+    status, output = look("-n", overlay=overlay)
     assert status == 0, output
     planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
-    assert planned == {"measure_model": 6, "fetch_mnist": 1}
+    assert planned == {"measure_model": 6, "fetch_mnist": 1, **beside}
 
 
 def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(look, clone, tiny_study):
@@ -195,6 +200,19 @@ def test_a_flipped_bit_is_told_before_anything_is_touched(snakemake, clone):
     assert before == {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
 
 
+def test_what_lies_in_the_data_folder_is_left_alone(snakemake, tmp_path, monkeypatch):
+    """A file that was put there by hand outlives a fetch that fails; those beside are no business of ours."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nothing answers
+    by_hand, beside = (tmp_path / "data" / name for name in ("mnist-fixed/binarized_mnist_train.amat", "notes.txt"))
+    for path in (by_hand, beside):
+        write_text(path, "theirs")
+    os.utime(beside, (4e9, 4e9))
+    status, output = snakemake("train", overlay={"grid": {"datasets": ["mnist-fixed"]}})
+    assert status == 1 and "could not be fetched from any source" in output, output
+    assert by_hand.read_text() == "theirs"
+    assert beside.stat().st_mtime == 4e9
+
+
 def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
     (clone / "results/tiny/table1.csv").unlink()
     with locked(clone / "results/tiny/.lock"):
@@ -244,6 +262,18 @@ def test_a_path_is_never_a_command(look):
     assert status == 0, output
     paths = re.findall(r"--(?:data|output) (.*R&D.*?)(?: \\)?\n", output)
     assert set(paths) == {"'R&D;x/data'"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(command, tmp_path):
+    arguments, environment = command("-n")
+    less = ["setpriv", "--inh-caps=-dac_override", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    tmp_path.chmod(0o555)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run([*less, sys.executable, "-m", "snakemake", *arguments], cwd=ROOT, env=environment, **pipes)
+    tmp_path.chmod(0o755)
+    assert done.returncode == 1 and "Traceback" not in done.stdout
+    assert f"{tmp_path / '.snakemake'} cannot be written: work in a folder of your own, with --snakefile" in done.stdout
 
 
 def test_another_copy_of_the_library_is_refused(snakemake, tmp_path):

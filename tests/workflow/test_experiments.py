@@ -103,6 +103,7 @@ def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configu
             "experiments.protocols.variants: variant 'authors-code' of the pr",
         ),
         (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
+        (("capacity", "models"), ["iwae-k1"], "experiments.capacity: 'iwae-k1' is impossible: with k = 1 the IWAE is"),
         (("priors", "priors"), ["mog"], "experiments.priors: variation 'mog' is unknown: write z100"),
         (("priors", "models"), ["vae-k1-mog5"], "experiments.priors: variation 'mog5-mog100' is unknown"),
         (("other_priors", "models"), ["vae-k1-hvea"], "experiments.other_priors: variation 'hvea' is unknown"),
@@ -116,6 +117,14 @@ def test_an_impossible_experiment_gives_a_clear_sentence(configuration, problems
     experiment, key = path
     config = configuration(experiments={experiment: {"run": True} | {key: value}})
     assert [line for line in problems(config) if line.startswith(expected)]
+
+
+def test_models_of_other_passes_need_a_cosine_and_a_number_that_is_not_the_study_s(configuration, problems):
+    again = {"convergence": {"run": True, "passes": [33]}}
+    (line,) = problems(configuration(experiments=again))
+    assert line.startswith("l1-iwae-k5-p33, l1-iwae-k50-p33, l1-vae-k1-p33, ...: passes = 33 is impossible: the")
+    (line,) = problems(configuration(experiments=again, training={"protocol": "efficient", "passes": 33}))
+    assert line.startswith("training.passes: 33 are asked of some models by name, too")
 
 
 def test_a_measurement_of_what_is_turned_off_is_refused(configuration, problems):

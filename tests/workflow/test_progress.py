@@ -18,7 +18,7 @@ def handler(monkeypatch):
     """The logger as it is where standard error is no terminal, each line printed, after 60 seconds."""
     monkeypatch.setenv("IWAE_LOG_ONLY", "")
     monkeypatch.setattr("snakemake_logger_plugin_iwae._SECONDS", 0)
-    handler = LogHandler(SimpleNamespace(), None)
+    handler = LogHandler(SimpleNamespace(dryrun=False), None)
     handler.setFormatter(DefaultFormatter(quiet=set(), show_failed_logs=True))
     handler._begun -= 60
     yield handler
@@ -41,6 +41,13 @@ def test_each_job_that_ends_is_counted_and_the_time_left_follows_from_the_first_
     assert lines[0] == "1:00  trained 1 of 2, measured 0 of 2, reported 0 of 1, about 2 min left"
     assert lines[3] == "1:00  trained 2 of 2, measured 2 of 2, reported 0 of 1, about 10 s left"
     assert lines[4] == "1:00  trained 2 of 2, measured 2 of 2, reported 1 of 1"
+
+
+def test_a_dry_run_says_what_there_is_to_do(handler, capsys):
+    handler.common_settings.dryrun = True
+    for _ in range(2):
+        log(handler, event=LogEvent.RUN_INFO, stats=STATS)
+    assert capsys.readouterr().err == "1:00  trained 0 of 2, measured 0 of 2, reported 0 of 1\n"
 
 
 def test_a_job_that_fails_shows_its_log(handler, capsys, tmp_path):

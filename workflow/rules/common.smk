@@ -35,6 +35,13 @@ if own.is_dir() and source_sha256(own) != source_sha256():
         "it out of PYTHONPATH, or run `make setup`."
     )
 
+here = Path(".snakemake").absolute()
+if not os.access(here if here.exists() else here.parent, os.W_OK):
+    raise WorkflowError(
+        f"{here} cannot be written: work in a folder of your own, with --snakefile {workflow.main_snakefile} --directory "
+        "FOLDER."
+    )
+
 try:
     for file in workflow.configfiles:
         refuse_repeated_keys(file)
@@ -50,6 +57,14 @@ try:
         status = StudyStatus.of_dict(json.loads(PLAN.read_text(encoding="utf-8")))
 except InputError as error:
     raise WorkflowError(str(error)) from error
+
+if workflow.is_main_process and status.stuck:  # said at once, since the others may take days
+    gone = ", ".join(sorted({f"{RESULTS}/{model.origin.name}" for model in status.stuck}))
+    print(
+        f"{len(status.stuck)} models cannot be trained, so the study will not be finished: the training states of what "
+        f"they are continued from are gone. Delete {gone} to train that again, or turn off experiments.warm_starts.",
+        file=sys.stderr,
+    )
 
 # Commands say `python`, so that they run as printed; here that is the Python which runs Snakemake, and the library that
 # Snakemake has, even where the working directory has a folder iwae. Figures have their style from one file, always.
@@ -87,7 +102,8 @@ def hold_study():
 
 def mend_times():
     """Give files of the future the present time: Snakemake refuses what is made of them after a clock was set back."""
-    for path in (path for top in (RESULTS, study.data) for path in Path(top).rglob("*")):
+    data = [Path(file) for dataset in DATASETS for file in data_files(dataset)]
+    for path in [*Path(RESULTS).rglob("*"), *data]:
         with suppress(OSError):
             if path.stat().st_mtime > time.time():
                 os.utime(path)
@@ -102,7 +118,7 @@ def plan_for_other_machines():
 
 
 def keep_configuration():
-    """Write what an unfinished study asks for to its folder, for `python -m iwae interim` while it runs."""
+    """Write what an unfinished study asks for to its folder, which `python -m iwae interim` reads."""
     if status.missing():
         write_configuration(Path(RESULTS), config)
 

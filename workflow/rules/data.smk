@@ -12,8 +12,9 @@ for dataset in {known.folder: None for known in DATASETS.values()}:
         rule:
             name:
                 f"fetch_{dataset}".replace("-", "_")
+            # Snakemake would delete what is there of them, such as files that were put there by hand.
             output:
-                data_files(dataset),
+                update(data_files(dataset)),
             log:
                 f"<logs>/fetch/{dataset}.log",
             localrule: True

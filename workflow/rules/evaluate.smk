@@ -46,13 +46,19 @@ for number, (sections, models) in enumerate(unmeasured().items(), start=1):
 
 
 # The noise of gradients in a problem that needs no model, beside which the figure `gradients` shows that of the models.
-if "gradients" in study.sections and not Path(RESULTS, contents.SIGNAL_TO_NOISE).is_file():
+# It is made again with theirs, and before them, as nothing else tells that it has other settings.
+if "gradients" in study.sections and (
+    outdated_marks("gradients", NAMES) or not Path(RESULTS, contents.SIGNAL_TO_NOISE).is_file()
+):
 
     rule measure_signal_to_noise:
+        input:
+            outdated_marks("gradients", NAMES),
         output:
             f"<results>/{contents.SIGNAL_TO_NOISE}",
         log:
             "<logs>/measure/signal_to_noise.log",
+        priority: 1
         threads: study.threads
         params:
             settings=study.measurements["gradients"],

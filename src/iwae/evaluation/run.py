@@ -63,9 +63,9 @@ def _recorded(folder: Path, section: str, wanted: Mapping[str, Settings]) -> dic
 
 def _measure(subject: Subject, section: str, settings: Settings, recorded: dict[str, Any], weights: str) -> None:
     clock, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
-    entry = MEASUREMENTS[section]
-    implementation(entry.write)(subject, settings)
-    for path in (subject.folder / name for name in entry.files if name.endswith(".csv")):
+    files = MEASUREMENTS[section].files
+    implementation(f"iwae.evaluation.{section}:write")(subject, settings)
+    for path in (subject.folder / name for name in files if name.endswith(".csv")):
         with path.open(newline="", encoding="utf-8") as stream:
             if any(value in ("nan", "inf", "-inf") for row in csv.reader(stream) for value in row):
                 raise InputError(
@@ -74,5 +74,5 @@ def _measure(subject: Subject, section: str, settings: Settings, recorded: dict[
                 )
     seconds = round(time.monotonic() - clock, 1)
     provenance = {"started": started, **subject.provenance, "wall_seconds": seconds, **manifest.code_provenance()}
-    manifest.record(subject.folder, subject.model.spec, section, recorded, entry.files, provenance, weights)
+    manifest.record(subject.folder, subject.model.spec, section, recorded, files, provenance, weights)
     _log.info("%s of %s is measured, in %.1f s", section, subject.folder, seconds)

@@ -5,6 +5,7 @@ Each check reads keys that are sound by their declarations (`iwae.study.problems
 
 import math
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -80,9 +81,18 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
         return  # another check reports it
     found = _refusal("training.passes", training_of, config["training"])
     yield from found
-    if not found:
-        training = training_of(config["training"])
-        yield from dict.fromkeys(line for model in models for line in _refusal(model.kind, training.for_model, model))
+    if found:
+        return
+    training, refused = training_of(config["training"]), defaultdict(dict)
+    for model in models:
+        for line in _refusal("", training.for_model, model):
+            refused[line][model.kind] = None
+    yield from (", ".join([*kinds][:3]) + ", ..." * (len(kinds) > 3) + line for line, kinds in refused.items())
+    if any(model.passes == training.passes for model in models if model.passes):
+        yield (
+            f"training.passes: {training.passes} are asked of some models by name, too, which would be trained twice: "
+            "leave them out of experiments.convergence.passes"
+        )
 
 
 def _variant_of(config: dict[str, Any], variant: str) -> Protocol:

@@ -7,7 +7,7 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.study.declaration import key
-from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS
+from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS, objectives_of
 from iwae.study.specification import MOST_SEEDS, ModelSpec
 
 
@@ -134,7 +134,10 @@ def _parsed(dataset: str, kind: str, seed: int) -> ModelSpec:
     layers = next((ARCHITECTURES[part].layers for part in kind.split("-") if part in ARCHITECTURES), 1)
     name = f"{dataset}/l{layers}-{kind}/seed{seed}"
     try:
-        return ModelSpec.parse(name)
+        model = ModelSpec.parse(name)
+        if objectives_of(model.objective, model.k)[0] == model.objective:
+            return model
+        raise InputError(f"{kind!r} is impossible: with k = 1 the IWAE is the VAE, so write vae-k1.")
     except InputError as error:
         if name not in str(error):
             raise

@@ -1,7 +1,8 @@
 """What is measured of a trained model: an entry for each section of its manifest, and the settings that determine it.
 
-An entry names the code that measures, which is imported when it is used: so adding a measurement touches its module
-and this one, where its settings and its entry stand, beside config.yaml. Standard library only.
+What measures is the function ``write`` (subject, settings) of the module of that name in `iwae.evaluation`, imported
+when it is used: so adding a measurement touches its module and this one, where its settings and its entry stand, beside
+config.yaml. Standard library only.
 """
 
 from dataclasses import dataclass
@@ -166,7 +167,6 @@ class Measurement:
         about: What is measured, as a phrase.
         settings: The record of what determines the result.
         files: The files of the model's folder that it writes.
-        write: The function (subject, settings) that measures and writes them (`iwae.evaluation.subject.Subject`).
         reads: The sections whose files it reads; their settings determine its result too.
         optional: Whether a configuration may turn it off, or ask for it of some seeds alone.
         of_convergence: Whether models are measured by it that are trained for other numbers of passes.
@@ -175,7 +175,6 @@ class Measurement:
     about: str
     settings: type[Settings]
     files: tuple[str, ...]
-    write: str
     reads: tuple[str, ...] = ()
     optional: bool = False
     of_convergence: bool = False
@@ -186,28 +185,24 @@ MEASUREMENTS = {
         "log p(x) of test and training images by L_k, with its curve over k",
         LikelihoodSettings,
         ("likelihood.npz", "likelihood.csv"),
-        "iwae.evaluation.likelihood:write",
         of_convergence=True,
     ),
     "rebinarized": Measurement(
         "what other binarizations of the same images change, the authors' own among them",
         RebinarizedSettings,
         ("rebinarized.csv",),
-        "iwae.evaluation.rebinarized:write",
         optional=True,
     ),
     "activity": Measurement(
         "the activity A_u of the latent units",
         ActivitySettings,
         ("activity.csv",),
-        "iwae.evaluation.activity:write",
         of_convergence=True,
     ),
     "chopped": Measurement(
         "what log p(x) loses when the inactive units are removed",
         ChoppedSettings,
         ("chopped.npz", "chopped.csv"),
-        "iwae.evaluation.chopped:write",
         reads=("activity",),
         optional=True,
         of_convergence=True,
@@ -216,48 +211,41 @@ MEASUREMENTS = {
         "the ELBO split into reconstruction, index-code mutual information and marginal KL",
         SurgerySettings,
         ("surgery.csv",),
-        "iwae.evaluation.surgery:write",
         of_convergence=True,
     ),
     "replaced": Measurement(
         "what another prior in the place of the model's own would gain",
         ReplacedSettings,
         ("replaced.npz", "replaced.csv"),
-        "iwae.evaluation.replaced:write",
         optional=True,
     ),
     "pictures": Measurement(
         "samples, reconstructions, and posteriors of models with two latent units",
         PicturesSettings,
         ("pictures.npz",),
-        "iwae.evaluation.pictures:write",
     ),
     "annealed": Measurement(
         "log p(x) of test images by annealed importance sampling, and of the model's own images between two bounds",
         AnnealedSettings,
         ("annealed.csv",),
-        "iwae.evaluation.annealed:write",
         optional=True,
     ),
     "inference": Measurement(
         "the ELBO of the encoder's q and of the best Gaussians of each image",
         InferenceSettings,
         ("inference.csv",),
-        "iwae.evaluation.inference:write",
         optional=True,
     ),
     "gradients": Measurement(
         "the signal to noise of the gradients of both bounds, by estimator and k",
         GradientsSettings,
         ("gradients.csv",),
-        "iwae.evaluation.gradients:write",
         optional=True,
     ),
     "implicit": Measurement(
         "q_EW, from which one of k samples is picked by its weight: its ELBO between two bounds, and pictures",
         ImplicitSettings,
         ("implicit.csv", "implicit.npz"),
-        "iwae.evaluation.implicit:write",
         optional=True,
     ),
 }
