@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from iwae.errors import InputError
 from iwae.files import locked, sha256
@@ -89,6 +90,21 @@ def test_a_schedule_is_extended_not_restarted(train, tmp_path):
     assert outcome(tmp_path / "extended")[1][: len(curve)] == curve
 
 
+def test_a_trained_model_s_state_has_its_parameters_in_its_folder(train, tmp_path):
+    """So further stages go on from the very weights that are there, and without the folder from the start."""
+    train(tmp_path / "whole")
+    train(tmp_path, stages=2)
+    with safe_open(tmp_path / "checkpoints" / f"{MODEL}.safetensors", framework="pt") as state:
+        assert {name.partition(".")[0] for name in state.keys()} == {"first", "second", "generator"}  # noqa: SIM118
+    path = tmp_path / "results" / MODEL / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(InputError, match=r"goes on from weights that are not in .*: restore them, or delete it and "):
+        train(tmp_path)
+    shutil.rmtree(path.parent)
+    train(tmp_path)
+    assert outcome(tmp_path) == outcome(tmp_path / "whole")
+
+
 def test_a_continued_model_begins_at_the_end_of_another(train, tmp_path):
     """One command trains both; alone, the continued one needs the state of the other, complete."""
     origin, model = "mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k2-from-vae-k1/seed0"
@@ -127,7 +143,14 @@ def test_a_training_moves_to_another_kind_of_device(train, tmp_path, elsewhere):
     assert provenance(tmp_path)["moves"] == [{"updates": 80, "device": elsewhere}]
 
 
-def test_what_another_kind_of_device_has_finished_is_written_as_it_is(train, tmp_path, elsewhere):
+@pytest.fixture
+def killed_before_its_folder(monkeypatch):
+    monkeypatch.setattr(run.Task, "save_moments", lambda task, state: None)
+
+
+def test_what_another_kind_of_device_has_finished_is_written_as_it_is(
+    train, tmp_path, killed_before_its_folder, elsewhere
+):
     before = outcome(tmp_path)
     shutil.rmtree(tmp_path / "results")
     train(tmp_path, stages=2)

@@ -197,7 +197,7 @@ class _Job:
 
     def _write(self, task: Task, state: ModelState, stack: list[str]) -> None:
         """Write the folder of a model that is trained, and was in a stack of models of these names."""
-        with atomic_path(task.folder / manifest.WEIGHTS) as temporary:
+        with atomic_path(task.weights) as temporary:
             save_file(state.parameters, temporary)
         write_rows(task.folder / "training.csv", state.curve)
         provenance = {
@@ -212,6 +212,7 @@ class _Job:
         }
         files = [manifest.WEIGHTS, "training.csv"]
         manifest.record(task.folder, task.spec, "training", task.settings.as_dict(), files, provenance)
+        task.save_moments(state)
         _log.info("%s is trained: %s", task.spec.name, task.folder)
 
 

@@ -23,8 +23,8 @@ from iwae.training.adam import initial_second_moment
 
 _GROUPS = ("parameters", "first", "second")
 # The other fields, with their names in the file: one was renamed since.
-_SCALARS = {name: name for name in ("updates", "steps", "bound_sum", "seconds", "pass_seconds", "curve", "moves")}
-_SCALARS["matmul_backend"] = "products"
+_SAME = ("updates", "steps", "bound_sum", "seconds", "pass_seconds", "curve", "moves", "weights")
+_SCALARS = {name: name for name in _SAME} | {"matmul_backend": "products"}
 
 
 @dataclass
@@ -45,6 +45,7 @@ class ModelState:
         pass_seconds: The part of it since the pass began.
         curve: Rows of the learning curve, one a pass.
         moves: Where it went on on another kind of device: the updates before that, and the kind that had made them.
+        weights: SHA-256 of the file of weights that has the parameters in its place; empty where they are here.
     """
 
     parameters: dict[str, Tensor]
@@ -60,6 +61,7 @@ class ModelState:
     pass_seconds: float = 0.0
     curve: list[dict[str, Any]] = field(default_factory=list)
     moves: list[dict[str, Any]] = field(default_factory=list)
+    weights: str = ""
 
     def move(
         self, spec: ModelSpec, settings: TrainingSettings, device: torch.device | str, matmul_backend: str

@@ -1,14 +1,17 @@
 """One model to be trained: what its name, its study's settings and the data say of it, and its training state."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 
 from iwae.data.splits import Images
 from iwae.device import fastest_matmul
 from iwae.errors import InputError
+from iwae.files import sha256
+from iwae.study import manifest
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.training import state as states
@@ -59,13 +62,36 @@ class Task:
         kinds = ("cpu", "cuda")
         return {kind: states.settings_key(self.spec, self.settings, self.images.sha256, kind) for kind in kinds}
 
+    @property
+    def weights(self) -> Path:
+        """The file of its weights, once it is trained."""
+        return self.folder / manifest.WEIGHTS
+
     def load(self) -> ModelState | None:
-        """Its training state, None where there is none yet; `InputError` where the file is not its own."""
-        return states.load(self.checkpoint, self._keys)
+        """Its training state, None where there is none yet, or no longer as its folder was deleted.
+
+        Raises:
+            InputError: The file is not its own, or the weights are not those of its state.
+        """
+        state = states.load(self.checkpoint, self._keys)
+        if state is None or not state.weights:
+            return state
+        if not (self.folder / manifest.NAME).is_file():
+            return None
+        if not self.weights.is_file() or sha256(self.weights) != state.weights:
+            raise InputError(
+                f"{self.checkpoint} goes on from weights that are not in {self.weights}: restore them, or delete it "
+                f"and {self.folder} to train the model from the start."
+            )
+        return replace(state, parameters=load_file(self.weights), weights="")
 
     def save(self, state: ModelState) -> None:
         """Write its training state."""
         states.save(self.checkpoint, self._keys[state.device], state)
+
+    def save_moments(self, state: ModelState) -> None:
+        """Write the training state of the trained model, the parameters being those of its folder."""
+        self.save(replace(state, parameters={}, weights=sha256(self.weights)))
 
     def start(self) -> ModelState:
         """The state from which it is trained here: where its training stands, or before its first update.
