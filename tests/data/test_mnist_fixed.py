@@ -1,6 +1,5 @@
 """Larochelle's files on small texts of the same form."""
 
-import gzip
 import logging
 
 import numpy as np
@@ -10,7 +9,6 @@ from hypothesis import strategies as st
 
 from iwae.data import mnist_fixed
 from iwae.data.checks import sha256
-from iwae.data.sources import fetch
 from iwae.data.splits import load
 from iwae.errors import InputError
 from iwae.study.registry import DATASETS
@@ -132,19 +130,6 @@ def test_damaged_file_is_refused_on_reading(contents, tmp_path):
     write(tmp_path / "mnist-fixed", {**contents, mnist_fixed.VALIDATION: contents[mnist_fixed.VALIDATION][:-2]})
     with pytest.raises(InputError, match=rf"{mnist_fixed.VALIDATION}, line 3: it has 783 values"):
         load("mnist-fixed", tmp_path, 3)
-
-
-def test_files_are_fetched_from_a_folder_plain_or_packed(contents, tmp_path, caplog):
-    packed = contents[mnist_fixed.TRAIN]
-    write(tmp_path / "mine", {**contents, f"{mnist_fixed.TRAIN}.gz": gzip.compress(packed)})
-    (tmp_path / "mine" / mnist_fixed.TRAIN).unlink()
-    with caplog.at_level(logging.INFO):
-        fetch("mnist-fixed", tmp_path, tmp_path / "mine")
-    target = tmp_path / "mnist-fixed"
-    assert {path.name: path.read_bytes() for path in target.iterdir()} == contents
-    message = caplog.records[-1].getMessage()
-    assert message.startswith(f"MNIST with fixed binarization taken from the folder {tmp_path / 'mine'}, ")
-    assert message.endswith(f", content verified, written to {target}")
 
 
 def test_every_file_of_the_data_set_has_rows_and_a_digest():
