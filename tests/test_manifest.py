@@ -163,10 +163,6 @@ def test_damaged_manifest_is_named_and_left_alone(folder, content):
     assert (folder / manifest.NAME).read_bytes() == content
 
 
-def test_whole_file_is_the_one_described(folder):
-    assert manifest.checked_file(folder, "training", "model.safetensors") == folder / "model.safetensors"
-
-
 @pytest.mark.parametrize("bit", [0, 37, 8 * len(WEIGHTS) - 1])
 def test_flipped_bit_is_found(folder, bit):
     content = bytearray(WEIGHTS)

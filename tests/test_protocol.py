@@ -51,12 +51,6 @@ def test_the_default_is_the_code():
     assert Protocol() == preset("authors-code")
 
 
-def test_unknown_preset_is_one_sentence():
-    with pytest.raises(InputError) as caught:
-        preset("paper")
-    assert str(caught.value) == "protocol 'paper' is unknown: use one of authors-code, paper-text, efficient."
-
-
 def _strategy(field):
     if get_origin(field.type) is Literal:
         return st.sampled_from(get_args(field.type))

@@ -160,14 +160,6 @@ def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(look, clone, t
     assert jobs(output)["measure_model"] == 6
 
 
-def test_a_file_lost_in_a_model_folder_is_measured_again(look, clone):
-    (clone / "results/tiny/mnist/l1-vae-k1/seed0/activity.csv").unlink()
-    status, output = look("-n")
-    assert status == 0, output
-    planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
-    assert planned == {"measure_model": 1, "fetch_mnist": 1}
-
-
 def test_a_cluster_may_have_a_job_for_each_section(look, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", sections=["training", "surgery"], models=study.models[:1])
