@@ -143,8 +143,6 @@ def test_a_study_says_the_same(varied, whole):
     [
         ("table", "table2", "experiments.warm_starts"),
         ("table", "table3", "mnist-fixed or mnist-static in `grid.datasets` or `experiments.other_datasets`"),
-        ("table", "capacity", "experiments.capacity"),
-        ("table", "protocols", "experiments.protocols"),
         ("figure", "posterior", "experiments.two_latents"),
     ],
 )

@@ -76,24 +76,6 @@ def test_a_stack_equals_its_members_trained_alone(layers, build_stack, run_block
             assert_alike(value[0], together.parameters[parameter][model])
 
 
-def test_seeds_and_objectives_differ(build_stack, run_blocks):
-    stack = build_stack(["mnist/l1-vae-k3/seed0", "mnist/l1-iwae-k3/seed0", "mnist/l1-iwae-k3/seed1"])
-    bounds = run_blocks(stack)
-    assert len(set(bounds[-1].tolist())) == 3
-    # the IWAE's bound is the tighter one on the way up, too
-    assert (bounds[:, 1] > bounds[:, 0]).float().mean() > 0.5
-
-
-def test_at_k_1_the_objectives_are_one(build_stack, run_blocks, images, device):
-    names = ["mnist/l1-vae-k1/seed0", "mnist/l1-iwae-k1/seed0"]
-    vae, iwae = build_stack(names), build_stack(names)
-    vae.objective.fill_(0)
-    iwae.objective.fill_(1)
-    torch.testing.assert_close(run_blocks(vae), run_blocks(iwae), rtol=1e-5, atol=1e-3)
-    for name, value in vae.parameters.items():
-        assert_alike(value, iwae.parameters[name])
-
-
 @pytest.mark.parametrize(
     "kind",
     [

@@ -111,20 +111,15 @@ def test_an_extended_schedule_equals_a_longer_one(images, device, shuffle, optim
         assert [row["train_bound"] for row in state.curve] == [row["train_bound"] for row in longer[spec].curve]
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [("shuffle", True), ("binarization", "once"), ("learning_rates", "exact"), ("loss", "mean")]
-)
+OTHER = {"shuffle": True, "binarization": "once", "learning_rates": "exact", "loss": "mean", "optimizer_state": "reset"}
+
+
+@pytest.mark.parametrize(("field", "value"), OTHER.items())
 def test_each_field_changes_the_result(images, device, field, value):
     usual, other = (finish(start(images, device, settings(**fields))) for fields in ({}, {field: value}))
     for spec in SPECS:
         name = "px.logits.weight"
         assert not torch.equal(usual[spec].parameters[name], other[spec].parameters[name])
-
-
-def test_resetting_the_optimizer_matters(images, device):
-    carried, reset = (finish(start(images, device, settings(optimizer_state=s))) for s in ("carried", "reset"))
-    name = "px.logits.weight"
-    assert not torch.equal(carried[SPECS[0]].parameters[name], reset[SPECS[0]].parameters[name])
 
 
 def test_binarized_once_every_pass_has_the_same_bits(images, device):
