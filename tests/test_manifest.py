@@ -137,11 +137,9 @@ def test_measurement_without_a_training_is_not_current(folder):
         b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": 5, "seed": 3, "size": 9}}',
     ],
 )
-def test_damaged_manifest_is_named_and_left_alone(folder, content):
+def test_damaged_manifest_is_named_and_left_alone(refused, folder, content):
     (folder / manifest.NAME).write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        manifest.is_current(folder, "training", TRAINING)
-    message = str(caught.value)
+    message = refused(manifest.is_current, folder, "training", TRAINING)
     assert message.startswith(f"{folder / 'manifest.json'} is damaged (")
     assert message.endswith("): restore it or delete the folder and train again.")
     assert "\n" not in message
@@ -151,14 +149,12 @@ def test_damaged_manifest_is_named_and_left_alone(folder, content):
 
 
 @pytest.mark.parametrize("bit", [0, 37, 8 * len(WEIGHTS) - 1])
-def test_flipped_bit_is_found(folder, bit):
+def test_flipped_bit_is_found(refused, folder, bit):
     content = bytearray(WEIGHTS)
     content[bit // 8] ^= 1 << bit % 8
     (folder / manifest.WEIGHTS).write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        manifest.checked_file(folder, "training", manifest.WEIGHTS)
     found, expected = (hashlib.sha256(c).hexdigest() for c in (content, WEIGHTS))
-    assert str(caught.value) == (
+    assert refused(manifest.checked_file, folder, "training", manifest.WEIGHTS) == (
         f"{folder / manifest.WEIGHTS} is not the file its manifest describes: SHA-256 {found} instead of {expected}."
     )
 
@@ -175,11 +171,10 @@ def test_flipped_bit_is_found(folder, bit):
         ),
     ],
 )
-def test_missing_file_is_one_sentence(folder, section, name, sentence):
+def test_missing_file_is_one_sentence(refused, folder, section, name, sentence):
     (folder / "training.csv").unlink()
-    with pytest.raises(InputError) as caught:
-        manifest.checked_file(folder, section, name)
-    assert str(caught.value) == sentence.format(path=folder / name, manifest=folder / "manifest.json")
+    expected = sentence.format(path=folder / name, manifest=folder / "manifest.json")
+    assert refused(manifest.checked_file, folder, section, name) == expected
 
 
 def test_file_that_was_not_written_cannot_be_recorded(folder):

@@ -105,14 +105,12 @@ def test_data_sets_that_share_a_folder_share_its_files(install, enter, tried, tm
     assert caplog.records[-1].getMessage() == f"Toy is already in {tmp_path / 'toy'}, SHA-256 verified"
 
 
-def test_failure_lists_each_source_and_what_to_do(install, tmp_path):
+def test_failure_lists_each_source_and_what_to_do(refused, install, tmp_path):
     install(first=OSError("no network"), second=RuntimeError("no mirror"))
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "another data set").touch()
-    with pytest.raises(InputError) as caught:
-        fetch("toy", tmp_path / "data", folder)
-    message = str(caught.value)
+    message = refused(fetch, "toy", tmp_path / "data", folder)
     for part in (f"the folder {folder}: ", "first: no network", "second: no mirror", *CONTENTS, "--folder"):
         assert part in message
     assert str(tmp_path / "data" / "toy") in message
