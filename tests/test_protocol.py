@@ -41,9 +41,9 @@ NAMES = [field.name for field in fields(Protocol)]
 CHOSEN = [field for field in fields(Protocol) if get_origin(field.type) is Literal]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_presets_hold_what_text_and_code_say(name):
-    assert (getattr(preset("paper-text"), name), getattr(preset("authors-code"), name)) == CHOICES[name]
+def test_presets_hold_what_text_and_code_say():
+    presets = preset("paper-text"), preset("authors-code")
+    assert {name: tuple(getattr(each, name) for each in presets) for name in NAMES} == CHOICES
 
 
 def test_the_default_is_the_code():

@@ -90,20 +90,9 @@ def look() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def synthetic() -> SimpleNamespace:
-    """The functions above, for tests that build studies of their own."""
-    return SimpleNamespace(
-        model=write_model,
-        study=write_study,
-        configuration=configuration,
-        quality=parts.quality,
-        active=parts.active,
-        grid=small_grid,
-        variations=variations,
-        provenance=parts.PROVENANCE,
-        gap=parts.GAP,
-        unit=parts.UNIT,
-        costs=parts.COSTS,
-    )
+    """The functions above and `parts`, for tests that build studies of their own."""
+    own = {"model": write_model, "study": write_study, "grid": small_grid, "variations": variations}
+    return SimpleNamespace(**vars(parts), **own, configuration=configuration)
 
 
 @pytest.fixture

@@ -176,18 +176,6 @@ def test_home_and_variables_stand_for_their_folders(monkeypatch, tmp_path):
         assert read_study(changed(("data", "path"), path)).data == str(tmp_path / "data")
 
 
-@given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5, unique_by=lambda path: path[0]))
-def test_all_problems_are_told_at_once(problems, paths):
-    config = copy.deepcopy(PAPER)
-    for path in paths:
-        group = config if len(path) == 1 else config[path[0]]
-        group[path[-1]] = {"never": "right"}
-    told = problems(config)
-    overrides = ("training", "overrides") in paths
-    for path in paths:
-        assert any(line.startswith(".".join(path)) for line in told) or (overrides and path[0] == "training")
-
-
 def test_a_problem_hides_no_other(problems):
     config = changed(("grid", "layers"), [3])
     config["grid"]["seeds"] = [2**31]

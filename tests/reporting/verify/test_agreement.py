@@ -24,9 +24,10 @@ def found(folder, spec=SPEC, **claims):
     """What contradicts the manifest, some of whose settings or provenance are changed."""
     content = manifest.read(folder)
     for name, value in claims.items():
-        section, _, key = name.partition("__")
+        section, *groups, key = name.split("__")
         entry = content[section]
-        (entry["settings"] if key in entry["settings"] else entry["provenance"])[key] = value
+        changed = entry["settings"] if {*groups, key} & set(entry["settings"]) else entry["provenance"]
+        (changed[groups[0]] if groups else changed)[key] = value
     return list(disagreements(folder, spec, content))
 
 
@@ -44,6 +45,8 @@ def test_what_was_written_together_agrees(folder):
             "training.csv: the last update is 9774400, by manifest.json it should be",
         ),
         ("training__train_images", 50_000, "training.csv: the last update is 9774400"),
+        ("training__protocol__held_out", 0, "training.csv has bounds on held-out images, which manifest.json contrad"),
+        ("training__protocol__learning_rates", "exact", "training.csv: learning_rate in row 2 is 0.00072, by manifest"),
         ("training__updates", 7, "manifest.json: the number of updates made is 7, by its settings"),
         ("training__wall_seconds", 60.0, "training.csv: the time by images_per_second is 37"),
         ("training__stack", ["mnist/l1-vae-k1/seed0"], "is none of the models that it says were trained together"),
@@ -75,18 +78,6 @@ def test_what_was_written_together_agrees(folder):
 )
 def test_a_claim_of_the_manifest_that_a_file_contradicts_is_named(folder, claim, value, sentence):
     assert any(sentence in line for line in found(folder, **{claim: value}))
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "sentence"),
-    [
-        ("held_out", 0, "training.csv has bounds on held-out images, which manifest.json contradicts."),
-        ("learning_rates", "exact", "training.csv: learning_rate in row 2 is 0.00072, by manifest"),
-    ],
-)
-def test_a_field_of_the_protocol_that_leaves_a_trace_is_named(folder, field, value, sentence):
-    protocol = manifest.read(folder)["training"]["settings"]["protocol"] | {field: value}
-    assert any(sentence in line for line in found(folder, training__protocol=protocol))
 
 
 def edited(path, edit):
