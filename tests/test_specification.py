@@ -51,10 +51,8 @@ def test_models_share_a_stack_if_only_objective_and_seed_differ(one, other):
         "",
         "mnist/l1-iwae-k5",
         "/mnist/l1-iwae-k5/seed0",
-        "results/quick/mnist/l1-iwae-k5/seed0",
         "mnist/l1-iwae-k5/seed0/",
         "mnist/l1-iwae-k5/seed0\n",
-        "mnist/l1-iwae-k-5/seed0",
         "mnist/l1-iwae-k5.0/seed0",
         "MNIST/l1-iwae-k5/seed0",
         "mnist/l1-iwae-k05/seed0",  # a second name, and so a second folder, of the same model
@@ -161,7 +159,6 @@ def test_a_manifest_s_entry_gives_the_model_back(spec):
         ("mnist/l1-vae-k5-from-iwae-k1", "variation 'from-iwae-k1' is impossible: continue from another"),
         ("mnist/l1-vae-k5-from-wae-k1", "objective 'wae' is unknown"),
         ("mnist/l1-vae-k1-vamp", "variation 'vamp' is unknown: write z100, "),
-        ("mnist/l1-vae-k1-vamp0", "variation 'vamp0' is unknown: write z100, "),
         ("mnist/l1-vae-k1-p13-z20", "variation 'p13-z20' is unknown: write z100, "),
         ("mnist/l1-vae-k1-by-standard", "variation 'by-standard' is unknown: write z100, "),
         ("mnist/l2-vae-k1-vamp5", "variation 'vamp5' is impossible: vamp5 is for one stochastic layer of the paper"),

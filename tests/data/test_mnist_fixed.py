@@ -11,7 +11,6 @@ from iwae.data import mnist_fixed
 from iwae.data.checks import sha256
 from iwae.data.splits import load
 from iwae.errors import InputError
-from iwae.study.registry import DATASETS
 
 ROWS = {mnist_fixed.TRAIN: 7, mnist_fixed.VALIDATION: 3, mnist_fixed.TEST: 2}
 BITS = {file: np.random.RandomState(seed).randint(0, 2, (rows, 784)) for seed, (file, rows) in enumerate(ROWS.items())}
@@ -127,7 +126,3 @@ def test_damaged_file_is_refused_on_reading(contents, tmp_path):
     write(tmp_path / "mnist-fixed", {**contents, mnist_fixed.VALIDATION: contents[mnist_fixed.VALIDATION][:-2]})
     with pytest.raises(InputError, match=rf"{mnist_fixed.VALIDATION}, line 3: it has 783 values"):
         load("mnist-fixed", tmp_path, 3)
-
-
-def test_every_file_of_the_data_set_has_rows_and_a_digest():
-    assert DATASETS["mnist-fixed"].files == tuple(ROWS) == tuple(mnist_fixed.ROWS) == tuple(mnist_fixed.SHA256)
