@@ -6,6 +6,7 @@ import pytest
 
 from iwae.errors import InputError
 from iwae.reporting import figures
+from iwae.reporting.collect import write_results
 from iwae.reporting.contents import FIGURES
 from iwae.reporting.figures import style, write_figure
 from iwae.reporting.study import StudyResults
@@ -18,8 +19,12 @@ PRIORS = ("prior_samples", "pseudo_inputs", "plane")  # of models with priors an
 
 @pytest.fixture(scope="module")
 def planes(synthetic, tmp_path_factory):
-    models = [ModelSpec.parse(f"mnist/l1-vae-k1-{kind}/seed0") for kind in ("z2", "z2-mog9", "z2-vamp9")]
-    return synthetic.study(tmp_path_factory.mktemp("results") / "planes", models)
+    names = [f"mnist/l1-vae-k1-{kind}/seed0" for kind in ("z2", "z2-mog9", "z2-vamp9")]
+    folder = tmp_path_factory.mktemp("results") / "planes"
+    for name in names:
+        synthetic.model(folder, ModelSpec.parse(name))
+    write_results(folder, names)
+    return folder
 
 
 @pytest.mark.parametrize(
