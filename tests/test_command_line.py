@@ -33,29 +33,32 @@ command_line.main(["--end-with-parent", "fetch"])
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 
 
+@pytest.fixture
+def ended(capsys):
+    """A function that gives the status with which the parser of arguments ends, and what it says on both streams."""
+
+    def status_and_output(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        return caught.value.code, *capsys.readouterr()
+
+    return status_and_output
+
+
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_explains_itself(capsys, verb):
-    with pytest.raises(SystemExit) as caught:
-        main([verb, "--help"])
-    assert caught.value.code == 0
-    out = capsys.readouterr().out
-    assert out.startswith(f"usage: iwae {verb} ")
-    assert "%(" not in out
+def test_every_verb_explains_itself(ended, verb):
+    status, out, _ = ended(verb, "--help")
+    assert status == 0 and out.startswith(f"usage: iwae {verb} ") and "%(" not in out
 
 
-def test_help_lists_the_verbs(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--help"])
-    assert caught.value.code == 0
-    words = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
-    assert [word for word in words if word.isalpha() and word in VERBS] == list(VERBS)
+def test_help_lists_the_verbs(ended):
+    status, out, _ = ended("--help")
+    words = [line.split()[0] for line in out.splitlines() if line.startswith("    ")]
+    assert status == 0 and [word for word in words if word.isalpha() and word in VERBS] == list(VERBS)
 
 
-def test_version(capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(["--version"])
-    assert caught.value.code == 0
-    assert capsys.readouterr().out == f"iwae {iwae.__version__}\n"
+def test_version(ended):
+    assert ended("--version") == (0, f"iwae {iwae.__version__}\n", "")
 
 
 MEASURE = ["measure", "--model", "m", "--device", "cpu"]
@@ -73,12 +76,10 @@ TRAIN = ["train", "--results", "r", "--checkpoints", "c", "--models", NAME]
         ([*MEASURE, "--surgery-sizes", "1e3"], "argument --surgery-sizes: invalid int value: '1e3'"),
     ],
 )
-def test_misuse_is_explained_with_status_2(capsys, tmp_path, monkeypatch, arguments, reason):
+def test_misuse_is_explained_with_status_2(ended, tmp_path, monkeypatch, arguments, reason):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert reason in capsys.readouterr().err.splitlines()[-1]
+    status, _, said = ended(*arguments)
+    assert status == 2 and reason in said.splitlines()[-1]
     assert os.listdir(tmp_path) == []
 
 

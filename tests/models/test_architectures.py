@@ -82,12 +82,17 @@ def test_images_are_generated_and_reconstructed(architecture, parameters_of, noi
         assert means.shape == (5, PIXELS) and ((means > 0) & (means < 1)).all()
 
 
+@EACH
+def test_parameters_have_the_documented_names_shapes_and_type(architecture, train):
+    parameters = initialize(architecture, Protocol(), 0, train)
+    assert {name: tuple(value.shape) for name, value in parameters.items()} == architecture.parameter_shapes
+    assert {value.dtype for value in parameters.values()} == {torch.float32}
+
+
 @OF_PRIORS
 def test_start_leaves_the_networks_as_they_are(architecture, train):
     plain = initialize(Architecture.paper(architecture.layers), Protocol(), 0, train)
     parameters = initialize(architecture, Protocol(), 0, train)
-    assert {name: tuple(value.shape) for name, value in parameters.items()} == architecture.parameter_shapes
-    assert {value.dtype for value in parameters.values()} == {torch.float32}
     assert all(torch.equal(parameters[name], value) for name, value in plain.items())
 
 
