@@ -9,6 +9,7 @@ import torch
 
 from iwae.data.sources import fetch
 from iwae.device import configure
+from iwae.errors import InputError
 
 os.environ["MPLBACKEND"] = "Agg"  # whatever Jupyter or a desktop sets; the workflow's tests leave it to the library
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +51,18 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def device(request):
     return torch.device(request.config.getoption("--device"))
+
+
+@pytest.fixture(scope="session")
+def refused():
+    """A function that calls another, which must refuse its arguments, and gives the sentence in which it does."""
+
+    def sentence(function, *arguments, **options):
+        with pytest.raises(InputError) as caught:
+            function(*arguments, **options)
+        return str(caught.value)
+
+    return sentence
 
 
 @pytest.fixture(scope="session")

@@ -178,7 +178,6 @@ def test_every_section_writes_rows_tables_and_figure(run_tiny):
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_processes_of_their_own_take_turns():
     from evaluation import make_likelihood
     from processes import peak_memory, together

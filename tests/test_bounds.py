@@ -72,9 +72,10 @@ def test_bound_rises_with_k_for_every_image(log_w, sizes):
 
 
 @given(log_weights(), st.floats(-500, 500))
-def test_a_common_factor_shifts_bounds_and_leaves_sample_sizes(log_w, shift):
+def test_a_common_factor_shifts_bounds_and_leaves_sample_sizes_and_deviations(log_w, shift):
     assert_close(importance_bound(log_w + shift), importance_bound(log_w) + shift, atol=ROUNDING, rtol=0)
     assert_close(effective_sample_size(log_w + shift), effective_sample_size(log_w), atol=0, rtol=1e-9)
+    assert_close(mean_absolute_deviation(log_w + shift), mean_absolute_deviation(log_w), atol=ROUNDING, rtol=0)
 
 
 @given(log_weights())
@@ -133,9 +134,3 @@ def test_deviation_from_few_groups_is_too_small_by_the_factor_told():
     found = mean_absolute_deviation(draws)
     expected = math.sqrt(2 / math.pi) * math.sqrt(1 - 1 / groups)
     assert abs(found.mean().item() - expected) < 4 * found.std().item() / repetitions**0.5
-
-
-@given(log_weights(st.tuples(st.just(12), st.integers(1, 5))), st.sampled_from([1, 2, 4]), st.floats(-500, 500))
-def test_a_common_factor_leaves_the_deviation(log_w, k, shift):
-    found, shifted = (mean_absolute_deviation(nested_bounds(values, k)) for values in (log_w, log_w + shift))
-    assert_close(shifted, found, atol=ROUNDING, rtol=0)

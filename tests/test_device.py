@@ -24,10 +24,8 @@ def threads():
 
 
 @pytest.mark.parametrize("name", ["gpu", "", "CPU", "cuda:0", "mps"])
-def test_unknown_device_is_one_sentence(name):
-    with pytest.raises(InputError) as caught:
-        devices.choose_device(name)
-    assert str(caught.value) == f"device {name!r} is unknown: use auto, cpu or cuda."
+def test_unknown_device_is_one_sentence(refused, name):
+    assert refused(devices.choose_device, name) == f"device {name!r} is unknown: use auto, cpu or cuda."
 
 
 @pytest.mark.parametrize(
@@ -48,13 +46,12 @@ def test_device_by_name(monkeypatch, caplog, obstacle, name, expected):
 
 
 @pytest.mark.parametrize("obstacle", ["", "the NVIDIA driver shows no GPU (status 100)"])
-def test_a_gpu_that_cannot_be_used_is_refused_or_told(monkeypatch, caplog, obstacle):
+def test_a_gpu_that_cannot_be_used_is_refused_or_told(refused, monkeypatch, caplog, obstacle):
     monkeypatch.setattr(cuda, "obstacle", lambda: obstacle)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     reason = obstacle or "PyTorch sees no CUDA GPU"
-    with pytest.raises(InputError) as caught:
-        devices.choose_device("cuda")
-    assert str(caught.value) == f"device cuda was asked for, but {reason}: use --device cpu or auto."
+    expected = f"device cuda was asked for, but {reason}: use --device cpu or auto."
+    assert refused(devices.choose_device, "cuda") == expected
     assert devices.choose_device("auto") == torch.device("cpu")
     assert caplog.messages == [f"The CPU computes, since {reason}."]
 
@@ -65,10 +62,9 @@ def test_threads_are_set(threads):
 
 
 @pytest.mark.parametrize("number", [0, -1])
-def test_impossible_threads_are_one_sentence(threads, number):
-    with pytest.raises(InputError) as caught:
-        devices.configure(torch.device("cpu"), number)
-    assert str(caught.value) == f"threads = {number} is impossible: it must be 1 or more."
+def test_impossible_threads_are_one_sentence(refused, threads, number):
+    expected = f"threads = {number} is impossible: it must be 1 or more."
+    assert refused(devices.configure, torch.device("cpu"), number) == expected
 
 
 def test_products_are_float32(device, threads):

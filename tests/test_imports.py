@@ -3,7 +3,6 @@
 import ast
 import graphlib
 import json
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import iwae
+from iwae.study.registry import DATASETS
 
 PACKAGE = Path(iwae.__file__).parent
 # A part imports from itself and from parts of lower rank. Parts of one rank know nothing of each other.
@@ -28,7 +28,7 @@ RANKS = [
     ("__main__",),
 ]
 HEAVY = ("snakemake", "pandas", "matplotlib", "seaborn", "torchvision")
-PLAIN = ("errors", "files", "cuda", "study")
+ARRAYS = ("torch", "numpy", "safetensors", "scipy")
 IMPORT_ALL = """
 import importlib, json, sys
 for name in sys.argv[1:]:
@@ -97,11 +97,6 @@ def test_a_part_imports_from_below_alone(part):
     assert not wrong
 
 
-def test_training_and_evaluation_do_not_know_each_other():
-    assert "evaluation" not in _allowed("training")
-    assert "training" not in _allowed("evaluation")
-
-
 def test_nothing_is_imported_in_a_circle():
     own = {name: {imported for imported in IMPORTS[name] if imported in MODULES} - {name} for name in MODULES}
     assert len(list(graphlib.TopologicalSorter(own).static_order())) == len(MODULES)
@@ -121,30 +116,26 @@ def test_pictures_and_tables_are_made_in_reporting_alone():
         assert "snakemake" not in _third_party(name), name
 
 
-def _loaded(names):
-    """Top-level packages that python has loaded after importing `names`."""
-    command = [sys.executable, "-c", IMPORT_ALL, *names]
-    finished = subprocess.run(command, capture_output=True, text=True)
+def _of(*parts):
+    return [name for name in MODULES if _part(name) in parts]
+
+
+@pytest.mark.parametrize(
+    ("names", "unwanted"),
+    [
+        (_of("data", "models", "training", "evaluation", "bounds", "estimators"), HEAVY),
+        (_of("errors", "files", "cuda", "study"), (*ARRAYS, *HEAVY)),  # what the workflow reads
+        (["iwae.reporting.contents"], (*ARRAYS, *HEAVY)),  # which it asks for tables and figures
+        (["iwae.__main__"], (*ARRAYS, *HEAVY)),  # which explains itself
+        (["iwae.data.sources", *(e.implementation.split(":")[0] for e in DATASETS.values())], ("torch", "scipy")),
+        (["iwae.reporting.audit", "iwae.reporting.summary"], ("torch",)),
+    ],
+    ids=["numerics", "plain", "contents", "help", "data sets", "reports"],
+)
+def test_nothing_is_loaded_that_is_not_needed(names, unwanted):
+    finished = subprocess.run([sys.executable, "-c", IMPORT_ALL, *names], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    return {module.split(".")[0] for module in json.loads(finished.stdout)}
-
-
-def test_numerics_load_neither_workflow_nor_pictures():
-    folders, numerics = ("data", "models", "training", "evaluation"), ["iwae.bounds", "iwae.estimators"]
-    for part in folders:
-        numerics += [found.name for found in pkgutil.walk_packages([str(PACKAGE / part)], f"iwae.{part}.")]
-    expected = {
-        name for name in MODULES if _part(name) in ("data", "models", "training", "evaluation", "bounds", "estimators")
-    }
-    assert set(numerics) == expected - {f"iwae.{part}" for part in folders}
-    loaded = _loaded(numerics)
-    assert "torch" in loaded
-    assert not loaded & set(HEAVY)
-
-
-def test_what_the_workflow_reads_loads_no_arrays():
-    loaded = _loaded(name for name in MODULES if _part(name) in PLAIN)
-    assert not loaded & {"torch", "numpy", "safetensors", "scipy", *HEAVY}
+    assert not {module.split(".")[0] for module in json.loads(finished.stdout)} & set(unwanted)
 
 
 def test_standard_library_only_is_true_where_it_is_said():
@@ -152,7 +143,3 @@ def test_standard_library_only_is_true_where_it_is_said():
     assert {"iwae.study", "iwae.study.protocol", "iwae.study.manifest"} <= set(claims)
     for name in claims:
         assert _third_party(name) <= {"iwae", *sys.stdlib_module_names}, name
-
-
-def test_help_costs_no_torch():
-    assert not _loaded(["iwae.__main__"]) & {"torch", "numpy", *HEAVY}

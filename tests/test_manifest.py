@@ -83,12 +83,6 @@ def test_results_are_current_under_their_own_settings_alone(folder):
     assert not manifest.is_current(folder, "likelihood", LikelihoodSettings().as_dict())
 
 
-def test_one_changed_protocol_field_is_another_training(folder):
-    for name, value in {"adam_beta1": 0.9, "shuffle": True, "activity": "definition"}.items():
-        protocol = TrainingSettings().protocol.with_overrides({name: value})
-        assert not manifest.is_current(folder, "training", TrainingSettings(protocol=protocol).as_dict())
-
-
 def test_provenance_and_time_decide_nothing(folder):
     _train(folder)
     os.utime(folder / "surgery.csv", (0, 0))
@@ -127,34 +121,21 @@ def test_measurement_without_a_training_is_not_current(folder):
     assert not manifest.is_current(folder, "surgery", SURGERY)
 
 
-def test_missing_manifest_is_one_sentence(tmp_path):
-    with pytest.raises(InputError) as caught:
-        manifest.read(tmp_path)
-    expected = f"{tmp_path} holds no model: its manifest.json is missing; train the model or restore the file."
-    assert str(caught.value) == expected
-
-
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b'{"model": ',
         b"\xff\xfe\x00",
         b"[]",
-        b"3",
         b"{}",
-        b'{"model": null}',
         b'{"model": {"dataset": "mnist"}}',
         b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": "5", "seed": 3}}',
         b'{"model": {"dataset": "mnist", "layers": 3, "objective": "iwae", "k": 5, "seed": 3}}',
-        b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": 5, "seed": 3, "size": 9}}',
     ],
 )
-def test_damaged_manifest_is_named_and_left_alone(folder, content):
+def test_damaged_manifest_is_named_and_left_alone(refused, folder, content):
     (folder / manifest.NAME).write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        manifest.is_current(folder, "training", TRAINING)
-    message = str(caught.value)
+    message = refused(manifest.is_current, folder, "training", TRAINING)
     assert message.startswith(f"{folder / 'manifest.json'} is damaged (")
     assert message.endswith("): restore it or delete the folder and train again.")
     assert "\n" not in message
@@ -163,19 +144,13 @@ def test_damaged_manifest_is_named_and_left_alone(folder, content):
     assert (folder / manifest.NAME).read_bytes() == content
 
 
-def test_whole_file_is_the_one_described(folder):
-    assert manifest.checked_file(folder, "training", "model.safetensors") == folder / "model.safetensors"
-
-
 @pytest.mark.parametrize("bit", [0, 37, 8 * len(WEIGHTS) - 1])
-def test_flipped_bit_is_found(folder, bit):
+def test_flipped_bit_is_found(refused, folder, bit):
     content = bytearray(WEIGHTS)
     content[bit // 8] ^= 1 << bit % 8
     (folder / manifest.WEIGHTS).write_bytes(content)
-    with pytest.raises(InputError) as caught:
-        manifest.checked_file(folder, "training", manifest.WEIGHTS)
     found, expected = (hashlib.sha256(c).hexdigest() for c in (content, WEIGHTS))
-    assert str(caught.value) == (
+    assert refused(manifest.checked_file, folder, "training", manifest.WEIGHTS) == (
         f"{folder / manifest.WEIGHTS} is not the file its manifest describes: SHA-256 {found} instead of {expected}."
     )
 
@@ -192,11 +167,10 @@ def test_flipped_bit_is_found(folder, bit):
         ),
     ],
 )
-def test_missing_file_is_one_sentence(folder, section, name, sentence):
+def test_missing_file_is_one_sentence(refused, folder, section, name, sentence):
     (folder / "training.csv").unlink()
-    with pytest.raises(InputError) as caught:
-        manifest.checked_file(folder, section, name)
-    assert str(caught.value) == sentence.format(path=folder / name, manifest=folder / "manifest.json")
+    expected = sentence.format(path=folder / name, manifest=folder / "manifest.json")
+    assert refused(manifest.checked_file, folder, section, name) == expected
 
 
 def test_file_that_was_not_written_cannot_be_recorded(folder):

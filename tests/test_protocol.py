@@ -41,20 +41,14 @@ NAMES = [field.name for field in fields(Protocol)]
 CHOSEN = [field for field in fields(Protocol) if get_origin(field.type) is Literal]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_presets_hold_what_text_and_code_say(name):
-    assert (getattr(preset("paper-text"), name), getattr(preset("authors-code"), name)) == CHOICES[name]
+def test_presets_hold_what_text_and_code_say():
+    presets = preset("paper-text"), preset("authors-code")
+    assert {name: tuple(getattr(each, name) for each in presets) for name in NAMES} == CHOICES
 
 
 def test_the_default_is_the_code():
     assert list(PRESETS) == ["authors-code", "paper-text", "efficient"]
     assert Protocol() == preset("authors-code")
-
-
-def test_unknown_preset_is_one_sentence():
-    with pytest.raises(InputError) as caught:
-        preset("paper")
-    assert str(caught.value) == "protocol 'paper' is unknown: use one of authors-code, paper-text, efficient."
 
 
 def _strategy(field):
@@ -94,19 +88,17 @@ def test_overriding_leaves_the_preset_as_it_was():
         preset("authors-code").shuffle = True
 
 
-def test_unknown_field_is_one_sentence():
-    with pytest.raises(InputError) as caught:
-        Protocol().with_overrides({"adam_beta3": 0.5})
-    assert str(caught.value) == f"protocol field 'adam_beta3' is unknown: use one of {', '.join(NAMES)}."
+def test_unknown_field_is_one_sentence(refused):
+    expected = f"protocol field 'adam_beta3' is unknown: use one of {', '.join(NAMES)}."
+    assert refused(Protocol().with_overrides, {"adam_beta3": 0.5}) == expected
 
 
 @pytest.mark.parametrize("field", CHOSEN, ids=lambda field: field.name)
 @pytest.mark.parametrize("value", ["no-such-choice", "", None, 1, True, ["sum"]], ids=repr)
-def test_unknown_choice_is_one_sentence(field, value):
-    with pytest.raises(InputError) as caught:
-        Protocol().with_overrides({field.name: value})
+def test_unknown_choice_is_one_sentence(refused, field, value):
     known = ", ".join(get_args(field.type))
-    assert str(caught.value).startswith(f"protocol field {field.name} = {value!r} is unknown: use one of {known}")
+    start = f"protocol field {field.name} = {value!r} is unknown: use one of {known}"
+    assert refused(Protocol().with_overrides, {field.name: value}).startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -124,11 +116,10 @@ def test_unknown_choice_is_one_sentence(field, value):
         ("shuffle", "true", "true or false"),
     ],
 )
-def test_wrong_type_is_one_sentence(name, value, right):
-    with pytest.raises(InputError) as caught:
-        Protocol().with_overrides({name: value})
+def test_wrong_type_is_one_sentence(refused, name, value, right):
     given = "an empty value" if value is None else repr(value)
-    assert str(caught.value).startswith(f"protocol field {name} = {given} must be {right}")
+    start = f"protocol field {name} = {given} must be {right}"
+    assert refused(Protocol().with_overrides, {name: value}).startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +132,10 @@ def test_wrong_type_is_one_sentence(name, value, right):
         ("initialization_seed", [2**31], "2147483647 or less"),
     ],
 )
-def test_impossible_number_is_one_sentence(name, values, right):
+def test_impossible_number_is_one_sentence(refused, name, values, right):
     for value in values:
-        with pytest.raises(InputError) as caught:
-            Protocol().with_overrides({name: value})
-        assert str(caught.value) == f"protocol field {name} = {value} is impossible: it must be {right}."
+        expected = f"protocol field {name} = {value} is impossible: it must be {right}."
+        assert refused(Protocol().with_overrides, {name: value}) == expected
 
 
 @pytest.mark.parametrize("name", ["adam_beta1", "adam_beta2"])

@@ -12,8 +12,6 @@ import pytest
 import yaml
 
 import iwae
-from iwae.study.measurements import MEASUREMENTS
-from iwae.study.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "toy/l1-iwae-k2/seed0"
@@ -132,14 +130,6 @@ def outcome(copy):
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1]), work / "results"
-
-
-def test_the_toys_are_not_in_the_library():
-    assert "toy" not in DATASETS and "toy" not in MEASUREMENTS
-
-
-def test_a_data_set_and_a_measurement_take_two_files_and_a_setting_one():
-    assert [len(changes) for changes in RECIPES.values()] == [2, 2, 1]
 
 
 def test_a_new_data_set_is_fetched_trained_on_and_tabulated(outcome):

@@ -1,15 +1,12 @@
 import pytest
 
-from iwae.errors import InputError
 from iwae.study.repeated import refuse_repeated_keys
 
 
-def test_a_key_that_stands_twice_is_named_with_both_lines(tmp_path):
+def test_a_key_that_stands_twice_is_named_with_both_lines(refused, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text("study: mine\ntraining:\n  stages: 2\n  seed: 0\n  stages: 8\n")
-    with pytest.raises(InputError) as refusal:
-        refuse_repeated_keys(path)
-    assert str(refusal.value) == (
+    assert refused(refuse_repeated_keys, path) == (
         f"{path}: the key training.stages stands on line 3 and again on line 5, where it would replace the first: keep "
         "one of them."
     )

@@ -11,17 +11,11 @@ from iwae.data.splits import load
 VALUES = np.arange(256, dtype=np.uint8)
 
 
-def test_black_is_never_set_and_white_always():
-    pixels = np.repeat(np.array([[0, 255]], np.uint8), 200_000, axis=0)
-    binary = binarize(pixels, seed=123)
-    assert not binary[:, 0].any()
-    assert binary[:, 1].all()
-
-
 def test_mean_of_draws_is_the_pixel_value_over_255():
     draws = 30_000
     mean = binarize(np.tile(VALUES, (draws, 1)), seed=5).mean(0)
     p = VALUES / 255
+    assert (mean[0], mean[255]) == (0, 1)
     # Five standard errors for each of 254 values: a right sampler fails once in some 7000 seeds.
     np.testing.assert_array_less(abs(mean - p)[1:255], 5 * np.sqrt(p * (1 - p) / draws)[1:255])
     # The mean over all values is sharper: it tells v / 255 from v / 256, which is lower by 0.00195.
@@ -48,7 +42,7 @@ def test_uniform_numbers_are_those_of_theano():
 
 
 def test_the_authors_bits_are_a_binarization(mnist):
-    test = load("mnist", mnist, 400).test
+    test = load("mnist", mnist, 400).test[:2000]
     binary = binarize_as_authors(test)
     assert not binary[test == 0].any() and binary[test == 255].all()
     # Five standard errors of the mean over all pixels between black and white.
@@ -71,12 +65,6 @@ def test_every_draw_of_every_value(device):
     assert (ones / 65536 - values / 255).abs().max() <= 2**-17
     assert ones[0] == 0
     assert ones[255] == 65536
-
-
-def test_leading_axes_are_kept(device):
-    pixels = torch.full((2, 3, 5), 255, dtype=torch.uint8, device=device)
-    draws = torch.full((2, 3, 5), 32767, dtype=torch.int16, device=device)
-    assert torch.equal(bernoulli_pixels(pixels, draws), torch.ones(2, 3, 5, device=device))
 
 
 def test_entropy_of_the_test_images_is_the_published_rules(mnist):

@@ -46,12 +46,6 @@ def test_bits_are_the_same_everywhere(static):
     )
 
 
-def test_result_is_the_same_every_time():
-    contents = files(np.full((9, 784), 127), np.full((5, 784), 127))
-    for once, again in zip(mnist_static.read(contents), mnist_static.read(contents), strict=True):
-        np.testing.assert_array_equal(once, again)
-
-
 def test_train_and_test_images_have_independent_noise():
     """Bits of two independent binarizations with P(1) = p agree with probability p^2 + (1 - p)^2."""
     p, n = 127 / 255, 200

@@ -10,7 +10,6 @@ import pytest
 
 from iwae.data import omniglot
 from iwae.data.checks import by_git_blob, git_blob, sha256
-from iwae.data.sources import fetch
 from iwae.data.splits import load
 from iwae.errors import InputError
 
@@ -67,22 +66,15 @@ def test_a_letter_comes_out_upright():
 
 
 def test_training_images_are_permuted_once_as_the_authors_do():
-    images = upright(N, 0)
-    train, test = read(stored(images), stored(upright(M, 1)))
-    order = np.random.RandomState(123).permutation(N)
+    values, order = stored(upright(N, 0)), np.random.RandomState(123).permutation(N)
+    train, test = read(values, stored(upright(M, 1)))
     assert (order != np.arange(N)).any()
-    np.testing.assert_array_equal(train, images[order].reshape(N, 784))
+    transposed = np.reshape(values.T.reshape(N, 28, 28), (N, 784), order="F")  # the formula of the authors' code
+    np.testing.assert_array_equal(train, np.rint(255 * transposed[order]))
     np.testing.assert_array_equal(test, upright(M, 1).reshape(M, 784))
     assert train.dtype == test.dtype == np.uint8
     assert train.flags.writeable
     assert train.flags.c_contiguous
-
-
-def test_agrees_with_the_formula_of_the_authors_code():
-    values = stored(upright(N, 2))
-    transposed = np.reshape(values.T.reshape(N, 28, 28), (N, 784), order="F")
-    expected = np.rint(255 * transposed[np.random.RandomState(123).permutation(N)])
-    np.testing.assert_array_equal(read(values, stored(upright(M, 1)))[0], expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -144,13 +136,6 @@ def test_images_are_split_and_the_file_has_its_sha256(install):
     np.testing.assert_array_equal(images.train, permuted[:-4])
     np.testing.assert_array_equal(images.validation, permuted[-4:])
     assert images.sha256 == {omniglot.FILE: sha256(content)}
-
-
-def test_file_is_fetched_from_a_folder(install, tmp_path):
-    content = mat(data=stored(upright(N, 0)), testdata=stored(upright(M, 1)))
-    install(content)
-    fetch("omniglot", tmp_path / "new", tmp_path / "omniglot")
-    assert (tmp_path / "new" / "omniglot" / omniglot.FILE).read_bytes() == content
 
 
 def test_missing_scipy_is_named(monkeypatch):

@@ -18,18 +18,27 @@ from iwae.study.specification import ModelSpec
 
 
 @pytest.fixture(scope="session")
-def model_of(device):
-    """A function from an architecture to an untrained model on the tests' device."""
+def model_named(device):
+    """A function from a model's name to that model, untrained, on the tests' device."""
 
-    def build(layers: int, scale: str = "log-deviation", latents: int | None = None) -> TrainedModel:
-        protocol = Protocol(initialization="independent", scale=scale)
-        spec = ModelSpec("mnist", layers, "iwae", 5, 0, f"z{latents}" if latents else "")
+    def build(name: str, scale: str = "log-deviation") -> TrainedModel:
+        protocol, spec = Protocol(initialization="independent", scale=scale), ModelSpec.parse(name)
         architecture = Architecture.of(spec, protocol)
         train = np.random.default_rng(0).integers(0, 256, (11, PIXELS), dtype=np.uint8)
         parameters = initialize(architecture, protocol, 0, train)
         parameters["q1.mean.weight"] *= 0.7  # posteriors of different images overlap, but not wholly
         on_device = {name: value.to(device) for name, value in parameters.items()}
         return TrainedModel(architecture, on_device, spec, TrainingSettings(protocol))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def model_of(model_named):
+    """The same for the paper's architectures."""
+
+    def build(layers: int, scale: str = "log-deviation", latents: int | None = None) -> TrainedModel:
+        return model_named(f"mnist/l{layers}-iwae-k5{f'-z{latents}' if latents else ''}/seed0", scale)
 
     return build
 

@@ -45,12 +45,6 @@ def betas(temperatures):
     return torch.linspace(0, 1, temperatures + 1, dtype=torch.float64)
 
 
-def test_gradient_of_the_example():
-    noise = draws(4).requires_grad_()
-    (found,) = torch.autograd.grad(log_weights(noise)[0].sum(), noise)
-    assert_close(found, log_weights(noise)[1])
-
-
 def test_one_temperature_gives_the_importance_bound():
     noise = draws(7)
     moves = find_steps(log_weights, noise, betas(1), LEAPFROGS, generators())

@@ -85,31 +85,6 @@ def test_log_weights_are_those_of_a_smaller_network(random_model, binary, device
     assert_close(found, log_weights(model, smaller, x, kept), atol=EXACT, rtol=0)
 
 
-@MODELS
-def test_unit_that_does_nothing_may_go(random_model, binary, device, layers, scale):
-    model, removed = random_model(layers, scale), [np.array([7])] * layers
-    parameters = {name: value.clone() for name, value in model.parameters.items()}
-    readers = {1: ("px", "q2"), 2: ("p1",)}
-    for level in range(1, layers + 1):
-        for network in (f"q{level}", f"p{level}"):
-            for head, constant in (("mean", 0.3), ("scale", -0.2)):
-                if f"{network}.{head}.bias" in parameters:
-                    parameters[f"{network}.{head}.weight"][:, 7] = 0
-                    # The prior of the highest layer is standard, that of a lower one whatever p says.
-                    parameters[f"{network}.{head}.bias"][7] = constant if level < layers else 0
-        for reader in readers[level]:
-            if f"{reader}.hidden1.weight" in parameters:
-                parameters[f"{reader}.hidden1.weight"][7] = 0
-    x, noise = drawn(model, binary, device)
-    expected = log_weights(model, parameters, x, noise)
-    assert_close(
-        log_weights(model, chopped.without(model.architecture, parameters, removed), x, noise),
-        expected,
-        atol=EXACT,
-        rtol=0,
-    )
-
-
 @pytest.mark.parametrize("scale", ["log-deviation", "log-variance"])
 def test_a_unit_that_always_has_one_value_may_be_held_there(random_model, binary, device, scale):
     """In the lower of two layers p follows q to it; without it, what the other networks make of it is lost."""

@@ -9,14 +9,8 @@ import torch
 from iwae.evaluation import gradients
 from iwae.evaluation.gradients import noise_of
 from iwae.evaluation.linear_gaussian import signal_to_noise
-from iwae.models.architecture import Architecture
-from iwae.models.initialization import initialize
-from iwae.models.store import TrainedModel
 from iwae.reporting.figures.gradients import power_law
 from iwae.study.measurements import GradientsSettings
-from iwae.study.protocol import preset
-from iwae.study.settings import TrainingSettings
-from iwae.study.specification import ModelSpec
 
 
 def test_noise_of_known_draws():
@@ -53,18 +47,13 @@ def test_parameters_that_never_vary_do_not_count():
     assert noise_of(draw, 5, {"all": ("a", "b")})["all"].ratio == pytest.approx(math.sqrt(4 / 2.5 * 2 / 4 - 1 / 5))
 
 
-def test_a_prior_s_parameters_are_none_of_the_decoder_s(monkeypatch, binary, device):
-    spec, protocol = ModelSpec.parse("mnist/l1-vae-k1-vamp4/seed0"), preset("authors-code")
-    architecture, groups = Architecture.of(spec, protocol), []
-    parameters = initialize(architecture, protocol, 0, 255 * binary(9))
-    model = TrainedModel(
-        architecture, {name: value.to(device) for name, value in parameters.items()}, spec, TrainingSettings(protocol)
-    )
+def test_a_prior_s_parameters_are_none_of_the_decoder_s(monkeypatch, model_named, binary, device):
+    model, groups = model_named("mnist/l1-vae-k1-vamp4/seed0"), []
     monkeypatch.setattr(gradients, "noise_of", lambda draw, replicates, names: groups.append((draw(), names)) or {})
     gradients.measure(model, binary(3), GradientsSettings(ks=(1,)), device)
     gradient, names = groups[0]
     assert gradient["prior.inputs"].any() and "prior.inputs" not in names["encoder"] + names["decoder"]
-    assert {*names["encoder"], *names["decoder"], "prior.inputs"} == set(parameters)
+    assert {*names["encoder"], *names["decoder"], "prior.inputs"} == set(model.parameters)
 
 
 def test_exponents_of_k():

@@ -1,34 +1,23 @@
 """Pictures of priors: their shapes, which pseudo-inputs they are, and densities that integrate to 1."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 
 from iwae.evaluation import prior_pictures, run
-from iwae.models.architecture import Architecture
-from iwae.models.priors.vamp import VampPrior
 from iwae.study.measurements import PicturesSettings
-from iwae.study.specification import ModelSpec
 
 PICTURES = PicturesSettings(samples=3, reconstructions=2, posterior_images=2, posterior_points=60)
 
 
 @pytest.fixture
-def with_pseudo_inputs(model_of, binary, device):
-    """A function from a number of latent units to a model with a VampPrior of four pseudo-inputs."""
+def with_pseudo_inputs(model_named, binary, device):
+    """A function from a kind of model to that model, with a VampPrior of four pseudo-inputs."""
 
-    def build(latents=None):
-        model = model_of(1, latents=latents)
-        variation = "-".join(filter(None, (model.spec.variation, "vamp4")))
-        inputs = {"prior.inputs": 8 * torch.from_numpy(binary(4)).to(device).float() - 4}
-        return dataclasses.replace(
-            model,
-            spec=dataclasses.replace(model.spec, variation=variation),
-            architecture=Architecture.paper(1, units=latents, prior=VampPrior(4)),
-            parameters=model.parameters | inputs,
-        )
+    def build(kind="iwae-k5"):
+        model = model_named(f"mnist/l1-{kind}-vamp4/seed0")
+        model.parameters["prior.inputs"] = 8 * torch.from_numpy(binary(4)).to(device).float() - 4
+        return model
 
     return build
 
@@ -45,7 +34,7 @@ def test_images_of_a_pseudo_input_come_from_its_posterior(with_pseudo_inputs, bi
 
 
 def test_densities_of_the_plane_integrate_to_one(with_pseudo_inputs, binary, device):
-    model = with_pseudo_inputs(latents=2)
+    model = with_pseudo_inputs("iwae-k5-z2")
     plane = prior_pictures.of_plane(model, binary(20), 200, device)
     for surface in (plane.log_prior, plane.log_aggregate):
         assert surface.shape == (200, 200)
@@ -54,8 +43,7 @@ def test_densities_of_the_plane_integrate_to_one(with_pseudo_inputs, binary, dev
 
 
 def test_pictures_of_a_model_hold_what_there_is_to_see(tmp_path, with_pseudo_inputs, record_model, images, device):
-    model = with_pseudo_inputs(latents=2)
-    assert ModelSpec.parse(model.spec.name) == model.spec
+    model = with_pseudo_inputs("iwae-k5-z2")
     record_model(tmp_path, model)
     run.measure(tmp_path, tmp_path / "data", {"pictures": PICTURES}, device.type, 1)
     arrays = np.load(tmp_path / "pictures.npz")

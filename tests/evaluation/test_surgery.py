@@ -11,15 +11,9 @@ from torch.testing import assert_close
 from iwae.evaluation import surgery
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.models import model as plain
-from iwae.models.architecture import Architecture
 from iwae.models.densities import Gaussian
-from iwae.models.initialization import initialize
 from iwae.models.mixtures import Mixture
-from iwae.models.store import TrainedModel
 from iwae.study.measurements import SurgerySettings
-from iwae.study.protocol import PRESETS
-from iwae.study.settings import TrainingSettings
-from iwae.study.specification import ModelSpec
 
 IDENTITY = 1e-11  # float64 rounding of sums of some 1000 nats, averaged over draws
 EXPANDED = 1e-9  # float64 rounding of (z - m)^2 written as z^2 - 2 z m + m^2
@@ -81,13 +75,9 @@ def test_identity_and_elbo_computed_another_way(model_of, doubled, binary, devic
 
 
 @pytest.mark.parametrize("prior", ["", "-vamp4"])
-def test_identity_of_a_model_that_infers_its_top_layer_first(binary, device, prior):
+def test_identity_of_a_model_that_infers_its_top_layer_first(model_named, binary, device, prior):
     """z is h2: the marginal KL and the information are those of q(h2|x)."""
-    spec = ModelSpec.parse(f"mnist/l2-vae-k1-hvae{prior}/seed0")
-    settings = TrainingSettings(PRESETS["efficient"], passes=1)
-    architecture, x = Architecture.of(spec, settings.protocol), binary(60)
-    parameters = initialize(architecture, settings.protocol, 0, 255 * x)
-    model = TrainedModel(architecture, {name: value.to(device) for name, value in parameters.items()}, spec, settings)
+    model, x = model_named(f"mnist/l2-vae-k1-hvae{prior}/seed0"), binary(60)
     found = measured(model, x, device)
     assert abs(found[60, "residual"][0]) < IDENTITY
     mean, log_std = surgery.encode(model, x, device)

@@ -21,7 +21,8 @@ def train():
 def parameters_of(device, train):
     """A function from an architecture to parameters of independent draws, biases included."""
 
-    def draw(architecture, spread=0.1):
+    def draw(architecture):
+        spread = 0.02 if architecture.decoder.gated else 0.1  # gated layers have no bounds
         start = initialize(architecture, Protocol(initialization="independent"), 0, train)
         generator = torch.Generator().manual_seed(1)
         noise = {
@@ -48,24 +49,3 @@ def noise_of(device):
 def images(device):
     """A function from a number b to binary images (b, 784)."""
     return lambda b=B: (torch.rand(b, PIXELS, generator=torch.Generator().manual_seed(3)) < 0.3).double().to(device)
-
-
-@pytest.fixture(scope="session")
-def along_directions():
-    """A function that makes of a function of parameters one of steps (n,) along random directions of n of them."""
-
-    def along(function, parameters, names):
-        generator = torch.Generator().manual_seed(4)
-        directions = {
-            name: torch.randn(parameters[name].shape, generator=generator, dtype=torch.float64).to(parameters[name])
-            / parameters[name].numel() ** 0.5
-            for name in names
-        }
-
-        def moved(steps):
-            there = {name: parameters[name] + step * directions[name] for name, step in zip(names, steps, strict=True)}
-            return function(parameters | there)
-
-        return moved
-
-    return along

@@ -1,4 +1,4 @@
-"""Mixtures and correlated Gaussians against torch.distributions, by their integrals and their draws."""
+"""Mixtures and correlated Gaussians against torch.distributions, and by their draws."""
 
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
@@ -16,14 +16,10 @@ def draws(device, *shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=generator).to(device)
 
 
-def mixture_of(device, d=4):
-    components = Gaussian(draws(device, 6, d), 0.5 * draws(device, 6, d, seed=1))
-    return Mixture.of(components, WEIGHTS.log().to(device))
-
-
 def test_log_density_is_that_of_torch(device):
-    mixture, z = mixture_of(device), 2 * draws(device, 3, 5, 4, seed=2)
-    components = Independent(Normal(mixture.components.mean, mixture.components.log_std.exp()), 1)
+    gaussians, z = Gaussian(draws(device, 6, 4), 0.5 * draws(device, 6, 4, seed=1)), 2 * draws(device, 3, 5, 4, seed=2)
+    mixture = Mixture.of(gaussians, WEIGHTS.log().to(device))
+    components = Independent(Normal(gaussians.mean, gaussians.log_std.exp()), 1)
     assert_close(mixture.component_log_probs(z[0]), components.log_prob(z[0][:, None]), atol=EXPANDED, rtol=0)
     expected = MixtureSameFamily(Categorical(WEIGHTS.to(device)), components).log_prob(z)
     assert_close(mixture.log_prob(z), expected, atol=EXPANDED, rtol=0)
@@ -34,12 +30,6 @@ def test_one_or_equal_components_are_one_gaussian(device):
     for k in (1, 3):
         mixture = Mixture.of(Gaussian(*torch.zeros(2, k, 4, dtype=z.dtype, device=device)))
         assert_close(mixture.log_prob(z), standard_gaussian_log_prob(z), atol=EXPANDED, rtol=0)
-
-
-def test_density_integrates_to_one_in_two_dimensions(device):
-    axis = torch.arange(-12, 12, 0.1, dtype=torch.float64, device=device)
-    grid = torch.cartesian_prod(axis, axis)
-    assert_close(mixture_of(device, 2).log_prob(grid).exp().sum().item() * 0.01, 1.0, atol=1e-6, rtol=0)
 
 
 def test_draws_take_every_component_as_often_as_its_weight_says(device):

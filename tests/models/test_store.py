@@ -1,7 +1,5 @@
 """Reading a model's folder: what is refused, and in which words."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -43,41 +41,13 @@ def refusal(folder):
 
 
 def test_a_model_is_read_back(folder, device):
+    settings = TrainingSettings(Protocol(scale="log-variance"), stages=2, train_images=100)
+    record(folder, settings)
     model = store.load(folder, device)
-    assert (model.spec, model.settings, model.architecture) == (SPEC, TrainingSettings(), Architecture.paper(1))
+    assert (model.spec, model.settings, model.architecture) == (SPEC, settings, Architecture.paper(1, "log-variance"))
     for name, value in parameters_of(1).items():
         assert model.parameters[name].device.type == device.type
         assert torch.equal(model.parameters[name].cpu(), value)
-
-
-def test_settings_are_read_back(folder):
-    settings = TrainingSettings(Protocol(scale="log-variance"), stages=2, train_images=100)
-    record(folder, settings)
-    model = store.load(folder)
-    assert model.settings == settings
-    assert model.architecture.scale == "log-variance"
-
-
-def test_missing_manifest(folder):
-    (folder / manifest.NAME).unlink()
-    assert "holds no model" in refusal(folder)
-
-
-def test_damaged_manifest(folder):
-    (folder / manifest.NAME).write_text("{")
-    assert "is damaged" in refusal(folder)
-
-
-def test_untrained_folder(folder):
-    content = json.loads((folder / manifest.NAME).read_text())
-    del content["training"]
-    (folder / manifest.NAME).write_text(json.dumps(content))
-    assert "which has no section 'training'" in refusal(folder)
-
-
-def test_missing_weights(folder):
-    (folder / manifest.WEIGHTS).unlink()
-    assert "is missing" in refusal(folder)
 
 
 def test_altered_weights(folder):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from iwae.reporting.collect import write_results
-from iwae.study.measurements import ActivitySettings, LikelihoodSettings
+from iwae.study.measurements import LikelihoodSettings
 from iwae.study.specification import ModelSpec, grid
 
 FOLDER = Path(__file__).parent
@@ -28,37 +28,13 @@ def configuration(
 ) -> dict:
     """The configuration of a study whose models `write_model` wrote with the same options."""
     likelihood = LikelihoodSettings(samples=samples, test_images=test_images or images, train_images=images)
-    asked = parts.asking_for(models)
-    off = {
-        key: group | {"run": False}
-        for key, group in asked.items()
-        if "run" in (group if isinstance(group, dict) else ())
+    asked, always = parts.asking_for(models), ("activity", "surgery", "pictures")
+    measured = {
+        name: settings.as_dict() | ({} if name in always else {"run": name in sections})
+        for name, settings in parts.SETTINGS.items()
     }
-    return (
-        asked
-        | off
-        | {
-            "study": name,
-            "device": "cpu",
-            "training": asked["training"] | {"protocol": protocol, "stages": stages},
-            "likelihood": likelihood.as_dict(),
-            "activity": ActivitySettings().as_dict(),
-            "chopped": {"run": "chopped" in sections, **parts.CHOPPED.as_dict()},
-            "surgery": parts.SURGERY.as_dict(),
-            "pictures": parts.PICTURES.as_dict(),
-        }
-        | {
-            name: {"run": name in sections, **settings.as_dict()}
-            for name, settings in (
-                ("annealed", parts.ANNEALED),
-                ("inference", parts.INFERENCE),
-                ("implicit", parts.IMPLICIT),
-                ("rebinarized", parts.REBINARIZED),
-                ("replaced", parts.REPLACED),
-                ("gradients", parts.GRADIENTS),
-            )
-        }
-    )
+    training = asked["training"] | {"protocol": protocol, "stages": stages}
+    return asked | measured | {"study": name, "device": "cpu", "training": training, "likelihood": likelihood.as_dict()}
 
 
 def write_study(results: Path, models: list[ModelSpec], **options) -> Path:
@@ -114,20 +90,9 @@ def look() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def synthetic() -> SimpleNamespace:
-    """The functions above, for tests that build studies of their own."""
-    return SimpleNamespace(
-        model=write_model,
-        study=write_study,
-        configuration=configuration,
-        quality=parts.quality,
-        active=parts.active,
-        grid=small_grid,
-        variations=variations,
-        provenance=parts.PROVENANCE,
-        gap=parts.GAP,
-        unit=parts.UNIT,
-        costs=parts.COSTS,
-    )
+    """The functions above and `parts`, for tests that build studies of their own."""
+    own = {"model": write_model, "study": write_study, "grid": small_grid, "variations": variations}
+    return SimpleNamespace(**vars(parts), **own, configuration=configuration)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Synthetic models: well-formed folders whose numbers follow from a few constants."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from safetensors.numpy import save_file
@@ -8,42 +9,33 @@ from safetensors.numpy import save_file
 from iwae.data.splits import evenly_spaced
 from iwae.files import write_rows
 from iwae.study import manifest
-from iwae.study.measurements import (
-    ActivitySettings,
-    AnnealedSettings,
-    ChoppedSettings,
-    GradientsSettings,
-    ImplicitSettings,
-    InferenceSettings,
-    LikelihoodSettings,
-    PicturesSettings,
-    RebinarizedSettings,
-    ReplacedSettings,
-    SurgerySettings,
-)
+from iwae.study.measurements import MEASUREMENTS, LikelihoodSettings
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.training.schedule import Schedule
 
-WRITTEN = ("training", "likelihood", "activity", "chopped", "surgery", "pictures", "annealed", "inference", "implicit")
-WRITTEN += ("replaced", "gradients", "rebinarized")
 BOUND_KS = (1, 2, 5, 10, 50, 500, 5000)
 SIZES = (100, 59_600)
 GAP = 0.7  # nll of test images above that of training images, on average
 UNIT = 0.001  # what nll gains from an inactive unit
 SHIFTS = {"mnist": 0.0, "omniglot": 22.0, "mnist-fixed": 2.0, "mnist-static": 1.5}
 COSTS = {"paper-text": 1.0, "adam_beta1": 0.25}  # of a protocol; of any other 0.1
-REBINARIZED = RebinarizedSettings(draws=2)
-CHOPPED = ChoppedSettings(images=25)
-SURGERY = SurgerySettings(samples=200, sizes=SIZES[:-1])
-PICTURES = PicturesSettings(samples=70, reconstructions=10, posterior_points=60)
-ANNEALED = AnnealedSettings(images=30, simulated=5)
-INFERENCE = InferenceSettings(images=20)
-GRADIENTS = GradientsSettings()
-IMPLICIT = ImplicitSettings(images=10, sets=4, reconstructions=3)
-REPLACED = ReplacedSettings(components=(10,), images=20)
+GIVEN = {  # settings of all measurements but the likelihood
+    "rebinarized": {"draws": 2},
+    "activity": {},
+    "chopped": {"images": 25},
+    "surgery": {"samples": 200, "sizes": SIZES[:-1]},
+    "pictures": {"samples": 70, "reconstructions": 10, "posterior_points": 60},
+    "annealed": {"images": 30, "simulated": 5},
+    "inference": {"images": 20},
+    "implicit": {"images": 10, "sets": 4, "reconstructions": 3},
+    "replaced": {"components": (10,), "images": 20},
+    "gradients": {},
+}
+SETTINGS = {name: MEASUREMENTS[name].settings(**given) for name, given in GIVEN.items()}
+WRITTEN = ("training", "likelihood", *SETTINGS)
 PROVENANCE = {
     "wall_seconds": 3725.0,
     "device": "cpu: synthetic",
@@ -90,38 +82,38 @@ def write_model(
     images: int = 40,
     protocol: str = "authors-code",
     sections: tuple[str, ...] = WRITTEN,
-    **likelihood,
+    samples: int = BOUND_KS[-1],
+    test_images: int | None = None,
 ) -> Path:
-    """Write the folder of one model, with these sections of its manifest."""
-    folder = results / spec.name
+    """Write the folder of one model, with these sections of its manifest, and those that every study has."""
+    folder, random = results / spec.name, np.random.default_rng(spec.random_seed(0, "synthetic"))
     folder.mkdir(parents=True)
-    rng = np.random.default_rng(spec.random_seed(0, "synthetic"))
     training = TrainingSettings(PRESETS[protocol], stages=stages).for_model(spec)
-    _training(folder, spec, training, rng)
-    values = _likelihood(folder, spec, images, rng, **likelihood)
-    if "rebinarized" in sections:
-        _rebinarized(folder, spec)
-    removed = _activity(folder, spec, training, rng)
-    if "chopped" in sections:
-        _chopped(folder, spec, values, removed, rng)
-    if "surgery" in sections:
-        _surgery(folder, spec)
-    if "pictures" in sections:
-        _pictures(folder, spec, rng)
-    if "annealed" in sections:
-        _annealed(folder, spec, values)
-    if "inference" in sections:
-        _inference(folder, spec, values)
-    if "implicit" in sections:
-        _implicit(folder, spec, values)
-    if "replaced" in sections:
-        _replaced(folder, spec, rng)
-    if "gradients" in sections:
-        _gradients(folder, spec)
+    likelihood = LikelihoodSettings(samples=samples, test_images=test_images or images, train_images=images)
+    settings = {"training": training, "likelihood": likelihood, **SETTINGS}
+    asked = {name: each.as_dict() for name, each in settings.items()}
+    asked["chopped"] |= {"activity": asked["activity"]}
+    # Later sections are made from the log p(x) of test images and the inactive units, which earlier ones enter here.
+    made = SimpleNamespace(spec=spec, training=training, images=images, samples=samples, random=random)
+    for section, content_of in WRITERS.items():
+        if section in (*sections, "training", "likelihood", "activity"):
+            content = content_of(made)
+            files = content if isinstance(content, dict) else {f"{section}.csv": content}
+            for name, each in files.items():
+                SAVE[Path(name).suffix](folder / name, each)
+            manifest.record(folder, spec, section, asked[section], list(files), PROVENANCE)
     return folder
 
 
-def _training(folder, spec, settings, rng):
+SAVE = {
+    ".csv": write_rows,
+    ".npz": lambda path, arrays: np.savez(path, **arrays),
+    ".safetensors": lambda path, tensors: save_file({n: t.astype(np.float32) for n, t in tensors.items()}, path),
+}
+
+
+def _training(made):
+    spec, settings = made.spec, made.training
     schedule, rows = Schedule.of(settings, train_images(spec), warm_start=spec.origin is not None), []
     speed = sum(schedule.passes) * schedule.steps_per_pass * settings.batch_size / PROVENANCE["wall_seconds"]
     for number in range(1, sum(schedule.passes) + 1):
@@ -130,224 +122,177 @@ def _training(folder, spec, settings, rng):
         row["learning_rate"] = schedule.learning_rates(updates - 1, 1)[0]
         row |= {"train_bound": bound + 0.5, "validation_bound": bound - 0.5, "images_per_second": round(speed, 1)}
         rows.append(row)
-    write_rows(folder / "training.csv", rows)
-    tensors = {
-        "px.logits.weight": rng.normal(size=(200, 784)).astype(np.float32) * rng.gamma(1.0, size=(200, 1)),
-        "px.logits.bias": np.zeros(784, np.float32),
-    }
+    weights = made.random.normal(size=(200, 784)).astype(np.float32) * made.random.gamma(1.0, size=(200, 1))
+    tensors = {"px.logits.weight": weights, "px.logits.bias": np.zeros(784)}
     tensors |= {f"q{layer}.mean.bias": np.zeros(size) for layer, size in enumerate(latents(spec), start=1)}
-    save_file({name: value.astype(np.float32) for name, value in tensors.items()}, folder / manifest.WEIGHTS)
-    files = ["training.csv", manifest.WEIGHTS]
-    manifest.record(folder, spec, "training", settings.as_dict(), files, PROVENANCE)
+    return {"training.csv": rows, manifest.WEIGHTS: tensors}
 
 
-def _likelihood(folder, spec, images, rng, samples=BOUND_KS[-1], test_images=None):
+def _likelihood(made):
+    spec, images, random, samples = made.spec, made.images, made.random, made.samples
     common = np.random.default_rng(1).normal(0, 24, images)  # images differ far more than models do
-    gaps = {"test": 0.0, "train": GAP}
-    values = {split: -(quality(spec) - gap + common + rng.normal(0, 1, images)) for split, gap in gaps.items()}
-    arrays, total = {}, {"test": images, "train": train_images(spec)}
+    gaps, total = {"test": 0.0, "train": GAP}, {"test": images, "train": train_images(spec)}
+    values = {split: -(quality(spec) - gap + common + random.normal(0, 1, images)) for split, gap in gaps.items()}
+    made.values, arrays, rows = values["test"], {}, []
     for split, value in values.items():
-        arrays |= {
-            split: value.astype(np.float32),
-            f"{split}_images": np.arange(images, dtype=np.int32) * total[split] // images,
-        }
-        arrays[f"{split}_ess"] = rng.uniform(1, spec.k + 1, images).astype(np.float32)
-    np.savez(folder / "likelihood.npz", **arrays)
-    rows = []
-    for split, value in values.items():
-        value = value.astype(np.float32).astype(np.float64)
+        value = value.astype(np.float32)
+        arrays |= {split: value, f"{split}_images": np.arange(images, dtype=np.int32) * total[split] // images}
+        arrays[f"{split}_ess"] = random.uniform(1, spec.k + 1, images).astype(np.float32)
+        value = value.astype(np.float64)
         for k in (k for k in BOUND_KS if k <= samples):
-            bound = value.mean() - 3 * (1 / k - 1 / samples)
-            row = {
-                "split": split,
-                "k": k,
-                "bound": bound,
-                "se_images": value.std(ddof=1) / images**0.5,
-                "images": images,
-                "deviation": 1 / k**0.5 if samples // k >= 20 else None,
-            }
-            rows.append(row)
-    write_rows(folder / "likelihood.csv", rows)
-    settings = LikelihoodSettings(samples=samples, test_images=test_images or images, train_images=images)
-    files = ["likelihood.npz", "likelihood.csv"]
-    manifest.record(folder, spec, "likelihood", settings.as_dict(), files, PROVENANCE)
-    return values["test"]
+            row = {"split": split, "k": k, "bound": value.mean() - 3 * (1 / k - 1 / samples)}
+            row |= {"se_images": value.std(ddof=1) / images**0.5, "images": images}
+            rows.append(row | {"deviation": 1 / k**0.5 if samples // k >= 20 else None})
+    return {"likelihood.npz": arrays, "likelihood.csv": rows}
 
 
-def _rebinarized(folder, spec):
+def _rebinarized(made):
     """The authors' bits cost 0.3 nats on test images and 0.1 on training images, other draws 0.2 more or less."""
-    moves = {"own": (0, 0), "authors": (0.3, 0.1), "draw 1": (0.2, 0), "draw 2": (-0.2, 0)}
-    rows = [
-        {"binarization": name, "nll": quality(spec) + test, "nll_train": quality(spec) - GAP + train}
+    moves, nll = {"own": (0, 0), "authors": (0.3, 0.1), "draw 1": (0.2, 0), "draw 2": (-0.2, 0)}, quality(made.spec)
+    return [
+        {"binarization": name, "nll": nll + test, "nll_train": nll - GAP + train}
         for name, (test, train) in moves.items()
     ]
-    write_rows(folder / "rebinarized.csv", rows)
-    manifest.record(folder, spec, "rebinarized", REBINARIZED.as_dict(), ["rebinarized.csv"], PROVENANCE)
 
 
-def _activity(folder, spec, training, rng):
+def _activity(made):
     rows = []
-    for layer, size in enumerate(latents(spec), start=1):
-        count = active(spec) if layer == 1 else 5
+    for layer, size in enumerate(latents(made.spec), start=1):
+        count = active(made.spec) if layer == 1 else 5
         for unit in range(size):
-            value = 10 ** rng.normal(-0.4, 0.2) if unit < count else 10 ** rng.normal(-4, 0.3)
+            value = 10 ** (made.random.normal(-0.4, 0.2) if unit < count else made.random.normal(-4, 0.3))
             inflated = value if layer == 1 or unit != count else 0.02
             rows.append({"layer": layer, "unit": unit, "activity": value, "activity_authors": inflated})
-    write_rows(folder / "activity.csv", rows)
-    manifest.record(folder, spec, "activity", ActivitySettings().as_dict(), ["activity.csv"], PROVENANCE)
-    variant = "activity_authors" if training.protocol.activity == "one-sample" else "activity"
-    return [[row[variant] <= ACTIVE for row in rows if row["layer"] == layer] for layer in range(1, spec.layers + 1)]
+    variant = "activity_authors" if made.training.protocol.activity == "one-sample" else "activity"
+    layers = range(1, made.spec.layers + 1)
+    made.removed = [[row[variant] <= ACTIVE for row in rows if row["layer"] == layer] for layer in layers]
+    return rows
 
 
-def _chopped(folder, spec, values, removed, rng):
-    chosen = evenly_spaced(min(CHOPPED.images, len(values)), len(values))
-    values = values[chosen].astype(np.float32)
-    loss = UNIT * sum(map(sum, removed)) + rng.normal(0, 1e-3, len(values))
-    arrays = {"images": chosen.astype(np.int32), "whole": values}
-    np.savez(
-        folder / "chopped.npz", **arrays, chopped=(values - loss).astype(np.float32), held=values - np.float32(UNIT)
-    )
-    rows = [
-        {"layer": layer, "units": len(units), "removed": sum(units)} for layer, units in enumerate(removed, start=1)
-    ]
-    write_rows(folder / "chopped.csv", rows)
-    settings = CHOPPED.as_dict() | {"activity": ActivitySettings().as_dict()}
-    manifest.record(folder, spec, "chopped", settings, ["chopped.npz", "chopped.csv"], PROVENANCE)
+def _chopped(made):
+    chosen = evenly_spaced(min(SETTINGS["chopped"].images, len(made.values)), len(made.values))
+    values = made.values[chosen].astype(np.float32)
+    loss = UNIT * sum(map(sum, made.removed)) + made.random.normal(0, 1e-3, len(values))
+    arrays = {"images": chosen.astype(np.int32), "whole": values, "chopped": (values - loss).astype(np.float32)}
+    rows = [{"layer": n, "units": len(units), "removed": sum(units)} for n, units in enumerate(made.removed, start=1)]
+    return {"chopped.npz": arrays | {"held": values - np.float32(UNIT)}, "chopped.csv": rows}
 
 
-def _surgery(folder, spec):
+def _surgery(made):
     rows = []
-    for size in (*SIZES[:-1], train_images(spec)):
+    for size in (*SIZES[:-1], train_images(made.spec)):
         gap = 0.01 * size / SIZES[-1]
-        terms = {"reconstruction": -quality(spec) + 24, "mutual_information": np.log(size) - gap, "index_gap": gap}
+        terms = {"reconstruction": -quality(made.spec) + 24, "mutual_information": np.log(size) - gap, "index_gap": gap}
         terms["marginal_kl"] = 25 - terms["mutual_information"]
         terms["elbo"] = terms["reconstruction"] - terms["mutual_information"] - terms["marginal_kl"]
         terms["residual"] = 0.0
         rows += [{"images": size, "term": term, "value": value, "se": 0.03} for term, value in terms.items()]
-    write_rows(folder / "surgery.csv", rows)
-    manifest.record(folder, spec, "surgery", SURGERY.as_dict(), ["surgery.csv"], PROVENANCE)
+    return rows
 
 
-def slack(spec: ModelSpec) -> float:
-    """How far log p(x) by annealing lies above L_samples, in nats; its lower and upper bound differ by a tenth."""
-    return 1.5 if spec.objective == "vae" else 1.0
+def log_likelihoods(made, images):
+    """Log p(x) by annealing, in nats: above L_samples by 1.5 for the VAE and by 1 otherwise."""
+    return [round(value + (1.5 if made.spec.objective == "vae" else 1.0), 4) for value in made.values[:images].tolist()]
 
 
-def _annealed(folder, spec, values):
-    rows = [
-        {"split": "test", "image": image, "lower": round(value + slack(spec), 4), "upper": None, "acceptance": 0.65}
-        for image, value in enumerate(values[: ANNEALED.images].tolist())
-    ]
-    rows += [
-        {"split": "simulated", "image": image, "lower": -90.0 - image, "upper": -89.9 - image, "acceptance": 0.65}
-        for image in range(ANNEALED.simulated)
-    ]
-    write_rows(folder / "annealed.csv", rows)
-    manifest.record(folder, spec, "annealed", ANNEALED.as_dict(), ["annealed.csv"], PROVENANCE)
+def _annealed(made):
+    settings = SETTINGS["annealed"]
+    bounds = [("test", image, value, None) for image, value in enumerate(log_likelihoods(made, settings.images))]
+    bounds += [("simulated", image, -90.0 - image, -89.9 - image) for image in range(settings.simulated)]
+    names = ("split", "image", "lower", "upper")
+    return [dict(zip(names, each, strict=True)) | {"acceptance": 0.65} for each in bounds]
 
 
-def _inference(folder, spec, values):
+def _inference(made):
     """Gaps to log p(x) of 0.5, 2.5 and 12.5 nats."""
-    exact = [round(value + slack(spec), 4) for value in values[: INFERENCE.images].tolist()]
-    rows = [
-        {"image": image, "encoder": value - 12.5, "diagonal": value - 2.5, "full": value - 0.5}
-        for image, value in enumerate(exact)
-    ]
-    write_rows(folder / "inference.csv", rows)
-    manifest.record(folder, spec, "inference", INFERENCE.as_dict(), ["inference.csv"], PROVENANCE)
+    gaps = {"encoder": 12.5, "diagonal": 2.5, "full": 0.5}
+    exact = enumerate(log_likelihoods(made, SETTINGS["inference"].images))
+    return [{"image": image} | {name: value - gap for name, gap in gaps.items()} for image, value in exact]
 
 
-def _replaced(folder, spec, rng):
+def _replaced(made):
     """A mixture gains 2 nats on both splits; q(z) gains 13 on training images and loses 7 on test images."""
-    arrays, rows = {}, []
+    arrays, rows, images = {}, [], SETTINGS["replaced"].images
     for split, gains in (
         ("test", {"mog10": 2.0, "aggregate": -7.0}),
         ("train", {"mog10": 2.0, "aggregate": 13.0, "leave-one-out": -6.0}),
     ):
-        arrays[f"{split}_images"] = np.arange(REPLACED.images, dtype=np.int32)
+        arrays[f"{split}_images"] = np.arange(images, dtype=np.int32)
         for prior, gain in gains.items():
-            row = {"split": split, "prior": prior, "images": REPLACED.images}
+            row = {"split": split, "prior": prior, "images": images}
             for measure in ("elbo", "bound"):
-                values = (gain + rng.normal(0, 0.1, REPLACED.images)).astype(np.float32)
+                values = (gain + made.random.normal(0, 0.1, images)).astype(np.float32)
                 arrays[f"{split}_{prior}_{measure}"] = values
                 row |= {measure: values.mean(), f"{measure}_se_images": values.std(ddof=1) / len(values) ** 0.5}
             rows.append(row)
-    np.savez(folder / "replaced.npz", **arrays)
-    write_rows(folder / "replaced.csv", rows)
-    files = ["replaced.npz", "replaced.csv"]
-    manifest.record(folder, spec, "replaced", REPLACED.as_dict(), files, PROVENANCE)
+    return {"replaced.npz": arrays, "replaced.csv": rows}
 
 
-def _implicit(folder, spec, values):
+def _implicit(made):
     """Bounds of ELBO[q_EW] 0.4 and 0.5 nats above L_k for k > 1."""
-    rows = []
-    for k in IMPLICIT.ks:
-        for image, value in enumerate(values[: IMPLICIT.images].tolist()):
+    settings, rows = SETTINGS["implicit"], []
+    for k in settings.ks:
+        for image, value in enumerate(made.values[: settings.images].tolist()):
             bound = value - 3 / k
             above = {"importance": bound, "lower": bound + 0.4 * (k > 1), "upper": bound + 0.5 * (k > 1)}
             rows.append({"image": image, "k": k, **above})
-    write_rows(folder / "implicit.csv", rows)
-    means = np.full((len(IMPLICIT.ks), IMPLICIT.reconstructions, 784), 100, np.uint8)
-    arrays = {"inputs": np.zeros((IMPLICIT.reconstructions, 784), np.uint8), "reconstructions": means}
-    if spec.latents == 2:
-        sums = np.log(np.maximum(np.array(IMPLICIT.ks) - 1, 1e-30)) - 91
-        shape = (len(IMPLICIT.ks), IMPLICIT.sets, IMPLICIT.posterior_images)
+    means = np.full((len(settings.ks), settings.reconstructions, 784), 100, np.uint8)
+    arrays = {"inputs": np.zeros((settings.reconstructions, 784), np.uint8), "reconstructions": means}
+    if made.spec.latents == 2:
+        sums = np.log(np.maximum(np.array(settings.ks) - 1, 1e-30)) - 91
+        shape = (len(settings.ks), settings.sets, settings.posterior_images)
         arrays["companions"] = np.broadcast_to(sums[:, None, None], shape).astype(np.float32)
-    np.savez(folder / "implicit.npz", **arrays)
-    manifest.record(folder, spec, "implicit", IMPLICIT.as_dict(), ["implicit.csv", "implicit.npz"], PROVENANCE)
+    return {"implicit.csv": rows, "implicit.npz": arrays}
 
 
-def _gradients(folder, spec):
+def _gradients(made):
     """Ratios that fall as k^-1/2 for the encoder by the standard estimator and rise as k^1/2 otherwise."""
     cases = (("vae", "standard"), ("iwae", "standard"), ("iwae", "dreg"))
-    rows = [
+    return [
         {"objective": objective, "estimator": estimator, "k": k, "part": part, "ratio": ratio, "se": 0.01}
         | {"variance": 9.0 / k}
         for objective, estimator in cases
-        for k in GRADIENTS.ks
+        for k in SETTINGS["gradients"].ks
         if k > 1 or objective == "vae"
         for part, ratio in (("encoder", k ** (0.5 if estimator == "dreg" else -0.5)), ("decoder", k**0.5))
     ]
-    write_rows(folder / "gradients.csv", rows)
-    manifest.record(folder, spec, "gradients", GRADIENTS.as_dict(), ["gradients.csv"], PROVENANCE)
 
 
-def _pictures(folder, spec, rng):
-    y, x = np.mgrid[:28, :28]
+def _pictures(made):
+    spec, settings, (y, x) = made.spec, SETTINGS["pictures"], np.mgrid[:28, :28]
 
     def blobs(count):
-        centre, width = rng.uniform(9, 19, (count, 2, 1, 1)), rng.uniform(2, 6, (count, 1, 1))
+        centre, width = made.random.uniform(9, 19, (count, 2, 1, 1)), made.random.uniform(2, 6, (count, 1, 1))
         return 255 * np.exp(-(((y - centre[:, 0]) ** 2 + (x - centre[:, 1]) ** 2) / width**2)).reshape(count, 784)
 
-    samples, means = blobs(70), blobs(10)
-    inputs = np.where(means > 128, 255, 0)
-    arrays = {"samples": samples, "inputs": inputs, "reconstructions": means}
-    arrays = {name: value.astype(np.uint8) for name, value in arrays.items()}
+    arrays = {"samples": blobs(70), "reconstructions": (means := blobs(10)), "inputs": np.where(means > 128, 255, 0)}
     if spec.prior.startswith("vamp"):
-        pseudo = {"inputs": blobs(5), "samples": blobs(45).reshape(5, 9, 784)}
-        arrays |= {f"pseudo_{name}": value.astype(np.uint8) for name, value in pseudo.items()}
+        arrays |= {"pseudo_inputs": blobs(5), "pseudo_samples": blobs(45).reshape(5, 9, 784)}
     if spec.latents == 2:
-        axis = np.linspace(-4, 4, PICTURES.posterior_points, dtype=np.float32)
+        some = slice(settings.posterior_images)
+        arrays |= {f"posterior_{name}": arrays[name][some] for name in ("inputs", "reconstructions")}
+    arrays = {name: value.astype(np.uint8) for name, value in arrays.items()}
+    if spec.latents == 2:
+        axis = np.linspace(-4, 4, settings.posterior_points)
         plane = -0.5 * (axis[:, None] ** 2 + axis**2)
-        arrays |= {"plane_axis": axis, "plane_log_prior": plane - 1.8, "plane_log_aggregate": plane - 1.9}
-        arrays |= _posterior(spec, inputs[: PICTURES.posterior_images], means[: PICTURES.posterior_images], rng)
-    np.savez(folder / "pictures.npz", **arrays)
-    manifest.record(folder, spec, "pictures", PICTURES.as_dict(), ["pictures.npz"], PROVENANCE)
+        others = {"plane_axis": axis, "plane_log_prior": plane - 1.8, "plane_log_aggregate": plane - 1.9}
+        others |= _posterior(spec.k, len(arrays["posterior_inputs"]), settings.posterior_points, made.random)
+        arrays |= {name: value.astype(np.float32) for name, value in others.items()}
+    return {"pictures.npz": arrays}
 
 
-def _posterior(spec, inputs, means, rng):
+def _posterior(k, images, points, random):
     """Bent posteriors, the more so the larger k, and q about them."""
-    centre, width = rng.uniform(-2, 2, (len(inputs), 2)), 0.2 + 0.1 * np.log(spec.k)
-    first, second = (np.linspace(*ends, PICTURES.posterior_points) for ends in ((-5 * width, 5 * width), (-1.5, 8.0)))
-    axes = centre[..., None] + np.stack([first, second])
-    bend = 0.5 * np.log(spec.k) * first**2
+    centre, width = random.uniform(-2, 2, (images, 2)), 0.2 + 0.1 * np.log(k)
+    first, second = (np.linspace(*ends, points) for ends in ((-5 * width, 5 * width), (-1.5, 8.0)))
+    bend = 0.5 * np.log(k) * first**2
     surface = -90 - 0.5 * (first / width) ** 2 - 0.5 * ((second[:, None] - bend) / 0.25) ** 2  # (P, P)
-    arrays = {
-        "axes": axes,
-        "log_joint": np.tile(surface, (len(inputs), 1, 1)),
-        "mean": centre,
-        "deviation": np.tile([width, 0.25], (len(inputs), 1)),
+    return {
+        "posterior_axes": centre[..., None] + np.stack([first, second]),
+        "posterior_log_joint": np.tile(surface, (images, 1, 1)),
+        "posterior_mean": centre,
+        "posterior_deviation": np.tile([width, 0.25], (images, 1)),
     }
-    arrays = {f"posterior_{name}": value.astype(np.float32) for name, value in arrays.items()}
-    pictures = {"posterior_inputs": inputs, "posterior_reconstructions": means}
-    return arrays | {name: value.astype(np.uint8) for name, value in pictures.items()}
+
+
+WRITERS = {section: globals()[f"_{section}"] for section in WRITTEN}

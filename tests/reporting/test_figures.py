@@ -164,10 +164,7 @@ def test_protocols_of_two_data_sets_and_one_seed(tmp_path, synthetic, look):
     models = synthetic.grid((1,), (5,), (0,), datasets=("mnist", "omniglot"))
     models += [replace(model, variation=f"with-{variant}") for model in models for variant in ("loss", "scale")]
     frame, figure = look.drawn("protocols", synthetic.study(tmp_path / "two", models, stages=2))
-    assert [axes.get_title(loc="left") for axes in figure.axes] == [
-        "mnist",
-        "omniglot",
-    ]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["mnist", "omniglot"]
     labels, _ = look.legend_of(figure)
     assert labels[:2] == ["1 layer, VAE, k=5", "1 layer, IWAE, k=5"] and "each seed" not in labels
     assert len(frame) == 2 * 2 * 2

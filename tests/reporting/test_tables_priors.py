@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from iwae.reporting.collect import write_results
 from iwae.reporting.contents import TABLES
-from iwae.reporting.figures import plotted, write_figure
+from iwae.reporting.figures import plotted
 from iwae.reporting.figures.protocols import draw
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import build
@@ -122,22 +121,6 @@ def test_gains_of_replaced_priors_and_what_is_memory(study):
     assert any("memory of the image itself" in note for note in table.notes)
     figure = plotted("replaced", study)
     assert set(figure.prior) == {"mog10", "aggregate"} and set(figure.split) == {"train", "test"}
-
-
-@pytest.mark.parametrize("name", ["prior_samples", "pseudo_inputs", "plane"])
-def test_figures_of_models_with_priors_are_written_and_are_the_same_bytes_again(synthetic, tmp_path, name):
-    models = [ModelSpec.parse(f"mnist/l1-vae-k1-{kind}/seed0") for kind in ("z2", "z2-mog9", "z2-vamp9")]
-    for spec in models:
-        synthetic.model(tmp_path / "plane", spec)
-    write_results(tmp_path / "plane", [spec.name for spec in models])
-    for folder in ("first", "second"):
-        write_figure(name, StudyResults.open(tmp_path / "plane"), tmp_path / folder)
-    for suffix in ("pdf", "png", "csv"):
-        first, second = ((tmp_path / folder / f"{name}.{suffix}").read_bytes() for folder in ("first", "second"))
-        assert first == second and len(first) > 500
-    panels = set(pd.read_csv(tmp_path / "first" / f"{name}.csv").panel)
-    priors = ["VampPrior 9"] if name == "pseudo_inputs" else ["N(0, I)", "MoG 9", "VampPrior 9"]
-    assert panels == {f"VAE k=1, 2 units, {prior}" for prior in priors}
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_protocols_by_hand(varied, synthetic):
     ours = row(frame, objective="vae", variant="paper-text")
     expected = difference(varied, "vae-k1-with-paper-text", "vae-k1")
     assert (ours.difference, ours.difference_se_images, ours.difference_sd_seeds) == pytest.approx(expected)
-    assert ours.difference == pytest.approx(synthetic.costs["paper-text"], abs=0.5)
+    assert ours.difference == pytest.approx(synthetic.COSTS["paper-text"], abs=0.5)
     own = row(frame, objective="vae", variant="")
     assert own.changed == "" and np.isnan(own.difference)
     assert own.nll == pytest.approx(per_image(varied, "vae-k1").mean())

@@ -39,13 +39,14 @@ def build_stack(images, device):
 
 @pytest.fixture
 def run_blocks(images, device):
-    """A function that makes two blocks of updates of a stack and returns their bounds, (T, M)."""
+    """A function that makes blocks of updates of a stack and returns their bounds, (T, M)."""
 
-    def run(stack, steps=8, batch=5, kl_weights=None):
+    def run(stack, steps=8, batch=5, kl_weights=None, blocks=2):
         pixels = torch.from_numpy(images.train).to(device)
         index = torch.arange(steps * batch, device=device).view(steps, 1, batch).expand(-1, len(stack.specs), -1)
         block = stack.block(pixels, steps, batch)
         rates = np.full(len(index), 1e-3)
-        return torch.cat([block.run(index, first, rates, kl_weights).clone() for first in (1, 1 + steps)])
+        starts = range(1, 1 + blocks * steps, steps)
+        return torch.cat([block.run(index, first, rates, kl_weights).clone() for first in starts])
 
     return run

@@ -24,19 +24,6 @@ def run(protocol, gradients, rate=0.01, start=0.5):
     return path
 
 
-def test_the_code_s_first_step_is_zero_and_its_second_uses_the_first_gradient():
-    path = run(CODE, [2.0, 100.0])
-    assert path[0] == 0.5
-    m, v, t = 0.01 * 2.0, 0.999 * 1.0 + 0.001 * 4.0, 2
-    expected = 0.5 - 0.01 * math.sqrt(1 - 0.999**t) / (1 - 0.99**t) * m / (math.sqrt(v) + 1e-4)
-    assert path[1] == pytest.approx(expected, rel=1e-6)
-
-
-def test_the_text_s_first_step_is_the_rate():
-    """Bias-corrected Adam moves by rate * g / (|g| + eps) first."""
-    assert run(TEXT, [2.0])[0] == pytest.approx(0.5 - 0.01 * 2 / (2 + 1e-4), rel=1e-6)
-
-
 def test_the_text_is_the_textbook_s_adam():
     gradients = np.random.default_rng(0).normal(size=50)
     parameter = torch.nn.Parameter(torch.full((1,), 0.5, dtype=torch.float64))

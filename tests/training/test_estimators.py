@@ -135,12 +135,6 @@ def test_sticking_the_landing_is_unbiased_for_the_elbo(case):
     assert expected(case, RELATIVE["wake"], 1).abs().max() < case.error  # so there is no wake phase at k = 1
 
 
-def test_sticking_the_landing_is_the_sum_of_the_two_parts_sample_by_sample():
-    whole, *parts = (each(OneLayer(), RELATIVE[name], 2)[0] for name in RELATIVE if name not in ("standard", "wake"))
-    for name, value in whole.items():
-        assert_close(value, sum(part[name] for part in parts))
-
-
 def test_no_variance_where_q_is_the_posterior():
     """The posterior of `OneLayer` is Gaussian: its encoder's gradient vanishes for every draw, if without the score."""
     precision = 1 + 0.64 * np.exp(-0.2)

@@ -67,14 +67,9 @@ def test_other_settings_never_resume(state, tmp_path):
 
 
 def test_the_key_holds_all_but_the_number_of_stages():
-    key = states.settings_key(SPEC, SETTINGS, {"images": "0"}, "cpu")
-    assert states.settings_key(SPEC, replace(SETTINGS, stages=3), {"images": "0"}, "cpu") == key
-    others = [
-        states.settings_key(replace(SPEC, seed=2), SETTINGS, {"images": "0"}, "cpu"),
-        states.settings_key(SPEC, replace(SETTINGS, protocol=PRESETS["paper-text"]), {"images": "0"}, "cpu"),
-        states.settings_key(SPEC, replace(SETTINGS, batch_size=4), {"images": "0"}, "cpu"),
-        states.settings_key(SPEC, replace(SETTINGS, study_seed=1), {"images": "0"}, "cpu"),
-        states.settings_key(SPEC, SETTINGS, {"images": "1"}, "cpu"),
-        states.settings_key(SPEC, SETTINGS, {"images": "0"}, "cuda"),
-    ]
-    assert len({key, *others}) == 7
+    def key(spec=SPEC, images="0", device="cpu", **settings):
+        return states.settings_key(spec, replace(SETTINGS, **settings), {"images": images}, device)
+
+    assert key(stages=3) == key()
+    others = [key(replace(SPEC, seed=2)), key(protocol=PRESETS["paper-text"]), key(batch_size=4), key(study_seed=1)]
+    assert len({key(), *others, key(images="1"), key(device="cuda")}) == 7

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from iwae.errors import InputError
 from iwae.study import manifest
 from iwae.study.configuration import read_study
 from iwae.study.status import FILES
@@ -53,13 +52,11 @@ def configuration():
 
 
 @pytest.fixture(scope="session")
-def problems():
+def problems(refused):
     """The problems that a configuration is refused for, one a line."""
 
     def problems_of(config):
-        with pytest.raises(InputError) as refusal:
-            read_study(config)
-        heading, *lines = str(refusal.value).splitlines()
+        heading, *lines = refused(read_study, config).splitlines()
         assert heading == f"The configuration has {len(lines)} problem(s):"
         return [line.strip() for line in lines]
 

@@ -112,10 +112,8 @@ def test_every_declaration_says_what_the_setting_is():
             "grid.datasets: 'mnits' is unknown: use one of mnist, omniglot, mnist-fixed, mnist-static; "
             'did you mean "mnist"?',
         ),
-        (("grid", "seeds"), [-1], "grid.seeds: -1 is impossible: it must be 0 or more"),
         (("grid",), None, "grid: an empty value must be a group of keys"),
         (("study",), "a/b", "study: 'a/b' is impossible: it names a folder"),
-        (("study",), "", "study: '' is impossible: it names a folder"),
         (("study",), "..", "study: '..' is impossible: it names a folder"),
         (("training", "protocol"), "authors_code", 'did you mean "authors-code"?'),
         (("training", "stages"), 9, "training.stages: 9 is impossible: it must be 8 or less"),
@@ -128,12 +126,10 @@ def test_every_declaration_says_what_the_setting_is():
         (("training", "seed"), 2**32, "training.seed: 4294967296 is impossible: it must be 4294967295 or less"),
         (("grid", "seeds"), [2**31], "grid.seeds: 2147483648 is impossible: it must be 2147483647 or less"),
         (("training", "overrides"), {"adam_beta_1": 0.9}, 'did you mean "adam_beta1"?'),
-        (("training", "overrides"), {"adam_epsilon": "1e-4"}, "write 1.0e-4 without quotes"),
         (("training", "overrides"), {"loss": "median"}, "training.overrides.loss: protocol field loss = 'median'"),
         (("training", "overrides"), {"adam_epsilon": float("nan")}, "nan is impossible: it must be a finite number"),
         (("training", "overrides"), None, "training.overrides: an empty value must be a group of keys"),
         (("training", "train_images"), 5000, "surgery.sizes: 10000 is impossible: it must be less than"),
-        (("surgery", "sizes"), 1000, "surgery.sizes: 1000 must be a list; write [1000]"),
         (("surgery", "sizes"), [59_600], "surgery.sizes: 59600 is impossible: it must be less than the number of"),
         (("data", "folder"), "no/such", "data.folder: there is no folder 'no/such'"),
         (("data", "path"), "my data", "data.path: 'my data' is impossible"),
@@ -178,18 +174,6 @@ def test_home_and_variables_stand_for_their_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("WHERE", str(tmp_path))
     for path in ("~/data", "$HOME/data", "$WHERE/data"):
         assert read_study(changed(("data", "path"), path)).data == str(tmp_path / "data")
-
-
-@given(st.lists(st.sampled_from(KEYS), min_size=1, max_size=5, unique_by=lambda path: path[0]))
-def test_all_problems_are_told_at_once(problems, paths):
-    config = copy.deepcopy(PAPER)
-    for path in paths:
-        group = config if len(path) == 1 else config[path[0]]
-        group[path[-1]] = {"never": "right"}
-    told = problems(config)
-    overrides = ("training", "overrides") in paths
-    for path in paths:
-        assert any(line.startswith(".".join(path)) for line in told) or (overrides and path[0] == "training")
 
 
 def test_a_problem_hides_no_other(problems):

@@ -54,6 +54,18 @@ def write_reports(study, folder):
 
 
 @pytest.fixture
+def plan(look):
+    """A function that gives the output of a dry run, which must succeed."""
+
+    def dry_run(*arguments, **options):
+        status, output = look("-n", *arguments, **options)
+        assert status == 0, output
+        return output
+
+    return dry_run
+
+
+@pytest.fixture
 def clone(tiny_study, finish, tmp_path):
     """A working directory with a finished study, and nothing else."""
     finish(tiny_study(), tmp_path / "results/tiny")
@@ -62,9 +74,8 @@ def clone(tiny_study, finish, tmp_path):
     return tmp_path
 
 
-def test_an_empty_directory_needs_everything_and_prints_commands_that_run(look):
-    status, output = look("-n", "-p")
-    assert status == 0, output
+def test_an_empty_directory_needs_everything_and_prints_commands_that_run(plan):
+    output = plan("-p")
     planned = jobs(output)
     assert planned["fetch_mnist"] == planned["collect_results"] == planned["summarize_study"] == 1
     assert sum(count for name, count in planned.items() if name.startswith("train_mnist_")) == 6
@@ -83,23 +94,21 @@ def test_the_quick_study_has_every_kind_of_step(tmp_path):
     assert steps | {"tabulate", "plot_nll", "summarize_study"} <= set(planned)
 
 
-def test_on_a_gpu_one_job_trains_all_that_is_not_finished(look, tiny_study, finish, tmp_path):
+def test_on_a_gpu_one_job_trains_all_that_is_not_finished(plan, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:4])
-    status, output = look("-n", "-p", "train", overlay={"device": "cuda"}, cores="8")
-    assert status == 0, output
+    output = plan("-p", "train", overlay={"device": "cuda"}, cores="8")
     assert jobs(output)["train_mnist"] == 1
     named = re.search(r"--models (.*) \\", output)[1].split()
     assert named == [model.name for model in study.models[4:]]
     assert "gpu=1" in output
 
 
-def test_what_is_continued_is_trained_after_what_it_is_continued_from(look):
+def test_what_is_continued_is_trained_after_what_it_is_continued_from(plan):
     warm = {"run": True, "models": ["iwae-k2-from-vae-k1"], "seeds": [0]}
     for device, first in (("cpu", "train_mnist_l1_vae_k1_seed0"), ("cuda", "train_mnist")):
         overlay = {"experiments": {"warm_starts": warm}, "device": device}
-        status, output = look("-n", "train", overlay=overlay)
-        assert status == 0, output
+        output = plan("train", overlay=overlay)
         continued = next(
             name for name in jobs(output) if name in ("train_mnist_warm_starts", f"{TRAIN}_from_vae_k1_seed0")
         )
@@ -107,13 +116,12 @@ def test_what_is_continued_is_trained_after_what_it_is_continued_from(look):
         assert rules.index(first) < rules.index(continued)
 
 
-def test_what_cannot_be_continued_keeps_no_other_model_from_being_trained(look, clone):
+def test_what_cannot_be_continued_keeps_no_other_model_from_being_trained(plan, clone):
     """The training state that seed 0 goes on from is gone: its job, which will fail, is its own."""
     models = ["iwae-k2-from-vae-k1", "vae-k2-from-vae-k1"]
     warm = {"run": True, "models": models, "seeds": [0, 1]}
     overlay = {"experiments": {"warm_starts": warm}, "device": "cuda"}
-    status, output = look("-n", "-p", overlay=overlay)
-    assert status == 0, output
+    output = plan("-p", overlay=overlay)
     assert "2 models cannot be trained" in output and "Delete results/tiny/mnist/l1-vae-k1/seed0 to train" in output
     trained = re.findall(r"^rule (train_\w+):.*?--models ([^\\]*) \\", output, re.MULTILINE | re.DOTALL)
     assert dict(trained) == {
@@ -123,16 +131,13 @@ def test_what_cannot_be_continued_keeps_no_other_model_from_being_trained(look, 
     }
 
 
-def test_the_audit_makes_nothing_that_it_examines(look, clone):
-    status, output = look("-n", "audit")
-    assert status == 0, output
-    assert jobs(output) == {"audit": 1, "total": 1}
+def test_the_audit_makes_nothing_that_it_examines(plan, clone):
+    assert jobs(plan("audit")) == {"audit": 1, "total": 1}
 
 
 @pytest.mark.parametrize("target", ["all", "figures"])
-def test_a_fresh_clone_never_trains_downloads_or_measures(look, clone, target):
-    status, output = look("-n", target, "-F")
-    assert status == 0, output
+def test_a_fresh_clone_never_trains_downloads_or_measures(plan, clone, target):
+    output = plan(target, "-F")
     assert all(CHEAP.match(rule) for rule in jobs(output)), output
 
 
@@ -140,53 +145,36 @@ def test_a_fresh_clone_never_trains_downloads_or_measures(look, clone, target):
     ("overlay", "beside"),
     [({"surgery": {"samples": 60}}, {}), ({"gradients": {"replicates": 6}}, {"measure_signal_to_noise": 1})],
 )
-def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(look, clone, overlay, beside):
-    status, output = look("-n", overlay=overlay)
-    assert status == 0, output
-    planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
+def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(plan, clone, overlay, beside):
+    planned = {name: count for name, count in jobs(plan(overlay=overlay)).items() if not CHEAP.match(name)}
     assert planned == {"measure_model": 6, "fetch_mnist": 1, **beside}
 
 
-def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(look, clone, tiny_study):
-    status, output = look("-n", overlay={"grid": {"seeds": [0, 1], "k": [1]}})
-    assert status == 0, output
-    assert jobs(output)["measure_model"] == 2
-    assert {name for name in jobs(output) if name.startswith("train")} == {
-        "train_mnist_l1_vae_k1_seed1",
-        "train_mnist_l2_vae_k1_seed1",
-    }
+def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(plan, look, clone, tiny_study):
+    planned = jobs(plan(overlay={"grid": {"seeds": [0, 1], "k": [1]}}))
+    trained = {name for name in planned if name.startswith("train")}
+    assert trained == {f"train_mnist_l{layers}_vae_k1_seed1" for layers in (1, 2)} and planned["measure_model"] == 2
     status, output = look("-n", overlay={"training": {"stages": 2}})
     assert status == 1 and "cannot be extended, since its training state" in output  # a clone has no states
     for model in tiny_study().models:
         write_text(clone / f"checkpoints/tiny/{model.name}.safetensors", "state")
-    status, output = look("-n", overlay={"training": {"stages": 2}})
-    assert status == 0, output
-    assert sum(count for name, count in jobs(output).items() if name.startswith("train_")) == 6
-    assert jobs(output)["measure_model"] == 6
+    planned = jobs(plan(overlay={"training": {"stages": 2}}))
+    assert sum(count for name, count in planned.items() if name.startswith("train_")) == 6
+    assert planned["measure_model"] == 6
 
 
-def test_a_file_lost_in_a_model_folder_is_measured_again(look, clone):
-    (clone / "results/tiny/mnist/l1-vae-k1/seed0/activity.csv").unlink()
-    status, output = look("-n")
-    assert status == 0, output
-    planned = {name: count for name, count in jobs(output).items() if not CHEAP.match(name)}
-    assert planned == {"measure_model": 1, "fetch_mnist": 1}
-
-
-def test_a_cluster_may_have_a_job_for_each_section(look, tiny_study, finish, tmp_path):
+def test_a_cluster_may_have_a_job_for_each_section(plan, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", sections=["training", "surgery"], models=study.models[:1])
     finish(study, tmp_path / "results/tiny", sections=["training"], models=study.models[1:])
-    status, output = look("-n", "-p", "evaluate", overlay={"measure_by": "section"})
-    assert status == 0, output
+    output = plan("-p", "evaluate", overlay={"measure_by": "section"})
     sections = re.findall(r"--sections (.*?) \\", output)
     assert {name: sections.count(name) for name in sections} == {
         **dict.fromkeys(study.measurements, len(study.models)),
         "surgery": len(study.models) - 1,
     }
-    status, output = look("-n", "-p", "evaluate")
     lacking = [name for name in study.measurements if name != "surgery"]
-    sections = sorted(re.findall(r"--sections (.*?) \\", output))
+    sections = sorted(re.findall(r"--sections (.*?) \\", plan("-p", "evaluate")))
     assert sections == sorted([" ".join(lacking), *[" ".join(study.measurements)] * (len(study.models) - 1)])
 
 
@@ -256,10 +244,9 @@ def test_lint_has_no_complaint_but_one(look):
     assert complaints == {"Specify a conda environment or container for each rule.:"}
 
 
-def test_a_path_is_never_a_command(look):
+def test_a_path_is_never_a_command(plan):
     """Whatever the folder is called, the shell reads one word."""
-    status, output = look("-n", "-p", overlay={"data": {"path": "R&D;x/data"}})
-    assert status == 0, output
+    output = plan("-p", overlay={"data": {"path": "R&D;x/data"}})
     paths = re.findall(r"--(?:data|output) (.*R&D.*?)(?: \\)?\n", output)
     assert set(paths) == {"'R&D;x/data'"}
 

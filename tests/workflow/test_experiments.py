@@ -91,7 +91,6 @@ def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configu
         (("warm_starts", "models"), ["iwae-k50-from-vae"], "experiments.warm_starts: variation 'from-vae' is unknown"),
         (("two_latents", "models"), ["iwae-k5-z2"], "experiments.two_latents: 'iwae-k5-z2' is impossible here"),
         (("capacity", "latents"), [50], "experiments.capacity: variation 'z50' is impossible"),
-        (("capacity", "models"), ["wae-k5"], "experiments.capacity: objective 'wae' is unknown"),
         (
             ("protocols", "variants"),
             ["kl"],
@@ -105,8 +104,6 @@ def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configu
         (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
         (("capacity", "models"), ["iwae-k1"], "experiments.capacity: 'iwae-k1' is impossible: with k = 1 the IWAE is"),
         (("priors", "priors"), ["mog"], "experiments.priors: variation 'mog' is unknown: write z100"),
-        (("priors", "models"), ["vae-k1-mog5"], "experiments.priors: variation 'mog5-mog100' is unknown"),
-        (("other_priors", "models"), ["vae-k1-hvea"], "experiments.other_priors: variation 'hvea' is unknown"),
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
         (("convergence", "of"), ["priors"], "experiments.convergence.of: 'priors' is turned off"),

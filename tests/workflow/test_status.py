@@ -15,6 +15,13 @@ def unfinished(status):
     return {section: len(models) for section, models in status.unfinished.items() if models}
 
 
+@pytest.fixture
+def finished(tiny_study, finish, tmp_path):
+    """The study, finished in the folder."""
+    finish(tiny_study(), tmp_path)
+    return tiny_study()
+
+
 def test_nothing_is_finished_in_an_empty_folder(tiny_study, tmp_path):
     status = study_status(tiny_study(), tmp_path, tmp_path / "states")
     assert unfinished(status) == dict.fromkeys(manifest.SECTIONS, 6)
@@ -22,9 +29,8 @@ def test_nothing_is_finished_in_an_empty_folder(tiny_study, tmp_path):
     assert "training of 6 models (mnist/l1-iwae-k2/seed0, " in status.missing()
 
 
-def test_everything_is_finished_in_a_finished_study(tiny_study, finish, tmp_path):
-    finish(tiny_study(), tmp_path)
-    status = study_status(tiny_study(), tmp_path, tmp_path / "states")
+def test_everything_is_finished_in_a_finished_study(finished, tmp_path):
+    status = study_status(finished, tmp_path, tmp_path / "states")
     assert unfinished(status) == status.outdated == {}
     assert status.missing() == ""
 
@@ -37,23 +43,20 @@ def test_jobs_on_other_machines_get_the_same_status(tiny_study, finish, tmp_path
     assert StudyStatus.of_dict(json.loads(json.dumps(status.as_dict()))) == status
 
 
-@pytest.mark.parametrize("section", manifest.SECTIONS[1:])
-def test_a_lost_file_of_a_measurement_is_measured_again(tiny_study, finish, tmp_path, section):
-    study = tiny_study()
-    finish(study, tmp_path)
-    (tmp_path / study.models[0].name / FILES[section][-1]).unlink()
-    assert unfinished(study_status(study, tmp_path, tmp_path / "states")) == {section: 1}
+def test_a_lost_file_of_each_measurement_is_measured_again(finished, tmp_path):
+    for section in manifest.SECTIONS[1:]:
+        (tmp_path / finished.models[0].name / FILES[section][-1]).unlink()
+    expected = dict.fromkeys(manifest.SECTIONS[1:], 1)
+    assert unfinished(study_status(finished, tmp_path, tmp_path / "states")) == expected
 
 
-def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_study, finish, tmp_path):
-    finish(tiny_study(), tmp_path)
+def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_study, finished, tmp_path):
     status = study_status(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
     assert unfinished(status) == {"likelihood": 6}
     assert len(set(status.outdated.values())) == 6
 
 
-def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_study, finish, tmp_path):
-    finish(tiny_study(), tmp_path)
+def test_more_stages_continue_the_training_and_repeat_the_measurements(finished, tiny_study, finish, tmp_path):
     longer = tiny_study(training={"stages": 2})
     for model in longer.models:
         write_text(tmp_path / "states" / f"{model.name}.safetensors", "state")
@@ -80,8 +83,7 @@ def test_more_stages_continue_the_training_and_repeat_the_measurements(tiny_stud
         ({"overrides": {"adam_beta1": 0.9}, "stages": 3}, "(protocol.adam_beta1 is 0.99, asked is 0.9)"),
     ],
 )
-def test_a_model_trained_otherwise_is_refused(tiny_study, finish, tmp_path, change, difference):
-    finish(tiny_study(), tmp_path)
+def test_a_model_trained_otherwise_is_refused(tiny_study, finished, tmp_path, change, difference):
     with pytest.raises(InputError, match="choose another `study`, which is another folder, or delete") as refusal:
         study_status(tiny_study(training=change), tmp_path, tmp_path / "states")
     assert difference in str(refusal.value)
@@ -94,18 +96,15 @@ def test_fewer_stages_are_refused(tiny_study, finish, tmp_path):
         study_status(tiny_study(), tmp_path, tmp_path / "states")
 
 
-def test_a_training_without_its_state_is_not_begun_anew(tiny_study, finish, tmp_path):
-    finish(tiny_study(), tmp_path)
+def test_a_training_without_its_state_is_not_begun_anew(tiny_study, finished, tmp_path):
     with pytest.raises(InputError, match=r"cannot be extended, since its training state .*states.* is gone"):
         study_status(tiny_study(training={"stages": 2}), tmp_path, tmp_path / "states")
 
 
-def test_lost_weights_are_not_trained_again_silently(tiny_study, finish, tmp_path):
-    study = tiny_study()
-    finish(study, tmp_path)
-    (tmp_path / study.models[0].name / manifest.WEIGHTS).unlink()
+def test_lost_weights_are_not_trained_again_silently(finished, tmp_path):
+    (tmp_path / finished.models[0].name / manifest.WEIGHTS).unlink()
     with pytest.raises(InputError, match=r"has lost model\.safetensors of a finished training"):
-        study_status(study, tmp_path, tmp_path / "states")
+        study_status(finished, tmp_path, tmp_path / "states")
 
 
 @pytest.mark.parametrize("sections", [["training"], manifest.SECTIONS])
@@ -121,55 +120,44 @@ def test_files_without_a_manifest_are_not_written_over(tiny_study, finish, tmp_p
     assert len(study_status(study, tmp_path, tmp_path / "states").unfinished["training"]) == 6
 
 
-@pytest.mark.parametrize("section", manifest.SECTIONS)
-def test_other_bytes_than_the_manifest_describes_are_refused(tiny_study, finish, tmp_path, section):
-    study = tiny_study()
-    finish(study, tmp_path)
-    path = tmp_path / study.models[0].name / FILES[section][-1]
+@pytest.mark.parametrize("section", ["training", "likelihood"])
+def test_other_bytes_than_the_manifest_describes_are_refused(finished, tmp_path, section):
+    path = tmp_path / finished.models[0].name / FILES[section][-1]
     path.write_text(path.read_text().upper())
     remedy = "the folder to train" if section == "training" else "the file to measure"
     with pytest.raises(InputError, match=rf"is not the file .*; restore it, or delete {remedy} the model again\.$"):
-        study_status(study, tmp_path, tmp_path / "states")
+        study_status(finished, tmp_path, tmp_path / "states")
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{", '{"model": 1}', "drop settings", "list", "another model"])
-def test_a_damaged_manifest_is_named(tiny_study, finish, tmp_path, damage):
-    study = tiny_study()
-    finish(study, tmp_path)
-    path = tmp_path / study.models[0].name / manifest.NAME
-    content = json.loads(path.read_text())
-    if damage == "drop settings":
-        del content["likelihood"]["settings"]
-    elif damage == "list":
-        content["surgery"] = []
-    elif damage == "another model":
-        content["model"]["seed"] = 5
-    written = damage if damage[:1] in ("", "[", "{") else json.dumps(content)
-    path.write_text(written)
-    with pytest.raises(InputError, match=r"manifest\.json"):
-        study_status(study, tmp_path, tmp_path / "states")
+def test_a_damaged_manifest_is_named(finished, tmp_path):
+    path = tmp_path / finished.models[0].name / manifest.NAME
+    whole = json.loads(path.read_text())
+    settings_lost = {name: value for name, value in whole["likelihood"].items() if name != "settings"}
+    changes = ({"likelihood": settings_lost}, {"surgery": []}, {"model": whole["model"] | {"seed": 5}})
+    for damage in ("{", *(json.dumps(whole | change) for change in changes)):
+        path.write_text(damage)
+        with pytest.raises(InputError, match=r"manifest\.json"):
+            study_status(finished, tmp_path, tmp_path / "states")
 
 
-def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finish, tmp_path):
-    finish(tiny_study(), tmp_path)
-    rows = [f"tiny,{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in tiny_study().models]
+def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finished, tmp_path):
+    rows = [f"tiny,{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in finished.models]
     (tmp_path / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
-    assert study_status(tiny_study(), tmp_path, tmp_path / "states").outdated == {}
+    assert study_status(finished, tmp_path, tmp_path / "states").outdated == {}
     assert set(study_status(tiny_study(grid={"k": [1]}), tmp_path, tmp_path / "states").outdated) == {("", "results")}
 
 
-def test_a_model_without_its_weights_is_finished_but_cannot_be_measured(tiny_study, finish, tmp_path):
-    study, states = tiny_study(), tmp_path / "states"
-    finish(study, tmp_path)
-    manifest.strip(tmp_path / study.models[0].name)
-    status = study_status(study, tmp_path, states)
-    assert unfinished(status) == {} and status.stripped == [study.models[0]]
+def test_a_model_without_its_weights_is_finished_but_cannot_be_measured(tiny_study, finished, tmp_path):
+    states = tmp_path / "states"
+    manifest.strip(tmp_path / finished.models[0].name)
+    status = study_status(finished, tmp_path, states)
+    assert unfinished(status) == {} and status.stripped == [finished.models[0]]
     with pytest.raises(InputError, match="has lost its weights on purpose, so likelihood cannot be measured as asked"):
         study_status(tiny_study(likelihood={"samples": 20}), tmp_path, states)
     with pytest.raises(InputError, match="was trained for fewer stages and cannot be extended"):
         study_status(tiny_study(training={"stages": 3}), tmp_path, states)
-    (tmp_path / study.models[0].name / "likelihood.npz").unlink()
+    (tmp_path / finished.models[0].name / "likelihood.npz").unlink()
     with pytest.raises(
         InputError, match=r"has lost likelihood\.npz, and its weights on purpose, .*: restore what is lost"
     ):
-        study_status(study, tmp_path, states)
+        study_status(finished, tmp_path, states)

@@ -12,15 +12,7 @@ from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import FAMILIES, family
 from iwae.reporting.contrasts import Variance, add
 from iwae.reporting.quantities import Measured
-from iwae.reporting.statistics import (
-    LEVEL,
-    Estimate,
-    Region,
-    holm,
-    p_inside,
-    p_outside,
-    power,
-)
+from iwae.reporting.statistics import LEVEL, Estimate, Region, holm, p_inside, p_outside, power
 from iwae.reporting.study import Kind
 
 CLAIMS = read_claims()

@@ -90,8 +90,7 @@ def test_networks_without_models_of_a_third_of_the_passes_decide_nothing(study):
 
 
 @pytest.mark.parametrize(
-    ("options", "why"),
-    [({"more": ()}, (NOT_RUN,)), ({"more": PRIORS, "training": TrainingSettings(stages=5)}, (CUT,))],
+    ("options", "why"), [({"more": ()}, (NOT_RUN,)), ({"more": PRIORS, "training": TrainingSettings(stages=5)}, (CUT,))]
 )
 def test_models_that_are_not_there_or_not_trained_to_the_end_decide_nothing(study, options, why):
     (verdict,) = study(**options).judged(GAINS)

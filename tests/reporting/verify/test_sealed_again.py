@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from iwae.data import mnist
 from iwae.reporting.collect import write_results
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
-from iwae.reporting.tables import write_table
 from iwae.reporting.verify.rebuild import _frame_difference
 from iwae.reporting.verify.seal import seal
 from iwae.study import manifest
@@ -46,12 +44,6 @@ def test_swapped_model_folders_are_named(study, problems):
     found = problems("models")
     assert found.naming(MODEL, "describes the model", OTHER)
     assert found.naming(f"{OTHER}/manifest.json", "describes the model")
-
-
-def test_swapped_weights_are_named(study, problems):
-    results, _ = study
-    shutil.copy(results / OTHER / manifest.WEIGHTS, results / MODEL / manifest.WEIGHTS)
-    assert problems("models").naming(f"{MODEL}/{manifest.WEIGHTS}", "SHA-256")
 
 
 def test_a_measurement_of_other_weights_is_named(study, problems):
@@ -115,17 +107,6 @@ def test_an_edited_readme_is_named(study, problems):
     path = results / "README.md"
     path.write_text(path.read_text().replace("Protocol: authors-code", "Protocol: paper-text"))
     assert problems("numbers").naming("README.md", "paper-text")
-
-
-def test_a_missing_seed_is_named_although_all_was_made_again_without_it(study, problems):
-    results, figures = study
-    names = [spec.name for spec in StudyResults.open(results).specs if spec.name != MODEL]
-    shutil.rmtree(results / MODEL)
-    write_results(results, names)
-    for name in ("table1", "surgery"):
-        write_table(name, StudyResults.open(results))
-    write_summary(StudyResults.open(results), figures)
-    assert problems("models").naming(MODEL, "is missing: the configuration asks for this model")
 
 
 def test_unknown_files_or_the_folder_of_several_are_named_once_although_sealed(study, problems):
