@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.reading import read_claims
+from iwae.reporting.claims.rules import Claim
 from iwae.reporting.claims.verdicts import (
     FAMILIES,
     NOT_RUN,

@@ -6,12 +6,13 @@ claim "A is above B" is the value of A minus that of B; of nll less is better.
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from iwae.reporting.claims.claims import Claim, paper_kinds
 from iwae.reporting.claims.evidence import Contrast, Evidence
-from iwae.reporting.reference import paper, paper_row
+from iwae.reporting.reference import paper, paper_kinds, paper_row
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
@@ -19,6 +20,22 @@ from iwae.study.registry import ARCHITECTURES, OBJECTIVES, objectives_of, prior_
 from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS, STANDARD
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim about one data set or kind of models, as ``claims.yaml`` explains it, with the parameters of its rule."""
+
+    id: str
+    text: str
+    place: str
+    quantity: str
+    rule: str
+    parameters: Mapping[str, Any]
+    test: str
+    dataset: str
+    kind: Kind | None = None
+    source: str = ""
 
 
 def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:

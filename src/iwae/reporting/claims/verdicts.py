@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iwae.reporting.claims.checks import CHECKS, Check
-from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
-from iwae.reporting.claims.rules import RULES, VALUES
+from iwae.reporting.claims.rules import RULES, VALUES, Claim
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
