@@ -1,21 +1,24 @@
-"""An audit as plain data, as ``audit.json`` holds it and the pages show it: the same study gives the same bytes."""
+"""An audit as plain data, as ``audit.json`` holds it, and as pages: the same study gives the same bytes."""
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from iwae.reporting.claims.checks import Check
 from iwae.reporting.claims.evidence import Finding
 from iwae.reporting.claims.found import VERDICTS, found, named, tallied
-from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, UNDECIDED, Verdict, family
+from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, NOT_RUN, UNDECIDED, Verdict, family
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statistics import COVERAGE, LEVEL, POWER
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region
 from iwae.reporting.study import Model
+from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
 from iwae.reporting.verify.inspection import Inspection
 from iwae.study import manifest
 from iwae.study.status import FILES
+
+_WORDS = {"NOT_RUN": [NOT_RUN], "FAILS": FAILS, "EMPTY": EMPTY}
 
 
 def content(
@@ -122,3 +125,40 @@ def _paths(model: Model, *files: str) -> list[str]:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def pages(content: dict[str, Any]) -> dict[str, str]:
+    """The pages by their file's suffix: ``md`` and ``html``."""
+    return {kind: render(f"audit.{kind}.jinja", _FILTERS, **content, **_WORDS, link="") for kind in ("md", "html")}
+
+
+def _digits(value: float | None, digits: int = 4) -> str:
+    return EMPTY if value is None else f"{value:.{digits}g}"
+
+
+def _region(effect: dict[str, Any]) -> str:
+    return Region(**{end: effect[end] for end in ("low", "high") if effect[end] is not None}).words(6)
+
+
+def _interval(ends: list[float] | None) -> str:
+    return EMPTY if ends is None else " to ".join(f"{end:.5g}" for end in ends)
+
+
+def _way(points: bool | None) -> str:
+    return EMPTY if points is None else "yes" if points else "no"
+
+
+def tally(points: Iterable[bool | None]) -> str:
+    """How many of a claim's effects, or an identity's checks, are as they should be: ``3 of 4``."""
+    known = [each for each in points if each is not None]
+    return f"{sum(known)} of {len(known)}" if known else EMPTY
+
+
+_FILTERS = {
+    "number": _digits,
+    "region": _region,
+    "interval": _interval,
+    "way": _way,
+    "tally": tally,
+    "tallied": tallied,
+}
