@@ -4,6 +4,7 @@ A function takes the evidence and the claim, and the claim's parameters by name.
 claim "A is above B" is the value of A minus that of B; of nll less is better.
 """
 
+import inspect
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -163,26 +164,11 @@ def prior_gains_less(evidence: Evidence, claim: Claim, prior: str, networks: str
     yield _contrast(claim, label, {plain[0]: 1.0, plain[1]: -1.0, other[0]: -1.0, other[1]: 1.0}, _ABOVE)
 
 
-RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
-    rule.__name__: rule
-    for rule in (
-        value,
-        falls_with_k,
-        gains_less,
-        falls_with_layers,
-        iwae_above_vae,
-        every_model,
-        every_layer,
-        paper_range,
-        paper_bound,
-        capacity,
-        warm_start,
-        above_dataset,
-        prior_gains,
-        prior_gains_less,
-    )
+RULES: dict[str, Callable[..., Iterator[Contrast]]] = {  # the public functions of this module
+    name: rule
+    for name, rule in list(vars().items())
+    if inspect.isfunction(rule) and rule.__module__ == __name__ and not name.startswith("_")
 }
-
 VALUES = tuple(rule.__name__ for rule in (value, paper_range))  # the others are about effects
 
 
