@@ -13,9 +13,9 @@ from iwae.reporting.claims.content import content, pages, summary
 from iwae.reporting.claims.found import verdicts_of
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import Verdict, unreadable
+from iwae.reporting.results import reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify.inspection import Recomputation, inspect, opened
 
 __all__ = ["Recomputation", "audit"]
@@ -54,7 +54,7 @@ def _judged(study: StudyResults | str) -> tuple[list[str], list[Verdict], list[V
         if isinstance(study, StudyResults):
             return protocols(study.grid or study.models), *verdicts_of(study)
         why = study
-    except UNREADABLE as error:
+    except Exception as error:
         why = reason(error)
     read, sentence = read_claims(), f"The study cannot be read: {why}"
     return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)

@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from iwae.reporting.unreadable import UNREADABLE
 from iwae.study import manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
@@ -53,7 +52,7 @@ def one_file_of_several(results: Path, models: Sequence[ModelSpec]) -> Iterator[
         path = results / spec.name / manifest.WEIGHTS
         try:
             digest = manifest.read(path.parent)["training"]["files"][manifest.WEIGHTS]
-        except UNREADABLE:
+        except Exception:
             continue  # named by those who read it for its own sake
         if seen.setdefault(digest, spec) != spec:
             yield f"{path} is that of {seen[digest].name}: they cannot be two models."

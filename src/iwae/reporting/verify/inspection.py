@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iwae.errors import InputError
+from iwae.reporting.results import reason
 from iwae.reporting.study import StudyResults
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import integrity, rebuild, seal
 
 
@@ -37,7 +37,7 @@ def opened(results: Path) -> StudyResults | str:
     """The study in a folder, or why it cannot be read."""
     try:
         return StudyResults.open(results)
-    except UNREADABLE as error:
+    except Exception as error:
         return reason(error)
 
 
@@ -84,6 +84,6 @@ def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> 
     problems: list[str] = []
     try:
         problems.extend(find())
-    except UNREADABLE as error:
+    except Exception as error:
         problems.append(f"{title} could not be compared to the end: {reason(error)}")
     return Inspection(title, compared, tuple(problems))

@@ -12,8 +12,7 @@ from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
-from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
-from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration, reason
 from iwae.reporting.verify.agreement import disagreements, one_file_of_several
 from iwae.reporting.verify.seal import NAME as SEAL
 from iwae.reporting.verify.seal import outermost, visible
@@ -38,7 +37,7 @@ def configured(results: Path) -> configuration.StudyConfig:
     path = results / CONFIGURATION
     try:
         study = configuration.study_of(read_configuration(path))
-    except UNREADABLE as error:
+    except Exception as error:
         raise InputError(f"{path} is not a study's configuration: {reason(error)}") from error
     if study.name != results.name:
         raise InputError(f"{path} describes the study {study.name!r}, and stands in the folder of {results.name!r}.")
@@ -50,7 +49,7 @@ def model_problems(results: Path, study: configuration.StudyConfig) -> Iterator[
     for spec in study.models:
         try:
             yield from _folder_problems(results / spec.name, spec, study)
-        except UNREADABLE as error:
+        except Exception as error:
             yield f"{results / spec.name / manifest.NAME}: {reason(error)}"
     yield from _data_agreement(results, study.models)
     yield from one_file_of_several(results, study.models)
@@ -110,7 +109,7 @@ def _data_agreement(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]
         try:
             content = manifest.read(results / spec.name)
             used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
-        except UNREADABLE:
+        except Exception:
             continue  # told by `model_problems`
         reference, expected = first.setdefault(spec.dataset, (spec, used[0]))
         if any(hashes and hashes != expected for hashes in used):
