@@ -182,14 +182,10 @@ def _surgery(term: str, study: StudyResults, model: Model) -> Measured:
     return Measured(float(row["value"]), n=draws, se=float(row.se))
 
 
-def _validation_loss(study: StudyResults, model: Model) -> Measured | None:
-    """None where no images were held out."""
-    bound = model.table("training").validation_bound.iloc[-1]
-    return None if pd.isna(bound) else Measured(-float(bound))
-
-
-def _updates(study: StudyResults, model: Model) -> Measured:
-    return Measured(float(model.table("training").updates.iloc[-1]))
+def _at_the_end(column: str, sign: int, study: StudyResults, model: Model) -> Measured | None:
+    """What the learning curve ends at; None for the bound on held-out images where there are none."""
+    value = model.table("training")[column].iloc[-1]
+    return None if pd.isna(value) else Measured(sign * float(value))
 
 
 def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
@@ -241,8 +237,8 @@ QUANTITIES = {
     "correlated_gap": _gap(partial(_minus, "annealed", "full")),
     "posterior_kl": _gap(partial(_minus, "annealed", "encoder")),
     "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder"), beside=()),
-    "validation_loss": _nats(_validation_loss, section="training"),
-    "updates": Quantity(_updates, "updates", 1.0, "training"),
+    "validation_loss": _nats(partial(_at_the_end, "validation_bound", -1), section="training"),
+    "updates": Quantity(partial(_at_the_end, "updates", 1), "updates", 1.0, "training"),
     "wall_seconds": Quantity(_wall_seconds, "s", 1.0, "training"),
 }
 
