@@ -13,7 +13,6 @@ from iwae.reporting.claims.content import content, pages, summary
 from iwae.reporting.claims.found import verdicts_of
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import Verdict, unreadable
-from iwae.reporting.results import reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.verify.inspection import Recomputation, inspect, opened
@@ -50,11 +49,7 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
 
 def _judged(study: StudyResults | str) -> tuple[list[str], list[Verdict], list[Verdict]]:
     """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
-    try:
-        if isinstance(study, StudyResults):
-            return protocols(study.grid or study.models), *verdicts_of(study)
-        why = study
-    except Exception as error:
-        why = reason(error)
-    read, sentence = read_claims(), f"The study cannot be read: {why}"
+    if isinstance(study, StudyResults):
+        return protocols(study.grid or study.models), *verdicts_of(study)
+    read, sentence = read_claims(), f"The study cannot be read: {study}"
     return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)

@@ -109,7 +109,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "points_the_same_way": finding.points,
         "seeds": finding.sum.seeds,
         "missing": [kind.name for kind in finding.sum.missing],
-        "evidence": [path for model in finding.models for path in _paths(model, *FILES[quantity.section])],
+        "evidence": [path for model in finding.sum.models for path in _paths(model, *FILES[quantity.section])],
     }
 
 

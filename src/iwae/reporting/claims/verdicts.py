@@ -106,7 +106,7 @@ def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
 
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
-    models = list({model.spec: model for finding in findings for model in finding.models}.values())
+    models = list({model.spec: model for finding in findings for model in finding.sum.models}.values())
     missing = sorted({kind.name for finding in findings for kind in finding.sum.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
@@ -136,7 +136,7 @@ def _departing(claim: Claim, findings: Sequence[Finding]) -> list[Model]:
     """The models that do not serve: for a claim of values those unlike the paper's, for effects those not complete."""
     of_values = family(claim) == FAMILIES[0]
     fit = [finding.comparable if of_values else finding.complete for finding in findings]
-    return [model for finding, fits in zip(findings, fit, strict=True) if not fits for model in finding.models]
+    return [model for finding, fits in zip(findings, fit, strict=True) if not fits for model in finding.sum.models]
 
 
 def _departure(models: Sequence[Model]) -> str:

@@ -76,7 +76,7 @@ class Variation:
     def notes(self, part: Part) -> list[str]:
         """What stands below the table."""
         differences = notes.difference_notes(part, f"that {self.base}", self.remark)
-        return [*self.own(part), *differences, *notes.active_note(part.study, part.measured)]
+        return [*self.own(part), *differences, *notes.active_note(part)]
 
 
 _HELD_OUT = Sum("held_out", "held out", "validation_loss", minus=base_of)
