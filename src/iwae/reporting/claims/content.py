@@ -14,7 +14,6 @@ from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region
 from iwae.reporting.study import Model
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
-from iwae.reporting.verify.inspection import Inspection
 from iwae.study import manifest
 from iwae.study.status import FILES
 
@@ -26,7 +25,7 @@ def content(
     protocols: Sequence[str],
     verdicts: Sequence[Verdict],
     identities: Sequence[Verdict],
-    inspections: Sequence[Inspection],
+    inspections: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """The audit of a study, its models' protocols in words, as JSON keeps it; what is no number is null."""
     families = Counter(family(verdict.claim) for verdict in verdicts if verdict.p is not None)
@@ -41,8 +40,8 @@ def content(
         "verdicts": _counts(verdicts, *VERDICTS),
         "found": found(verdicts),
         "identities": _counts(identities, HOLDS, FAILS, UNDECIDED),
-        "problems": sum(len(inspection.problems) for inspection in inspections),
-        "inspections": [vars(inspection) for inspection in inspections],
+        "problems": sum(len(inspection["problems"]) for inspection in inspections),
+        "inspections": list(inspections),
         "claims": [_claim(verdict) for verdict in verdicts],
         "theorems": [
             _head(verdict) | {"checks": [_check(check) for check in verdict.checks]} for verdict in identities

@@ -30,8 +30,7 @@ from iwae.evaluation.subject import Subject
 from iwae.models.model import log_weights
 from iwae.progress import progress_bar
 from iwae.reporting.results import reason
-from iwae.reporting.verify import integrity
-from iwae.reporting.verify.inspection import Inspection, Recomputation
+from iwae.reporting.verify import Inspection, Recomputation, integrity
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
 from iwae.study.registry import OBJECTIVES, implementation
