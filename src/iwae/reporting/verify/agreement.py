@@ -45,17 +45,23 @@ def disagreements(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Ite
             yield from check(content[section]["settings"])
 
 
-def one_file_of_several(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
-    """Models with the very weights of another one, which no two trainings give."""
-    seen: dict[str, ModelSpec] = {}
+def between_models(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
+    """Models with the very weights of another one, which no two trainings give, or from other data than the first."""
+    weights: dict[str, ModelSpec] = {}
+    data: dict[str, tuple[ModelSpec, Any]] = {}
     for spec in models:
-        path = results / spec.name / manifest.WEIGHTS
+        folder = results / spec.name
         try:
-            digest = manifest.read(path.parent)["training"]["files"][manifest.WEIGHTS]
+            content = manifest.read(folder)
+            digest = content["training"]["files"][manifest.WEIGHTS]
+            used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
         except Exception:
             continue  # named by those who read it for its own sake
-        if seen.setdefault(digest, spec) != spec:
-            yield f"{path} is that of {seen[digest].name}: they cannot be two models."
+        if weights.setdefault(digest, spec) != spec:
+            yield f"{folder / manifest.WEIGHTS} is that of {weights[digest].name}: they cannot be two models."
+        reference, expected = data.setdefault(spec.dataset, (spec, used[0]))
+        if any(hashes and hashes != expected for hashes in used):
+            yield f"{folder / manifest.NAME}: its data files are not those of {reference.name}."
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Every problem is one sentence that names the file. What is made from the models'
 again and compared by `rebuild`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
 from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration, reason
-from iwae.reporting.verify.agreement import disagreements, one_file_of_several
+from iwae.reporting.verify.agreement import between_models, disagreements
 from iwae.reporting.verify.seal import NAME as SEAL
 from iwae.reporting.verify.seal import outermost, visible
 from iwae.study import configuration, manifest
@@ -51,8 +51,7 @@ def model_problems(results: Path, study: configuration.StudyConfig) -> Iterator[
             yield from _folder_problems(results / spec.name, spec, study)
         except Exception as error:
             yield f"{results / spec.name / manifest.NAME}: {reason(error)}"
-    yield from _data_agreement(results, study.models)
-    yield from one_file_of_several(results, study.models)
+    yield from between_models(results, study.models)
 
 
 def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyConfig) -> Iterator[str]:
@@ -100,20 +99,6 @@ def _data_problems(path: Path, section: str, recorded: dict[str, str], dataset: 
     for name, expected in _SHA256.get(dataset, {}).items():
         if recorded.get(name, expected) != expected:
             yield f"{path}: {section!r} was made from another {name} than the published one, by its SHA-256."
-
-
-def _data_agreement(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
-    """Models of a data set whose files were not the same as those of the first model."""
-    first: dict[str, tuple[ModelSpec, Any]] = {}
-    for spec in models:
-        try:
-            content = manifest.read(results / spec.name)
-            used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
-        except Exception:
-            continue  # told by `model_problems`
-        reference, expected = first.setdefault(spec.dataset, (spec, used[0]))
-        if any(hashes and hashes != expected for hashes in used):
-            yield f"{results / spec.name / manifest.NAME}: its data files are not those of {reference.name}."
 
 
 def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig) -> Iterator[str]:
