@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from iwae.reporting.claims.claims import paper_kinds
 from iwae.reporting.claims.evidence import Contrast, Evidence
 from iwae.reporting.quantities import Measured, Sample
+from iwae.reporting.reference import paper_kinds
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
 

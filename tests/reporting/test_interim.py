@@ -12,10 +12,10 @@ import pytest
 from iwae.errors import InputError
 from iwae.files import locked
 from iwae.reporting import interim
+from iwae.reporting.audit import inspect
 from iwae.reporting.collect import INTERIM_LOCK, write_results
 from iwae.reporting.interim import write_interim
 from iwae.reporting.study import StudyResults
-from iwae.reporting.verify.inspection import inspect
 
 MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
 

@@ -5,21 +5,21 @@ The first is the matter of `iwae.reporting.claims`, the second of `iwae.reportin
 """
 
 import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from iwae.errors import InputError
 from iwae.files import write_json, write_text
-from iwae.reporting.claims.content import content, summary
+from iwae.reporting.claims.content import content, pages, summary
 from iwae.reporting.claims.found import verdicts_of
-from iwae.reporting.claims.pages import pages
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import Verdict, unreadable
+from iwae.reporting.results import reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
-from iwae.reporting.unreadable import UNREADABLE, reason
-from iwae.reporting.verify.inspection import Recomputation, inspect, opened
+from iwae.reporting.verify import Inspection, Recomputation, integrity, rebuild, seal
 
-__all__ = ["Recomputation", "audit"]
 _log = logging.getLogger(__name__)
 
 
@@ -35,13 +35,13 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     results, figures = Path(results), Path(figures)
     if not results.is_dir():
         raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
-    study = opened(results)
+    study = _opened(results)
     inspections = inspect(results, figures, study)
     if recomputation:
         from iwae.reporting.verify.recompute import recompute
 
         inspections.append(recompute(results, recomputation))
-    found = content(results.name, *_judged(study), inspections)
+    found = content(results.name, *_judged(study), [vars(inspection) for inspection in inspections])
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
@@ -51,11 +51,63 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
 
 def _judged(study: StudyResults | str) -> tuple[list[str], list[Verdict], list[Verdict]]:
     """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
-    try:
-        if isinstance(study, StudyResults):
-            return protocols(study.grid or study.models), *verdicts_of(study)
-        why = study
-    except UNREADABLE as error:
-        why = reason(error)
-    read, sentence = read_claims(), f"The study cannot be read: {why}"
+    if isinstance(study, StudyResults):
+        return protocols(study.grid or study.models), *verdicts_of(study)
+    read, sentence = read_claims(), f"The study cannot be read: {study}"
     return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
+
+
+def _opened(results: Path) -> StudyResults | str:
+    """The study in a folder, or why it cannot be read."""
+    try:
+        return StudyResults.open(results)
+    except Exception as error:
+        return reason(error)
+
+
+def inspect(results: Path, figures: Path, study: StudyResults | str | None = None) -> list[Inspection]:
+    """What is wrong with a study's files, part by part; `study` is what `_opened` has given, if it was asked before."""
+    study = study or _opened(results)
+    known = study if isinstance(study, StudyResults) else None
+    # What a sealed study lacks is lost, and not still to be run.
+    missing = known.unfinished if known and not (results / seal.NAME).is_file() else []
+    title = f"Seal, {seal.NAME}"
+    if missing:
+        sealed = Inspection(title, f"nothing: {len(missing)} models are not run yet, and are left out here.")
+    else:
+        sealed = _inspected(title, "every file with its SHA-256 there.", lambda: seal.check(results))
+    try:
+        asked = integrity.configured(results)
+    except InputError as error:
+        lost = "nothing, since the configuration cannot be read."
+        return [sealed, Inspection("Models, tables and figures", lost, (str(error),))]
+    finished = replace(asked, models=tuple(spec for spec in asked.models if spec not in missing))
+    return [
+        sealed,
+        _inspected(
+            "Models",
+            f"the files of {len(finished.models)} models with their manifests, the manifests with the configuration, "
+            "the protocol, the published data and each other, and means with the values of each image.",
+            lambda: integrity.model_problems(results, finished),
+        ),
+        _inspected(
+            "Unknown files",
+            "every file with what the configuration asks for.",
+            lambda: integrity.unknown_files(results, figures, asked),
+        ),
+        _inspected(
+            "Numbers",
+            "results.csv, tables, the numbers of figures and the README with what the models' files give when all is "
+            "made again.",
+            lambda: rebuild.problems(results, figures, asked, known, interim=bool(missing)),
+        ),
+    ]
+
+
+def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> Inspection:
+    problems: list[str] = []
+    try:
+        problems.extend(find())
+    except Exception as error:
+        problems.append(f"{title} could not be compared to the end: {reason(error)}")
+    return Inspection(title, compared, tuple(problems))

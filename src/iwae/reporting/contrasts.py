@@ -29,7 +29,7 @@ class WeightedSum:
     """What a study says of a weighted sum, over the seeds that all its kinds have; perhaps none."""
 
     seeds: tuple[int, ...] = ()
-    models: Mapping[Kind, tuple[Model, ...]] = field(default_factory=dict)  # of those seeds
+    models: tuple[Model, ...] = ()  # of those seeds
     missing: tuple[Kind, ...] = ()  # kinds of which the study has no model, or not this quantity
     by_seed: np.ndarray = field(default_factory=lambda: np.empty(0))  # the sum of each seed, (seeds,)
     # For each data set and split that it is a mean over, the variance from the choice of its images; the first data set
@@ -89,7 +89,7 @@ def weighted_sum(study: StudyResults, quantity: str, weights: Mapping[Kind, floa
             means[dataset, sample.split].append((weight / len(seeds), sample))
     return WeightedSum(
         seeds,
-        {kind: tuple(found[kind][seed][0] for seed in seeds) for kind in weights},
+        tuple(found[kind][seed][0] for kind in weights for seed in seeds),
         by_seed=sum(
             weight * np.array([found[kind][seed][1].value for seed in seeds]) for kind, weight in weights.items()
         ),

@@ -45,6 +45,7 @@ class Quantity(NamedTuple):
     unit: str
     step: float
     section: str  # of the manifest, whose files it is read from
+    beside: tuple[str, ...] = ()  # further sections that it takes
     of_bits: bool = False  # whether its error from another binarization of the same images is known: that of log p(x)
     by_layers: bool = False
     ends: tuple[float, float] = (-np.inf, np.inf)  # between which it can lie
@@ -71,30 +72,27 @@ def _annealed(split: str, model: Model) -> Sample:
     return Sample(split, rows.image.to_numpy(), values.to_numpy(np.float64))
 
 
-# What is known image by image: the section of the manifest, and the reader. Log-likelihoods and bounds, in nats.
-_SAMPLES: dict[str, tuple[str, Callable[[Model], Sample]]] = {
-    "test": ("likelihood", partial(_array, "likelihood", "test", "test_images")),
-    "train": ("likelihood", partial(_array, "likelihood", "train", "train_images")),
-    "ess": ("likelihood", partial(_array, "likelihood", "test_ess", "test_images")),
-    **{name: ("chopped", partial(_array, "chopped", name, "images")) for name in ("whole", "chopped", "held")},
-    "annealed": ("annealed", partial(_annealed, "test")),
-    "simulated": ("annealed", partial(_annealed, "simulated")),
-    **{name: ("inference", partial(_inference, name)) for name in ("encoder", "diagonal", "full")},
+# What is known image by image. Log-likelihoods and bounds, in nats.
+_SAMPLES: dict[str, Callable[[Model], Sample]] = {
+    "test": partial(_array, "likelihood", "test", "test_images"),
+    "train": partial(_array, "likelihood", "train", "train_images"),
+    "ess": partial(_array, "likelihood", "test_ess", "test_images"),
+    **{name: partial(_array, "chopped", name, "images") for name in ("whole", "chopped", "held")},
+    "annealed": partial(_annealed, "test"),
+    "simulated": partial(_annealed, "simulated"),
+    **{name: partial(_inference, name) for name in ("encoder", "diagonal", "full")},
 }
 
 
 def _mean(signs: Mapping[str, int], study: StudyResults, model: Model) -> Measured:
     """The sum of the means of samples, each with its sign, over different images."""
-    found = [(sign, _SAMPLES[name][1](model)) for name, sign in signs.items()]
+    found = [(sign, _SAMPLES[name](model)) for name, sign in signs.items()]
     return _sum_of_means(*(sample._replace(values=sign * sample.values) for sign, sample in found))
 
 
 def _minus(above: str, below: str, study: StudyResults, model: Model) -> Measured | None:
     """The mean difference of two samples over the images that they share; None where these are fewer than two."""
-    found = [_SAMPLES[name] for name in (above, below)]
-    if any(section not in model.manifest for section, _ in found):
-        return None
-    first, second = (read(model) for _, read in found)
+    first, second = (_SAMPLES[name](model) for name in (above, below))
     images, one, other = np.intersect1d(first.indices, second.indices, return_indices=True)
     if len(images) < 2:
         return None
@@ -109,9 +107,7 @@ def _sum_of_means(*samples: Sample) -> Measured:
 
 def _nll_of_annealed(study: StudyResults, model: Model) -> Measured | None:
     """Nll of the images that were annealed."""
-    if "likelihood" not in model.manifest:
-        return None
-    (_, annealed, _), (split, images, values) = (_SAMPLES[name][1](model) for name in ("annealed", "test"))
+    (_, annealed, _), (split, images, values) = (_SAMPLES[name](model) for name in ("annealed", "test"))
     there = np.isin(images, annealed)
     return _sum_of_means(Sample(split, images[there], -values[there])) if there.sum() > 1 else None
 
@@ -128,10 +124,8 @@ def _sd_draws(study: StudyResults, model: Model) -> Measured:
     return Measured(float(table.nll[table.binarization != "authors"].std()))
 
 
-def _authors_gap(study: StudyResults, model: Model) -> Measured | None:
+def _authors_gap(study: StudyResults, model: Model) -> Measured:
     """The generalization gap of L_samples with the authors' bits in the place of the study's own."""
-    if "likelihood" not in model.manifest:
-        return None
     moves = [_other_bits(column, "authors", study, model).value for column in ("nll", "nll_train")]
     return Measured(_mean({"test": -1, "train": 1}, study, model).value + moves[0] - moves[1])
 
@@ -188,14 +182,10 @@ def _surgery(term: str, study: StudyResults, model: Model) -> Measured:
     return Measured(float(row["value"]), n=draws, se=float(row.se))
 
 
-def _validation_loss(study: StudyResults, model: Model) -> Measured | None:
-    """None where no images were held out."""
-    bound = model.table("training").validation_bound.iloc[-1]
-    return None if pd.isna(bound) else Measured(-float(bound))
-
-
-def _updates(study: StudyResults, model: Model) -> Measured:
-    return Measured(float(model.table("training").updates.iloc[-1]))
+def _at_the_end(column: str, sign: int, study: StudyResults, model: Model) -> Measured | None:
+    """What the learning curve ends at; None for the bound on held-out images where there are none."""
+    value = model.table("training")[column].iloc[-1]
+    return None if pd.isna(value) else Measured(sign * float(value))
 
 
 def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
@@ -206,7 +196,7 @@ def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
 _nats = partial(Quantity, unit="nats", step=0.01, section="likelihood")
 _count = partial(Quantity, unit="units", step=1.0, section="activity", by_layers=True)
 _annealing = partial(_nats, section="annealed", collected=False)
-_gap = partial(_nats, section="inference", collected=False)
+_gap = partial(_nats, section="inference", beside=("annealed",), collected=False)
 _bits = partial(_nats, section="rebinarized", collected=False)
 _share = partial(_count, unit="of the units", step=0.02, ends=(0.0, 1.0), collected=False)
 QUANTITIES = {
@@ -218,7 +208,7 @@ QUANTITIES = {
         for split in ("", "_train")
     },
     "sd_draws": _bits(_sd_draws),
-    "authors_gap": _bits(_authors_gap),
+    "authors_gap": _bits(_authors_gap, beside=("likelihood",)),
     "ess": Quantity(partial(_mean, {"ess": 1}), "samples", 1.0, "likelihood"),
     "generalization_gap": _nats(partial(_mean, {"test": -1, "train": 1}), of_bits=True, collected=False),
     **{
@@ -240,15 +230,15 @@ QUANTITIES = {
     },
     **{term: Quantity(partial(_surgery, term), "nats", 0.001, "surgery") for term in SURGERY_TERMS},
     "annealed_nll": _annealing(partial(_mean, {"annealed": -1}), of_bits=True),
-    "nll_of_annealed": _annealing(_nll_of_annealed),
+    "nll_of_annealed": _annealing(_nll_of_annealed, beside=("likelihood",)),
     "annealed_gap": _annealing(partial(_mean, {"simulated": 1})),
-    "slack": _annealing(partial(_minus, "annealed", "test")),
+    "slack": _annealing(partial(_minus, "annealed", "test"), beside=("likelihood",)),
     "approximation_gap": _gap(partial(_minus, "annealed", "diagonal")),
     "correlated_gap": _gap(partial(_minus, "annealed", "full")),
     "posterior_kl": _gap(partial(_minus, "annealed", "encoder")),
-    "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder")),
-    "validation_loss": _nats(_validation_loss, section="training"),
-    "updates": Quantity(_updates, "updates", 1.0, "training"),
+    "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder"), beside=()),
+    "validation_loss": _nats(partial(_at_the_end, "validation_bound", -1), section="training"),
+    "updates": Quantity(partial(_at_the_end, "updates", 1), "updates", 1.0, "training"),
     "wall_seconds": Quantity(_wall_seconds, "s", 1.0, "training"),
 }
 
@@ -258,5 +248,6 @@ def measured(study: StudyResults, quantity: str, model: Model) -> Measured | Non
     key = quantity, model.spec.name
     if key not in study.known:
         entry = QUANTITIES[quantity]
-        study.known[key] = entry.read(study, model) if entry.section in model.manifest else None
+        there = {entry.section, *entry.beside} <= model.manifest.keys()
+        study.known[key] = entry.read(study, model) if there else None
     return study.known[key]

@@ -6,7 +6,8 @@ Columns of ``results.csv``: study, dataset, layers, objective, k, seed, variatio
 (terms of the surgery) and is empty for counts; for active units n is the number of units. chopped_change and the terms
 of the surgery are there where these steps were run.
 
-What cannot be read is an `InputError` here.
+What cannot be read is an `InputError` here. Other damaged files can raise anything: an audit, which never ends in a
+traceback, tells the `reason` in a sentence.
 """
 
 import json
@@ -24,6 +25,12 @@ IDENTITY = ["dataset", "layers", "objective", "k", "seed", "variation"]
 CONFIGURATION = "configuration.json"
 COLUMNS = ["study", *IDENTITY, "passes", "quantity", "value", "se", "n"]
 _EMPTY = {column: [""] for column in ("value", "se", "n")}  # elsewhere, empty is a text of no letters
+
+
+def reason(error: Exception) -> str:
+    """The error in one line, with its kind where it is not one of ours."""
+    text = " ".join(str(error).split()) or "no reason given"
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:

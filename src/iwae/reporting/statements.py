@@ -201,24 +201,20 @@ def own_way_line(models: Sequence[Model], source: str) -> str:
 
 def protocols(models: Sequence[Model]) -> list[str]:
     """The protocols of the models, each as the preset it is nearest to and the fields that differ from it."""
-    nearest = [_nearest_preset(model) for model in models]
+    nearest = [_nearest(model.spec.dataset, model.training.protocol) for model in models]
     named = Counter(f"{name} with {', '.join(changes)}" if changes else name for name, changes in nearest)
     return [f"{name} {_share(count, models)}".strip() for name, count in sorted(named.items())]
 
 
 def preset_of(model: Model) -> str | None:
     """The preset that a model's protocol is; None where fields of it differ from every preset."""
-    nearest, changes = _nearest_preset(model)
+    nearest, changes = _nearest(model.spec.dataset, model.training.protocol)
     return None if changes else nearest
-
-
-def _nearest_preset(model: Model) -> tuple[str, list[str]]:
-    """The preset that most fields of a model's protocol are of, and ``field=value`` for each other field."""
-    return _nearest(model.spec.dataset, model.training.protocol)
 
 
 @cache
 def _nearest(dataset: str, protocol: Protocol) -> tuple[str, list[str]]:
+    """The preset that most fields of a model's protocol are of, and ``field=value`` for each other field."""
     differences = {}
     for name, preset in PRESETS.items():
         asked = vars(preset.for_dataset(dataset))

@@ -36,8 +36,7 @@ class Kind(NamedTuple):
     @property
     def name(self) -> str:
         """As in a model's name, without the seed."""
-        words = (f"l{self.layers}-{self.objective}-k{self.k}", self.variation)
-        return f"{self.dataset}/{'-'.join(filter(None, words))}"
+        return f"{self.dataset}/{self.spec.kind}"
 
     @property
     def spec(self) -> ModelSpec:

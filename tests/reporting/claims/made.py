@@ -3,12 +3,11 @@
 import numpy as np
 
 from iwae.reporting import quantities
-from iwae.reporting.claims.claims import paper_kinds
 from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import judge
 from iwae.reporting.quantities import QUANTITIES, Measured, Sample
-from iwae.reporting.reference import paper_row
+from iwae.reporting.reference import paper_kinds, paper_row
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.settings import TrainingSettings

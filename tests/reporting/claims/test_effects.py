@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from iwae.reporting.claims.claims import paper_kinds
 from iwae.reporting.claims.evidence import third_of_the_passes
 from iwae.reporting.claims.found import evidence, found
 from iwae.reporting.claims.reading import claims_of, read_claims
@@ -19,6 +18,7 @@ from iwae.reporting.claims.verdicts import (
     UNDECIDED,
 )
 from iwae.reporting.quantities import Measured
+from iwae.reporting.reference import paper_kinds
 from iwae.reporting.study import Kind
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings

@@ -9,8 +9,7 @@ from scipy import stats
 
 from iwae.errors import InputError
 from iwae.reporting.audit import audit
-from iwae.reporting.claims.content import summary
-from iwae.reporting.claims.pages import pages
+from iwae.reporting.claims.content import pages, summary
 
 
 @pytest.fixture(scope="module")

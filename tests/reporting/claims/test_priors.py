@@ -2,8 +2,7 @@
 
 import pytest
 
-from iwae.reporting.claims.found import evidence, found
-from iwae.reporting.claims.pages import found_section
+from iwae.reporting.claims.found import evidence, found, found_section
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES
 from iwae.reporting.claims.verdicts import CUT, FOREIGN, NOT_RUN, REFUTED, REPRODUCED, UNCHECKED, UNDECIDED, family

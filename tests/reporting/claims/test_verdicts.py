@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from iwae.reporting import quantities
-from iwae.reporting.claims.claims import paper_kinds
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import (
     CUT,
@@ -22,7 +21,7 @@ from iwae.reporting.claims.verdicts import (
     judge,
 )
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.reference import paper_row
+from iwae.reporting.reference import paper_kinds, paper_row
 from iwae.reporting.statistics import LEVEL
 from iwae.reporting.study import Kind
 

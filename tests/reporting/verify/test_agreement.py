@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from iwae.reporting.verify.agreement import disagreements, one_file_of_several
+from iwae.reporting.verify.agreement import between_models, disagreements
 from iwae.study import manifest
 from iwae.study.specification import ModelSpec
 
@@ -119,7 +119,7 @@ def test_arrays_and_weights_that_contradict_the_rest_are_named(folder):
 
 def test_the_weights_of_one_training_cannot_be_two_models(study):
     results, other = study[0], ModelSpec("mnist", 1, "vae", 5, 0)
-    assert list(one_file_of_several(results, [SPEC, other])) == []
+    assert list(between_models(results, [SPEC, other])) == []
     shutil.copy(results / SPEC.name / manifest.NAME, results / other.name / manifest.NAME)
-    (line,) = one_file_of_several(results, [SPEC, other])
+    (line,) = between_models(results, [SPEC, other])
     assert f"is that of {SPEC.name}" in line

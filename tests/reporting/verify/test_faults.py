@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
+from iwae.reporting.audit import inspect
 from iwae.reporting.verify import seal
-from iwae.reporting.verify.inspection import inspect
 from iwae.study import manifest
 
 MODEL = "mnist/l1-vae-k5/seed1"

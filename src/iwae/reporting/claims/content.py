@@ -1,21 +1,23 @@
-"""An audit as plain data, as ``audit.json`` holds it and the pages show it: the same study gives the same bytes."""
+"""An audit as plain data, as ``audit.json`` holds it, and as pages: the same study gives the same bytes."""
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from iwae.reporting.claims.checks import Check
 from iwae.reporting.claims.evidence import Finding
 from iwae.reporting.claims.found import VERDICTS, found, named, tallied
-from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, UNDECIDED, Verdict, family
+from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, NOT_RUN, UNDECIDED, Verdict, family
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statistics import COVERAGE, LEVEL, POWER
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region
 from iwae.reporting.study import Model
+from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
-from iwae.reporting.verify.inspection import Inspection
 from iwae.study import manifest
 from iwae.study.status import FILES
+
+_WORDS = {"NOT_RUN": [NOT_RUN], "FAILS": FAILS, "EMPTY": EMPTY}
 
 
 def content(
@@ -23,7 +25,7 @@ def content(
     protocols: Sequence[str],
     verdicts: Sequence[Verdict],
     identities: Sequence[Verdict],
-    inspections: Sequence[Inspection],
+    inspections: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """The audit of a study, its models' protocols in words, as JSON keeps it; what is no number is null."""
     families = Counter(family(verdict.claim) for verdict in verdicts if verdict.p is not None)
@@ -38,8 +40,8 @@ def content(
         "verdicts": _counts(verdicts, *VERDICTS),
         "found": found(verdicts),
         "identities": _counts(identities, HOLDS, FAILS, UNDECIDED),
-        "problems": sum(len(inspection.problems) for inspection in inspections),
-        "inspections": [vars(inspection) for inspection in inspections],
+        "problems": sum(len(inspection["problems"]) for inspection in inspections),
+        "inspections": list(inspections),
         "claims": [_claim(verdict) for verdict in verdicts],
         "theorems": [
             _head(verdict) | {"checks": [_check(check) for check in verdict.checks]} for verdict in identities
@@ -106,7 +108,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "points_the_same_way": finding.points,
         "seeds": finding.sum.seeds,
         "missing": [kind.name for kind in finding.sum.missing],
-        "evidence": [path for model in finding.models for path in _paths(model, *FILES[quantity.section])],
+        "evidence": [path for model in finding.sum.models for path in _paths(model, *FILES[quantity.section])],
     }
 
 
@@ -122,3 +124,40 @@ def _paths(model: Model, *files: str) -> list[str]:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def pages(content: dict[str, Any]) -> dict[str, str]:
+    """The pages by their file's suffix: ``md`` and ``html``."""
+    return {kind: render(f"audit.{kind}.jinja", _FILTERS, **content, **_WORDS, link="") for kind in ("md", "html")}
+
+
+def _digits(value: float | None, digits: int = 4) -> str:
+    return EMPTY if value is None else f"{value:.{digits}g}"
+
+
+def _region(effect: dict[str, Any]) -> str:
+    return Region(**{end: effect[end] for end in ("low", "high") if effect[end] is not None}).words(6)
+
+
+def _interval(ends: list[float] | None) -> str:
+    return EMPTY if ends is None else " to ".join(f"{end:.5g}" for end in ends)
+
+
+def _way(points: bool | None) -> str:
+    return EMPTY if points is None else "yes" if points else "no"
+
+
+def tally(points: Iterable[bool | None]) -> str:
+    """How many of a claim's effects, or an identity's checks, are as they should be: ``3 of 4``."""
+    known = [each for each in points if each is not None]
+    return f"{sum(known)} of {len(known)}" if known else EMPTY
+
+
+_FILTERS = {
+    "number": _digits,
+    "region": _region,
+    "interval": _interval,
+    "way": _way,
+    "tally": tally,
+    "tallied": tallied,
+}

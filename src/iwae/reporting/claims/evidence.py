@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from iwae.reporting.contrasts import Variance, WeightedSum, add, weighted_sum
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.statements import departures, is_complete, is_foreign
 from iwae.reporting.statistics import Estimate, Region, interval, spread_over_seeds, spreads_differ
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.study import Kind, StudyResults
 
 _THIRD = (1 / 4, 1 / 2)  # of all passes: what still counts as a third
 
@@ -45,11 +45,6 @@ class Finding:
     earlier: float = np.nan  # the value after a third of the passes; NaN without such, or under the paper's protocol
 
     @property
-    def models(self) -> list[Model]:
-        """The models of its seeds."""
-        return [model for group in self.sum.models.values() for model in group]
-
-    @property
     def interval(self) -> tuple[float, float] | None:
         """Its `statistics.interval`, within what a value can be; None without an estimate."""
         if self.estimate is None:
@@ -81,16 +76,17 @@ class Evidence:
 
     def find(self, contrast: Contrast, sizes: bool = True) -> Finding:
         """What the study says of `contrast`; `sizes` is that of `is_complete`."""
-        finding = Finding(contrast, weighted_sum(self.study, contrast.quantity, contrast.weights))
-        models, section = finding.models, QUANTITIES[contrast.quantity].section
-        if not models:
-            return finding
-        return replace(
-            finding,
-            comparable=not any(departures(model, section) for model in models),
-            complete=all(is_complete(model, section, sizes) for model in models),
-            estimate=self._estimate(contrast, finding.sum),
-            earlier=self._earlier(contrast) if any(map(is_foreign, models)) else np.nan,
+        section = QUANTITIES[contrast.quantity].section
+        found = weighted_sum(self.study, contrast.quantity, contrast.weights)
+        if not found.models:
+            return Finding(contrast, found)
+        return Finding(
+            contrast,
+            found,
+            comparable=not any(departures(model, section) for model in found.models),
+            complete=all(is_complete(model, section, sizes) for model in found.models),
+            estimate=self._estimate(contrast, found),
+            earlier=self._earlier(contrast) if any(map(is_foreign, found.models)) else np.nan,
         )
 
     def _earlier(self, contrast: Contrast) -> float:

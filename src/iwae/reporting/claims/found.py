@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.reading import read_claims
+from iwae.reporting.claims.rules import Claim
 from iwae.reporting.claims.verdicts import (
     FAMILIES,
     NOT_RUN,
@@ -23,8 +23,9 @@ from iwae.reporting.claims.verdicts import (
 )
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import counted
-from iwae.reporting.statistics import p_inside, p_outside
+from iwae.reporting.statistics import COVERAGE, p_inside, p_outside
 from iwae.reporting.study import StudyResults
+from iwae.reporting.templates import render
 
 VERDICTS = (REPRODUCED, REFUTED, UNDECIDED)
 
@@ -79,6 +80,11 @@ def _part(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 def named(claim: Claim) -> dict[str, Any]:
     """What a claim says, and of what."""
     return {"id": claim.id, "claim": claim.text, "dataset": claim.dataset, "model": claim.kind and claim.kind.name}
+
+
+def found_section(found: dict[str, Any], link: str) -> str:
+    """What was found, in Markdown, for a page that links to the claims of the audit at `link`."""
+    return render("found.md.jinja", {"tallied": tallied}, found=found, link=link, coverage=COVERAGE).strip()
 
 
 def tallied(part: dict[str, Any]) -> str:

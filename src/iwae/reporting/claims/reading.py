@@ -3,6 +3,7 @@
 import inspect
 import string
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -10,14 +11,29 @@ import yaml
 
 from iwae.errors import InputError
 from iwae.reporting.claims.checks import CHECKS
-from iwae.reporting.claims.claims import Claim, Claims, paper_kinds
-from iwae.reporting.claims.rules import RULES
+from iwae.reporting.claims.rules import RULES, Claim
 from iwae.reporting.quantities import QUANTITIES
+from iwae.reporting.reference import paper_kinds
 from iwae.study.registry import DATASETS
 
 _KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source"}
 _MEASURED = ("bound", "deviation", "elbo_of_q_ew")  # what identities are about
 _RULES = {"claims": RULES, "identities": CHECKS}
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What ``claims.yaml`` holds and explains.
+
+    `binarization` has a number for each data set; `taken_over` names those of which it was not measured, each with the
+    one that it was taken over from.
+    """
+
+    claims: tuple[Claim, ...]
+    identities: tuple[Claim, ...]
+    images: Mapping[str, Mapping[str, int]]
+    binarization: Mapping[str, float]
+    taken_over: Mapping[str, str]
 
 
 def read_claims() -> Claims:

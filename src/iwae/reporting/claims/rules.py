@@ -4,14 +4,16 @@ A function takes the evidence and the claim, and the claim's parameters by name.
 claim "A is above B" is the value of A minus that of B; of nll less is better.
 """
 
+import inspect
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from iwae.reporting.claims.claims import Claim, paper_kinds
 from iwae.reporting.claims.evidence import Contrast, Evidence
-from iwae.reporting.reference import paper, paper_row
+from iwae.reporting.reference import paper, paper_kinds, paper_row
 from iwae.reporting.reference import paper_range as text_range
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
@@ -19,6 +21,22 @@ from iwae.study.registry import ARCHITECTURES, OBJECTIVES, objectives_of, prior_
 from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS, STANDARD
 
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim about one data set or kind of models, as ``claims.yaml`` explains it, with the parameters of its rule."""
+
+    id: str
+    text: str
+    place: str
+    quantity: str
+    rule: str
+    parameters: Mapping[str, Any]
+    test: str
+    dataset: str
+    kind: Kind | None = None
+    source: str = ""
 
 
 def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
@@ -146,26 +164,11 @@ def prior_gains_less(evidence: Evidence, claim: Claim, prior: str, networks: str
     yield _contrast(claim, label, {plain[0]: 1.0, plain[1]: -1.0, other[0]: -1.0, other[1]: 1.0}, _ABOVE)
 
 
-RULES: dict[str, Callable[..., Iterator[Contrast]]] = {
-    rule.__name__: rule
-    for rule in (
-        value,
-        falls_with_k,
-        gains_less,
-        falls_with_layers,
-        iwae_above_vae,
-        every_model,
-        every_layer,
-        paper_range,
-        paper_bound,
-        capacity,
-        warm_start,
-        above_dataset,
-        prior_gains,
-        prior_gains_less,
-    )
+RULES: dict[str, Callable[..., Iterator[Contrast]]] = {  # the public functions of this module
+    name: rule
+    for name, rule in list(vars().items())
+    if inspect.isfunction(rule) and rule.__module__ == __name__ and not name.startswith("_")
 }
-
 VALUES = tuple(rule.__name__ for rule in (value, paper_range))  # the others are about effects
 
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from iwae.reporting.claims.checks import CHECKS, Check
-from iwae.reporting.claims.claims import Claim
 from iwae.reporting.claims.evidence import Evidence, Finding
-from iwae.reporting.claims.rules import RULES, VALUES
+from iwae.reporting.claims.rules import RULES, VALUES, Claim
 from iwae.reporting.quantities import QUANTITIES
+from iwae.reporting.results import reason
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.study import Model
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
@@ -60,7 +59,7 @@ def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
         try:
             checks = [CHECKS[identity.rule](model) for model in models]
             verdicts.append(_checked(identity, tuple(check for check in checks if check)))
-        except UNREADABLE as error:
+        except Exception as error:
             verdicts.append(Verdict(identity, why=(UNREAD,), notes=(reason(error),)))
     return verdicts
 
@@ -89,7 +88,7 @@ def _assess(claim: Claim, evidence: Evidence) -> Verdict:
     try:
         contrasts = list(RULES[claim.rule](evidence, claim, **claim.parameters))
         verdict = _tested(claim, tuple(evidence.find(contrast, sizes=not claim.source) for contrast in contrasts))
-    except UNREADABLE as error:
+    except Exception as error:
         return Verdict(claim, why=(UNREAD,), notes=(reason(error),))
     assumptions = dict.fromkeys(note for contrast in contrasts for note in evidence.assumptions(contrast))
     return replace(verdict, notes=(*verdict.notes, *assumptions))
@@ -107,7 +106,7 @@ def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
 
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
-    models = list({model.spec: model for finding in findings for model in finding.models}.values())
+    models = list({model.spec: model for finding in findings for model in finding.sum.models}.values())
     missing = sorted({kind.name for finding in findings for kind in finding.sum.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
@@ -137,7 +136,7 @@ def _departing(claim: Claim, findings: Sequence[Finding]) -> list[Model]:
     """The models that do not serve: for a claim of values those unlike the paper's, for effects those not complete."""
     of_values = family(claim) == FAMILIES[0]
     fit = [finding.comparable if of_values else finding.complete for finding in findings]
-    return [model for finding, fits in zip(findings, fit, strict=True) if not fits for model in finding.models]
+    return [model for finding, fits in zip(findings, fit, strict=True) if not fits for model in finding.sum.models]
 
 
 def _departure(models: Sequence[Model]) -> str:

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from safetensors.numpy import load_file
 
-from iwae.reporting.figures.pictures import Drawing, beside_inputs, image_rows, pixels_of, show, shown, squares
-from iwae.reporting.figures.style import WIDTH, canvas
+from iwae.reporting.figures.pictures import beside_inputs, image_rows, pixels_of, show, shown, squares
+from iwae.reporting.figures.style import WIDTH, Drawing, canvas
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.study import manifest
 

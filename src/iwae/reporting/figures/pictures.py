@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,6 @@ from iwae.reporting.study import Kind, Model, StudyResults
 
 EDGE = 28  # pixels
 PIXELS = [f"pixel_{number}" for number in range(EDGE * EDGE)]
-
-
-class Drawing(NamedTuple):
-    """A figure of a module that has several: its frame, from a study and the kinds of models, and the drawing of it."""
-
-    data: Callable[[StudyResults, Sequence[Kind]], pd.DataFrame]
-    draw: Callable[[pd.DataFrame], Figure]
 
 
 def shown(study: StudyResults, kinds: Sequence[Kind], section: str) -> dict[str, Model]:

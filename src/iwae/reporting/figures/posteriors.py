@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.figures.pictures import EDGE, Drawing, firsts, show
-from iwae.reporting.figures.style import WIDTH, canvas, legend_below
+from iwae.reporting.figures.pictures import EDGE, firsts, show
+from iwae.reporting.figures.style import WIDTH, Drawing, canvas, legend_below
 from iwae.reporting.study import Kind, StudyResults
 
 LEAST = 1e-3  # of a panel's largest density: what is lower is drawn as zero

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.pictures import Drawing, image_rows, pixels_of, show, tiled
-from iwae.reporting.figures.style import WIDTH, canvas
+from iwae.reporting.figures.pictures import image_rows, pixels_of, show, tiled
+from iwae.reporting.figures.style import WIDTH, Drawing, canvas
 from iwae.reporting.statements import model_name
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.priors import without_prior

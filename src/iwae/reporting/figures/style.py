@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 from iwae.reporting.quantities import measured
 from iwae.reporting.statements import counted, model_name
-from iwae.reporting.study import Model, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.study.registry import OBJECTIVES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
@@ -29,11 +29,17 @@ MARKERS = "os^DvP"
 MODEL = ["dataset", "layers", "objective", "k"]  # the columns that name a kind of model
 RANGE: dict[str, Any] = {"errorbar": ("pi", 100), "err_kws": {"alpha": 0.2, "linewidth": 0}}  # band, lowest to highest
 _LOOK = ("palette", "dashes", "markers")  # as seaborn names a line's colour, dashes and marker
-_POINTS = 150  # of a learning curve
 _LETTERS = 21  # of a remark, to the inch
 
 
 _log = logging.getLogger(__name__)
+
+
+class Drawing(NamedTuple):
+    """A figure of a module that has several: its frame, from a study and the kinds of models, and the drawing of it."""
+
+    data: Callable[[StudyResults, Sequence[Kind]], pd.DataFrame]
+    draw: Callable[[pd.DataFrame], Figure]
 
 
 def project_style() -> AbstractContextManager[None]:
@@ -62,13 +68,6 @@ def stacked(models: Iterable[Model], section: str, **renamed: str) -> pd.DataFra
         words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")}
         parts.append(model.table(section).rename(columns=renamed).assign(**words))
     return pd.concat(parts, ignore_index=True)
-
-
-def learning_curve(model: Model) -> pd.DataFrame:
-    """A model's training.csv after some of the passes, those at the ends of stages among them; the folder has all."""
-    curve = stacked([model], "training")
-    drawn = {*curve.groupby("stage")["pass"].max(), *np.geomspace(1, curve["pass"].max(), _POINTS).round().astype(int)}
-    return curve[curve["pass"].isin(drawn)]
 
 
 def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> pd.DataFrame:
@@ -120,12 +119,6 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     """A figure of so many inches, and its grid of panels, (rows, columns), which matplotlib lays out."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
-
-
-def round_numbers(last: int) -> list[int]:
-    """1, 2, 5, 10 and so on up to `last`, and that."""
-    rising = (digit * 10**power for power in range(len(str(last))) for digit in (1, 2, 5))
-    return [*(number for number in rising if number < last), last]
 
 
 def most_seeds(frame: pd.DataFrame) -> int:

@@ -1,6 +1,6 @@
 """What the tables share: sums as columns, columns that name rows, and notes on errors and units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,15 +48,15 @@ class Part:
         shown: Sequence[Column],
         notes: Callable[["Part"], list[str]],
         consequence: str,
-        **departing: Any,
+        sections: Iterable[str] = ("likelihood",),
     ) -> Table:
         """A table with a line for each row; in its title ``{}`` is the data set.
 
         Rows on models that are not run yet are counted below it, unless all are such. It has notes once something was
-        measured. `consequence` is what a departure of models from the paper means for the reader, and `departing` are
-        other arguments of `comparison_lines`, which says how they depart.
+        measured. `consequence` is what a departure of the models from the paper means for the reader, be it in training
+        or in what `sections` measured.
         """
-        lead = comparison_lines(departing.pop("models", self.models), consequence, **departing)
+        lead = comparison_lines(self.models, consequence, sections)
         title = title.format(self.rows.dataset.iloc[0])
         said, rows = notes(self) if self.measured else [], self.rows
         if shown and "seeds" in rows and 0 < (run := rows.seeds > 0).sum() < len(rows):
@@ -154,13 +154,16 @@ def several_rows(
     return pd.concat(parts, ignore_index=True).reindex(columns=[*words, *names])
 
 
+def means(quantities: Mapping[str, str], study: StudyResults, kind: Kind) -> dict[str, float]:
+    """The means over seeds of several quantities, by the columns that they are given for; NaN for what is not known."""
+    return {name: weighted_sum(study, quantity, {kind: 1.0}).value for name, quantity in quantities.items()}
+
+
 def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str, float]:
     """Active units of each layer, by both estimates of A_u, means over seeds; NaN for a layer that there is not."""
-    return {
-        f"{prefix}{name}_{layer}": weighted_sum(study, f"{name}_{layer}", {kind: 1.0}).value
-        for name in ("active_units", "active_units_authors")
-        for layer in (1, 2)
-    } | ({} if prefix else {"activity_estimate": activity_estimate(study)})
+    names = [f"active_units{authors}_{layer}" for authors in ("", "_authors") for layer in (1, 2)]
+    counts = means({f"{prefix}{name}": name for name in names}, study, kind)
+    return counts | ({} if prefix else {"activity_estimate": activity_estimate(study)})
 
 
 def by_objective(rows: pd.DataFrame, keys: Sequence[str] = ORDER) -> pd.DataFrame:

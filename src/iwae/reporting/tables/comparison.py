@@ -131,7 +131,7 @@ def _notes(part: Part) -> list[str]:
         said += notes.extreme_note(rows, "difference", "Largest difference from the paper", 2)
     elif not part.known("paper_nll"):
         said.append("The paper has no value for any of these models.")
-    said += notes.active_note(part.study, part.models)
+    said += notes.active_note(part)
     if (rows.k == 1).any():
         said.append("At k = 1 VAE and IWAE are one algorithm: one model stands in both columns.")
     return said

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.reference import paper_range
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed, span
@@ -95,8 +95,8 @@ _BITS |= {"sd_draws": "sd_draws", "gap": "generalization_gap", "authors_gap": "a
 def _other_bits(study: StudyResults, kind: Kind) -> dict[str, float]:
     """What other binarizations change, and the difference between test and training images with the authors'."""
     models = study.of_kinds([kind], "rebinarized")
-    values = {name: weighted_sum(study, quantity, {kind: 1.0}).value for name, quantity in _BITS.items()}
-    return {"seeds": len(models)} | (values if models else dict.fromkeys(values, float("nan")))
+    known = cells.means(_BITS, study, kind) if models else dict.fromkeys(_BITS, float("nan"))
+    return {"seeds": len(models)} | known
 
 
 def _value(group: str, label: str, name: str, sign: bool = True) -> Column:
@@ -139,12 +139,8 @@ rebinarized = Lines(
 
 CHANGE = Sum("change", "change in nll", "chopped_change", digits=4, sign=True)
 HELD = Sum("held", "held at their means", "held_change", digits=4, sign=True)
-_MEANS = {"nll": "whole_nll"} | {name: name for name in ("removed_1", "removed_2", "units_1", "units_2")}
-
-
-def _units(study: StudyResults, kind: Kind) -> dict[str, float]:
-    """The nll of the whole model; how many units of each layer were ``removed``, and there were."""
-    return {name: weighted_sum(study, quantity, {kind: 1.0}).value for name, quantity in _MEANS.items()}
+# The nll of the whole model; how many units of each layer were removed, and there were.
+_WHOLE = {"nll": "whole_nll"} | {name: name for name in ("removed_1", "removed_2", "units_1", "units_2")}
 
 
 def _inactive_notes(part: Part) -> list[str]:
@@ -164,7 +160,7 @@ def _inactive_notes(part: Part) -> list[str]:
 
 chopped = Lines(
     "{}: nll without the inactive units minus nll of the whole model",
-    (CHANGE.sampled, HELD, _units),
+    (CHANGE.sampled, HELD, partial(cells.means, _WHOLE)),
     (
         Column("units", lambda row: cells.units(row.units_1, row.units_2)),
         Column("removed", lambda row: cells.units(row.removed_1, row.removed_2)),

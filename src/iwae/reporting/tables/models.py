@@ -62,8 +62,8 @@ def lay_out(part: Part) -> list[Table]:
         "in the job: models that were trained together, which share its wall time, set-up and compilation included.",
         *([f"Each was trained as by `{_command(asked)}`."] if asked else []),
     ]
-    part = replace(part, rows=part.rows[part.rows.trained])
-    return [part.table("{}: training of each model", shown, lambda part: notes, "", models=())]
+    part = replace(part, rows=part.rows[part.rows.trained], models=())
+    return [part.table("{}: training of each model", shown, lambda part: notes, "")]
 
 
 def _column(label: str, name: str, form: str, text: bool = False) -> Column:

@@ -1,13 +1,10 @@
 """Sentences that stand below several tables: on errors, and on how units were counted."""
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from iwae.reporting.contrasts import columns, weighted_sum
 from iwae.reporting.quantities import activities
 from iwae.reporting.statements import activity_estimate, counted, likelihood_line, listed, protocols, span
-from iwae.reporting.study import Model, StudyResults
 from iwae.reporting.tables.cells import OWN, Part
 from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import ACTIVE
@@ -46,18 +43,18 @@ def difference_notes(part: Part, base: str, remark: str) -> list[str]:
     ]
 
 
-def active_note(study: StudyResults, models: Sequence[Model]) -> list[str]:
+def active_note(part: Part) -> list[str]:
     """How the active units were counted, and how many a slightly different threshold would count otherwise."""
-    models = [model for model in models if "activity" in model.manifest]
+    models = [model for model in part.measured if "activity" in model.manifest]
     if not models:
         return []
     images = listed(model.settings("activity")["authors_images"] for model in models)
-    near = [int(activities(study, model).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum()) for model in models]
-    spreads = [weighted_sum(study, "active", {kind: 1.0}).sd_seeds for kind in {model.kind for model in models}]
+    near = [activities(part.study, one).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum() for one in models]
+    spreads = [weighted_sum(part.study, "active", {kind: 1.0}).sd_seeds for kind in {one.kind for one in models}]
     known = [spread for spread in spreads if pd.notna(spread)]
     return [
         f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
-        f"{_ESTIMATES[activity_estimate(study)].format(images=images)}; the CSV has both estimates. Between "
+        f"{_ESTIMATES[activity_estimate(part.study)].format(images=images)}; the CSV has both estimates. Between "
         f"{ACTIVE / _NEAR:.2g} and {ACTIVE * _NEAR:.2g} lie {span(near, 0)} units of each model: another "
         "threshold would count them otherwise."
         f"{f' Over seeds their number has a standard deviation of {span(known, 1)}.' if known else ''}"

@@ -96,5 +96,5 @@ def _notes(part: Part) -> list[str]:
         *notes.difference_notes(part, base, "negative where the prior is better"),
         *([shorter] if part.known("shorter_difference") else []),
         *notes.own_note(part),
-        *notes.active_note(part.study, part.measured),
+        *notes.active_note(part),
     ]

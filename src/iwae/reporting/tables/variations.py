@@ -65,18 +65,18 @@ class Variation:
     def lay_out(self, part: Part) -> list[Table]:
         """A table of nll, its difference from that of the base, and active units."""
         study = with_bases(part.study, {Kind.of(ModelSpec.parse(f"{name}/seed0")) for name in part.rows.model})
-        measured = [model for model in study.models if "likelihood" in model.manifest]
-        part = replace(part, study=study, measured=measured)
         values = [NLL.shown(part.rows), DIFFERENCE.shown(part.rows), cells.active(part.rows)]
         # That a variant's protocol is another is what such a table is about.
         plain = [model for model in study.models if model.spec.variant is None]
+        measured = [model for model in study.models if "likelihood" in model.manifest]
+        part = replace(part, study=study, models=plain, measured=measured)
         shown = [*self.named(part.rows), *values]
-        return [part.table(f"{{}}: {self.title}", shown, self.notes, NO_VALUES, models=plain)]
+        return [part.table(f"{{}}: {self.title}", shown, self.notes, NO_VALUES)]
 
     def notes(self, part: Part) -> list[str]:
         """What stands below the table."""
         differences = notes.difference_notes(part, f"that {self.base}", self.remark)
-        return [*self.own(part), *differences, *notes.active_note(part.study, part.measured)]
+        return [*self.own(part), *differences, *notes.active_note(part)]
 
 
 _HELD_OUT = Sum("held_out", "held out", "validation_loss", minus=base_of)

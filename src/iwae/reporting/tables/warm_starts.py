@@ -97,7 +97,7 @@ def _notes(part: Part) -> list[str]:
         f"se_images of nll: standard error over test images.{notes.seeds_note(part.rows)}",
         "change: second stage minus first, in nats and in active units; negative nll where continuing helped.",
         f"Of the change, {notes.paired_note(part.rows, 'change')}",
-        *notes.active_note(part.study, part.models),
+        *notes.active_note(part),
     ]
     if part.rows.comparable.any():
         said.insert(3, "difference: nll after the second stage minus the paper's, in nats.")

@@ -11,7 +11,7 @@ make again: the learning curve, the weights, the values of each image. What noth
 * files that were all made up together.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from iwae.reporting.unreadable import UNREADABLE
 from iwae.study import manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
@@ -40,28 +39,37 @@ def disagreements(folder: Path, spec: ModelSpec, content: dict[str, Any]) -> Ite
     settings = TrainingSettings.of_dict(content["training"]["settings"])
     left = DATASETS[spec.dataset].images - (settings.protocol.held_out or 0)
     model = _Folder(folder, spec, content, settings.train_images or left)
-    yield from _training(model, settings)
-    for section, check in _SECTIONS.items():
-        if section in content:
-            yield from check(model, content[section]["settings"])
+    yield from model.training(settings)
+    for section in manifest.SECTIONS[1:]:
+        if section in content and (check := getattr(model, section, None)):
+            yield from check(content[section]["settings"])
 
 
-def one_file_of_several(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
-    """Models with the very weights of another one, which no two trainings give."""
-    seen: dict[str, ModelSpec] = {}
+def between_models(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
+    """Models with the very weights of another one, which no two trainings give, or from other data than the first."""
+    weights: dict[str, ModelSpec] = {}
+    data: dict[str, tuple[ModelSpec, Any]] = {}
     for spec in models:
-        path = results / spec.name / manifest.WEIGHTS
+        folder = results / spec.name
         try:
-            digest = manifest.read(path.parent)["training"]["files"][manifest.WEIGHTS]
-        except UNREADABLE:
+            content = manifest.read(folder)
+            digest = content["training"]["files"][manifest.WEIGHTS]
+            used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
+        except Exception:
             continue  # named by those who read it for its own sake
-        if seen.setdefault(digest, spec) != spec:
-            yield f"{path} is that of {seen[digest].name}: they cannot be two models."
+        if weights.setdefault(digest, spec) != spec:
+            yield f"{folder / manifest.WEIGHTS} is that of {weights[digest].name}: they cannot be two models."
+        reference, expected = data.setdefault(spec.dataset, (spec, used[0]))
+        if any(hashes and hashes != expected for hashes in used):
+            yield f"{folder / manifest.NAME}: its data files are not those of {reference.name}."
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """A model's folder with its manifest, and on how many images it was trained; the rest are comparisons."""
+    """A model's folder with its manifest, and on how many images it was trained.
+
+    The rest are comparisons: a section of the manifest has the method of its name, where there is anything to compare.
+    """
 
     path: Path
     spec: ModelSpec
@@ -105,184 +113,156 @@ class _Folder:
         if not differences.mean() >= -ERRORS * differences.sem() - APART:
             yield f"{self.path / file}: {low} lies above {high} by {-differences.mean():.3f} nats."
 
+    def training(self, settings: TrainingSettings) -> Iterator[str]:
+        """The learning curve, against the schedule that was asked for and the time that training took; the weights."""
+        file, curve, provenance = "training.csv", self.table("training"), self.content["training"]["provenance"]
+        schedule = Schedule.of(settings, self.images, warm_start=self.spec.origin is not None)
+        passes, last = sum(schedule.passes), curve.iloc[-1]
+        yield from self.unlike(file, "the last pass", int(last["pass"]), passes)
+        yield from self.unlike(file, "the last update", int(last.updates), schedule.updates)
+        made = provenance.get("updates", schedule.updates)
+        yield from self.unlike(manifest.NAME, "the number of updates made", made, schedule.updates, "its settings")
+        changes = [move["updates"] for move in provenance.get("moves", [])]
+        if changes != sorted(change for change in set(changes) if 0 < change < schedule.updates):
+            yield f"{self.path / manifest.NAME}: it changed its device at updates {changes} of {schedule.updates}."
+        if len(curve) == passes:
+            yield from self.rows(curve, schedule)
+        measured = bool(curve.validation_bound.notna().any())
+        if measured != (settings.protocol.held_out != 0):
+            has = "has" if measured else "has no"
+            yield f"{self.path / file} {has} bounds on held-out images, which {manifest.NAME} contradicts."
+        seconds = schedule.steps_per_pass * settings.batch_size / curve.images_per_second
+        error = float((seconds * SPEED / curve.images_per_second).sum()) + SECONDS
+        claimed = provenance.get("wall_seconds", seconds.sum())
+        if not abs(seconds.sum() - claimed) <= error:
+            yield from self.unlike(file, "the time by images_per_second", f"{seconds.sum():.1f} s", f"{claimed:.1f} s")
+        if self.spec.name not in provenance.get("stack", [self.spec.name]):
+            path = self.path / manifest.NAME
+            yield f"{path}: {self.spec.name} is none of the models that it says were trained together."
+        if not manifest.is_stripped(self.content):
+            yield from self.weights()
 
-def _training(model: _Folder, settings: TrainingSettings) -> Iterator[str]:
-    """The learning curve, against the schedule that was asked for and the time that training took; the weights."""
-    file, curve, provenance = "training.csv", model.table("training"), model.content["training"]["provenance"]
-    schedule = Schedule.of(settings, model.images, warm_start=model.spec.origin is not None)
-    passes, last = sum(schedule.passes), curve.iloc[-1]
-    yield from model.unlike(file, "the last pass", int(last["pass"]), passes)
-    yield from model.unlike(file, "the last update", int(last.updates), schedule.updates)
-    made = provenance.get("updates", schedule.updates)
-    yield from model.unlike(manifest.NAME, "the number of updates made", made, schedule.updates, "its settings")
-    changes = [move["updates"] for move in provenance.get("moves", [])]
-    if changes != sorted(change for change in set(changes) if 0 < change < schedule.updates):
-        yield f"{model.path / manifest.NAME}: it changed its device at updates {changes} of {schedule.updates}."
-    if len(curve) == passes:
-        yield from _rows(model, curve, schedule)
-    measured = bool(curve.validation_bound.notna().any())
-    if measured != (settings.protocol.held_out != 0):
-        has = "has" if measured else "has no"
-        yield f"{model.path / file} {has} bounds on held-out images, which {manifest.NAME} contradicts."
-    seconds = schedule.steps_per_pass * settings.batch_size / curve.images_per_second
-    error = float((seconds * SPEED / curve.images_per_second).sum()) + SECONDS
-    claimed = provenance.get("wall_seconds", seconds.sum())
-    if not abs(seconds.sum() - claimed) <= error:
-        yield from model.unlike(file, "the time by images_per_second", f"{seconds.sum():.1f} s", f"{claimed:.1f} s")
-    if model.spec.name not in provenance.get("stack", [model.spec.name]):
-        path = model.path / manifest.NAME
-        yield f"{path}: {model.spec.name} is none of the models that it says were trained together."
-    if not manifest.is_stripped(model.content):
-        yield from _weights(model)
+    def rows(self, curve: pd.DataFrame, schedule: Schedule) -> Iterator[str]:
+        """The first row of each column of a learning curve that is not the schedule's."""
+        passes = np.arange(1, len(curve) + 1)
+        updates = passes * schedule.steps_per_pass
+        asked = {
+            "stage": [schedule.stage_of(update - 1) for update in updates],
+            "pass": passes,
+            "updates": updates,
+            "learning_rate": [schedule.learning_rates(update - 1, 1)[0] for update in updates],
+        }
+        for column, right in asked.items():
+            wrong = np.flatnonzero(~np.isclose(curve[column], right, rtol=ROUNDING, atol=0))
+            for row in wrong[:1]:
+                yield from self.unlike("training.csv", f"{column} in row {row + 1}", curve[column][row], right[row])
 
+    def weights(self) -> Iterator[str]:
+        weights, spec = load_file(self.path / manifest.WEIGHTS), self.spec
+        for name in (name for name, values in weights.items() if not np.isfinite(values).all()):
+            yield f"{self.path / manifest.WEIGHTS}: {name} is not finite."
+        units = {layer: len(weights[f"q{layer}.mean.bias"]) for layer in range(1, spec.layers + 1)}
+        if spec.latents:
+            yield from self.unlike(manifest.WEIGHTS, "the number of latent units", units[1], spec.latents)
+        if "activity" in self.content:
+            found, what = self.table("activity").layer.value_counts(), "the number of units by layer"
+            yield from self.unlike("activity.csv", what, dict(sorted(found.items())), units, manifest.WEIGHTS)
 
-def _rows(model: _Folder, curve: pd.DataFrame, schedule: Schedule) -> Iterator[str]:
-    """The first row of each column of a learning curve that is not the schedule's."""
-    passes = np.arange(1, len(curve) + 1)
-    updates = passes * schedule.steps_per_pass
-    asked = {
-        "stage": [schedule.stage_of(update - 1) for update in updates],
-        "pass": passes,
-        "updates": updates,
-        "learning_rate": [schedule.learning_rates(update - 1, 1)[0] for update in updates],
-    }
-    for column, right in asked.items():
-        wrong = np.flatnonzero(~np.isclose(curve[column], right, rtol=ROUNDING, atol=0))
-        for row in wrong[:1]:
-            yield from model.unlike("training.csv", f"{column} in row {row + 1}", curve[column][row], right[row])
+    def likelihood(self, settings: dict[str, Any]) -> Iterator[str]:
+        arrays, curve = self.arrays("likelihood"), self.table("likelihood")
+        last = curve[curve.k == curve.k.max()].set_index("split")
+        for split in ("test", "train"):
+            indices, rows = arrays[f"{split}_images"], curve[curve.split == split]
+            yield from self.counted("likelihood.npz", f"{split} images", indices, settings[f"{split}_images"])
+            file, by = "likelihood.csv", "likelihood.npz"
+            yield from self.unlike(file, f"images of {split}", set(rows.images), {len(indices)}, by)
+            yield from self.unlike(file, f"the largest k of {split}", rows.k.max(), settings["samples"])
+            values = arrays[split].astype(np.float64)
+            found = {"bound": values.mean(), "se_images": values.std(ddof=1) / np.sqrt(len(values))}
+            for column, value in found.items():
+                if not abs(last.loc[split, column] - value) < MEANS:
+                    what = f"{column} of {split} at k = {curve.k.max()}"
+                    yield from self.unlike(file, what, f"{last.loc[split, column]:.6f}", f"{value:.6f}", by)
+        chosen, images = arrays["train_images"], self.images
+        if not np.array_equal(chosen, np.arange(len(chosen)) * images // len(chosen)):
+            yield (
+                f"{self.path / 'likelihood.npz'}: the training images are not spread evenly over the {images} that "
+                f"{manifest.NAME} tells of."
+            )
 
+    def rebinarized(self, settings: dict[str, Any]) -> Iterator[str]:
+        file, table = "rebinarized.csv", self.table("rebinarized").set_index("binarization")
+        curve = self.table("likelihood")
+        asked = ["own", "authors", *(f"draw {draw}" for draw in range(1, settings["draws"] + 1))]
+        yield from self.unlike(file, "the binarizations", list(table.index), asked)
+        for row in curve[curve.k == settings["samples"]].itertuples():
+            own, by = table.loc["own", {"test": "nll", "train": "nll_train"}[row.split]], "likelihood.csv"
+            what = f"nll of {row.split} images by the study's own bits"
+            yield from self.apart(file, what, own + row.bound, row.se_images, by)
 
-def _weights(model: _Folder) -> Iterator[str]:
-    weights, spec = load_file(model.path / manifest.WEIGHTS), model.spec
-    for name in (name for name, values in weights.items() if not np.isfinite(values).all()):
-        yield f"{model.path / manifest.WEIGHTS}: {name} is not finite."
-    units = {layer: len(weights[f"q{layer}.mean.bias"]) for layer in range(1, spec.layers + 1)}
-    if spec.latents:
-        yield from model.unlike(manifest.WEIGHTS, "the number of latent units", units[1], spec.latents)
-    if "activity" in model.content:
-        found, what = model.table("activity").layer.value_counts(), "the number of units by layer"
-        yield from model.unlike("activity.csv", what, dict(sorted(found.items())), units, manifest.WEIGHTS)
+    def chopped(self, settings: dict[str, Any]) -> Iterator[str]:
+        chopped, likelihood = self.arrays("chopped"), self.arrays("likelihood")
+        whole = pd.Series(chopped["whole"].astype(np.float64), chopped["images"])
+        again = pd.Series(likelihood["test"].astype(np.float64), likelihood["test_images"])
+        yield from self.counted("chopped.npz", "images", whole.index, settings["images"])
+        if settings["samples"] == self.content["likelihood"]["settings"]["samples"]:
+            difference, what = (whole - again).dropna(), "log p(x) of the whole model"
+            yield from self.apart("chopped.npz", what, difference.mean(), difference.sem(), "that in likelihood.npz")
+        units, removed = self.table("activity"), self.table("chopped").removed.tolist()
+        one_sample = self.content["training"]["settings"]["protocol"]["activity"] == "one-sample"
+        inactive = units["activity_authors" if one_sample else "activity"] <= ACTIVE
+        right, what = inactive.groupby(units.layer).sum().tolist(), "the number of removed units by layer"
+        yield from self.unlike("chopped.csv", what, removed, right, "activity.csv")
 
+    def surgery(self, settings: dict[str, Any]) -> Iterator[str]:
+        table, curve, images = self.table("surgery"), self.table("likelihood"), self.images
+        sizes = sorted({*(size for size in settings["sizes"] if size < images), images})
+        yield from self.unlike("surgery.csv", "the numbers of images", sorted(set(table.images.tolist())), sizes)
+        elbo = table[(table.images == table.images.max()) & (table.term == "elbo")].iloc[0]
+        again = curve[(curve.split == "train") & (curve.k == 1)].iloc[0]
+        error, by = float(np.hypot(elbo.se, again.se_images)), "L_1 of training images in likelihood.csv"
+        yield from self.apart("surgery.csv", "the ELBO", elbo.value - again.bound, error, by)
 
-def _likelihood(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    arrays, curve = model.arrays("likelihood"), model.table("likelihood")
-    last = curve[curve.k == curve.k.max()].set_index("split")
-    for split in ("test", "train"):
-        indices, rows = arrays[f"{split}_images"], curve[curve.split == split]
-        yield from model.counted("likelihood.npz", f"{split} images", indices, settings[f"{split}_images"])
-        file, by = "likelihood.csv", "likelihood.npz"
-        yield from model.unlike(file, f"images of {split}", set(rows.images), {len(indices)}, by)
-        yield from model.unlike(file, f"the largest k of {split}", rows.k.max(), settings["samples"])
-        values = arrays[split].astype(np.float64)
-        found = {"bound": values.mean(), "se_images": values.std(ddof=1) / np.sqrt(len(values))}
-        for column, value in found.items():
-            if not abs(last.loc[split, column] - value) < MEANS:
-                what = f"{column} of {split} at k = {curve.k.max()}"
-                yield from model.unlike(file, what, f"{last.loc[split, column]:.6f}", f"{value:.6f}", by)
-    chosen, images = arrays["train_images"], model.images
-    if not np.array_equal(chosen, np.arange(len(chosen)) * images // len(chosen)):
-        yield (
-            f"{model.path / 'likelihood.npz'}: the training images are not spread evenly over the {images} that "
-            f"{manifest.NAME} tells of."
-        )
+    def pictures(self, settings: dict[str, Any]) -> Iterator[str]:
+        arrays = self.arrays("pictures")
+        for name in ("samples", "reconstructions"):
+            yield from self.unlike("pictures.npz", f"the number of {name}", len(arrays[name]), settings[name])
 
+    def annealed(self, settings: dict[str, Any]) -> Iterator[str]:
+        file, table = "annealed.csv", self.table("annealed")
+        test, simulated = (table[table.split == split] for split in ("test", "simulated"))
+        yield from self.counted(file, "test images", test.image, settings["images"])
+        yield from self.unlike(file, "the number of simulated images", len(simulated), settings["simulated"])
+        yield from self.in_order(file, "the lower bound", "the upper bound", simulated.upper - simulated.lower)
 
-def _rebinarized(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    file, table = "rebinarized.csv", model.table("rebinarized").set_index("binarization")
-    curve = model.table("likelihood")
-    asked = ["own", "authors", *(f"draw {draw}" for draw in range(1, settings["draws"] + 1))]
-    yield from model.unlike(file, "the binarizations", list(table.index), asked)
-    for row in curve[curve.k == settings["samples"]].itertuples():
-        own, by = table.loc["own", {"test": "nll", "train": "nll_train"}[row.split]], "likelihood.csv"
-        what = f"nll of {row.split} images by the study's own bits"
-        yield from model.apart(file, what, own + row.bound, row.se_images, by)
+    def inference(self, settings: dict[str, Any]) -> Iterator[str]:
+        file, table = "inference.csv", self.table("inference")
+        yield from self.counted(file, "images", table.image, settings["images"])
+        yield from self.as_in_the_curve(file, "the ELBO of the encoder's q", table.encoder, 1)
 
+    def implicit(self, settings: dict[str, Any]) -> Iterator[str]:
+        file, table = "implicit.csv", self.table("implicit")
+        yield from self.unlike(file, "the numbers k", sorted(set(table.k)), sorted(settings["ks"]))
+        for k, rows in table.groupby("k"):
+            yield from self.counted(file, f"images at k = {k}", rows.image, settings["images"])
+            yield from self.as_in_the_curve(file, f"L_{k}", rows.importance, k)
+            yield from self.in_order(file, f"the lower bound at k = {k}", "the upper one", rows.upper - rows.lower)
+        found = self.arrays("implicit")["reconstructions"].shape[1]
+        yield from self.unlike("implicit.npz", "the number of reconstructions", found, settings["reconstructions"])
 
-def _chopped(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    chopped, likelihood = model.arrays("chopped"), model.arrays("likelihood")
-    whole = pd.Series(chopped["whole"].astype(np.float64), chopped["images"])
-    again = pd.Series(likelihood["test"].astype(np.float64), likelihood["test_images"])
-    yield from model.counted("chopped.npz", "images", whole.index, settings["images"])
-    if settings["samples"] == model.content["likelihood"]["settings"]["samples"]:
-        difference, what = (whole - again).dropna(), "log p(x) of the whole model"
-        yield from model.apart("chopped.npz", what, difference.mean(), difference.sem(), "that in likelihood.npz")
-    units, removed = model.table("activity"), model.table("chopped").removed.tolist()
-    one_sample = model.content["training"]["settings"]["protocol"]["activity"] == "one-sample"
-    inactive = units["activity_authors" if one_sample else "activity"] <= ACTIVE
-    right, what = inactive.groupby(units.layer).sum().tolist(), "the number of removed units by layer"
-    yield from model.unlike("chopped.csv", what, removed, right, "activity.csv")
+    def gradients(self, settings: dict[str, Any]) -> Iterator[str]:
+        found = sorted(set(self.table("gradients").k))
+        yield from self.unlike("gradients.csv", "the numbers k", found, sorted(settings["ks"]))
 
-
-def _surgery(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    table, curve, images = model.table("surgery"), model.table("likelihood"), model.images
-    sizes = sorted({*(size for size in settings["sizes"] if size < images), images})
-    yield from model.unlike("surgery.csv", "the numbers of images", sorted(set(table.images.tolist())), sizes)
-    elbo = table[(table.images == table.images.max()) & (table.term == "elbo")].iloc[0]
-    again = curve[(curve.split == "train") & (curve.k == 1)].iloc[0]
-    error, by = float(np.hypot(elbo.se, again.se_images)), "L_1 of training images in likelihood.csv"
-    yield from model.apart("surgery.csv", "the ELBO", elbo.value - again.bound, error, by)
-
-
-def _pictures(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    arrays = model.arrays("pictures")
-    for name in ("samples", "reconstructions"):
-        yield from model.unlike("pictures.npz", f"the number of {name}", len(arrays[name]), settings[name])
-
-
-def _annealed(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    file, table = "annealed.csv", model.table("annealed")
-    test, simulated = (table[table.split == split] for split in ("test", "simulated"))
-    yield from model.counted(file, "test images", test.image, settings["images"])
-    yield from model.unlike(file, "the number of simulated images", len(simulated), settings["simulated"])
-    yield from model.in_order(file, "the lower bound", "the upper bound", simulated.upper - simulated.lower)
-
-
-def _inference(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    file, table = "inference.csv", model.table("inference")
-    yield from model.counted(file, "images", table.image, settings["images"])
-    yield from model.as_in_the_curve(file, "the ELBO of the encoder's q", table.encoder, 1)
-
-
-def _implicit(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    file, table = "implicit.csv", model.table("implicit")
-    yield from model.unlike(file, "the numbers k", sorted(set(table.k)), sorted(settings["ks"]))
-    for k, rows in table.groupby("k"):
-        yield from model.counted(file, f"images at k = {k}", rows.image, settings["images"])
-        yield from model.as_in_the_curve(file, f"L_{k}", rows.importance, k)
-        yield from model.in_order(file, f"the lower bound at k = {k}", "the upper one", rows.upper - rows.lower)
-    found = model.arrays("implicit")["reconstructions"].shape[1]
-    yield from model.unlike("implicit.npz", "the number of reconstructions", found, settings["reconstructions"])
-
-
-def _gradients(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    found = sorted(set(model.table("gradients").k))
-    yield from model.unlike("gradients.csv", "the numbers k", found, sorted(settings["ks"]))
-
-
-def _replaced(model: _Folder, settings: dict[str, Any]) -> Iterator[str]:
-    table, arrays = model.table("replaced"), model.arrays("replaced")
-    fitted = sorted(int(name.removeprefix("mog")) for name in set(table.prior) if name.startswith("mog"))
-    yield from model.unlike(
-        "replaced.csv", "the fitted mixtures", fitted, [k for k in sorted(settings["components"]) if k <= model.images]
-    )
-    for split in ("test", "train"):
-        yield from model.counted("replaced.npz", f"{split} images", arrays[f"{split}_images"], settings["images"])
-    for row in table.itertuples():
-        for measure in ("elbo", "bound"):
-            mean = arrays[f"{row.split}_{row.prior}_{measure}"].mean(dtype=float)
-            what = f"{measure} of {row.prior} on {row.split} images"
-            yield from model.apart("replaced.csv", what, getattr(row, measure) - mean, 0.0, "replaced.npz")
-
-
-_SECTIONS: dict[str, Callable[[_Folder, dict[str, Any]], Iterator[str]]] = {
-    "likelihood": _likelihood,
-    "rebinarized": _rebinarized,
-    "chopped": _chopped,
-    "surgery": _surgery,
-    "pictures": _pictures,
-    "annealed": _annealed,
-    "inference": _inference,
-    "implicit": _implicit,
-    "gradients": _gradients,
-    "replaced": _replaced,
-}
+    def replaced(self, settings: dict[str, Any]) -> Iterator[str]:
+        table, arrays = self.table("replaced"), self.arrays("replaced")
+        fitted = sorted(int(name.removeprefix("mog")) for name in set(table.prior) if name.startswith("mog"))
+        asked = [k for k in sorted(settings["components"]) if k <= self.images]
+        yield from self.unlike("replaced.csv", "the fitted mixtures", fitted, asked)
+        for split in ("test", "train"):
+            yield from self.counted("replaced.npz", f"{split} images", arrays[f"{split}_images"], settings["images"])
+        for row in table.itertuples():
+            for measure in ("elbo", "bound"):
+                mean = arrays[f"{row.split}_{row.prior}_{measure}"].mean(dtype=float)
+                what = f"{measure} of {row.prior} on {row.split} images"
+                yield from self.apart("replaced.csv", what, getattr(row, measure) - mean, 0.0, "replaced.npz")

@@ -4,7 +4,7 @@ Every problem is one sentence that names the file. What is made from the models'
 again and compared by `rebuild`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
-from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
-from iwae.reporting.unreadable import UNREADABLE, reason
-from iwae.reporting.verify.agreement import disagreements, one_file_of_several
+from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration, reason
+from iwae.reporting.verify.agreement import between_models, disagreements
 from iwae.reporting.verify.seal import NAME as SEAL
 from iwae.reporting.verify.seal import outermost, visible
 from iwae.study import configuration, manifest
@@ -38,7 +37,7 @@ def configured(results: Path) -> configuration.StudyConfig:
     path = results / CONFIGURATION
     try:
         study = configuration.study_of(read_configuration(path))
-    except UNREADABLE as error:
+    except Exception as error:
         raise InputError(f"{path} is not a study's configuration: {reason(error)}") from error
     if study.name != results.name:
         raise InputError(f"{path} describes the study {study.name!r}, and stands in the folder of {results.name!r}.")
@@ -50,10 +49,9 @@ def model_problems(results: Path, study: configuration.StudyConfig) -> Iterator[
     for spec in study.models:
         try:
             yield from _folder_problems(results / spec.name, spec, study)
-        except UNREADABLE as error:
+        except Exception as error:
             yield f"{results / spec.name / manifest.NAME}: {reason(error)}"
-    yield from _data_agreement(results, study.models)
-    yield from one_file_of_several(results, study.models)
+    yield from between_models(results, study.models)
 
 
 def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyConfig) -> Iterator[str]:
@@ -101,20 +99,6 @@ def _data_problems(path: Path, section: str, recorded: dict[str, str], dataset: 
     for name, expected in _SHA256.get(dataset, {}).items():
         if recorded.get(name, expected) != expected:
             yield f"{path}: {section!r} was made from another {name} than the published one, by its SHA-256."
-
-
-def _data_agreement(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
-    """Models of a data set whose files were not the same as those of the first model."""
-    first: dict[str, tuple[ModelSpec, Any]] = {}
-    for spec in models:
-        try:
-            content = manifest.read(results / spec.name)
-            used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
-        except UNREADABLE:
-            continue  # told by `model_problems`
-        reference, expected = first.setdefault(spec.dataset, (spec, used[0]))
-        if any(hashes and hashes != expected for hashes in used):
-            yield f"{results / spec.name / manifest.NAME}: its data files are not those of {reference.name}."
 
 
 def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig) -> Iterator[str]:
