@@ -28,11 +28,13 @@ def assert_alike(actual, expected):
     assert (actual - expected).square().mean().sqrt().item() < 1e-3 * 16e-3
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("objective", ["vae", "iwae"])
-def test_updates_against_a_plain_loop(layers, objective, images, device, build_stack, run_blocks):
+@pytest.mark.parametrize(
+    ("layers", "objective", "clip"),
+    [(1, "vae", None), (1, "iwae", None), (2, "vae", None), (2, "iwae", None), (1, "iwae", 2.0)],
+)
+def test_updates_against_a_plain_loop(layers, objective, clip, images, device, build_stack, run_blocks):
     """`paper-text` without shuffling is torch.optim.Adam on the mean bound: the plainest code there is."""
-    protocol = PRESETS["paper-text"].with_overrides({"shuffle": False})
+    protocol = PRESETS["paper-text"].with_overrides({"shuffle": False, "gradient_clip": clip})
     settings = TrainingSettings(protocol=protocol, batch_size=5)
     spec = ModelSpec("mnist", layers, objective, 3, 0)
     stack = build_stack([spec.name], settings)
@@ -57,6 +59,8 @@ def test_updates_against_a_plain_loop(layers, objective, images, device, build_s
         bound = (importance_bound(log_w) if objective == "iwae" else elbo(log_w)).mean()
         optimizer.zero_grad()
         (-bound).backward()
+        if clip:
+            torch.nn.utils.clip_grad_norm_(parameters.values(), clip)
         optimizer.step()
         expected.append(bound.item())
     torch.testing.assert_close(bounds[:, 0].cpu(), torch.tensor(expected), rtol=1e-4, atol=1e-2)
@@ -64,13 +68,14 @@ def test_updates_against_a_plain_loop(layers, objective, images, device, build_s
         assert_alike(stack.parameters[name][0], value.detach().float())
 
 
-@pytest.mark.parametrize("layers", [1, 2])
-def test_a_stack_equals_its_members_trained_alone(layers, build_stack, run_blocks):
+@pytest.mark.parametrize(("layers", "clip"), [(1, 2.0), (2, None)])
+def test_a_stack_equals_its_members_trained_alone(layers, clip, build_stack, run_blocks):
     names = [f"mnist/l{layers}-{objective}-k3/seed{seed}" for objective in ("vae", "iwae") for seed in (0, 1)]
-    together = build_stack(names)
+    settings = TrainingSettings(PRESETS["authors-code"].with_overrides({"gradient_clip": clip}), batch_size=5)
+    together = build_stack(names, settings)
     bounds = run_blocks(together)
     for model, name in enumerate(names):
-        alone = build_stack([name])
+        alone = build_stack([name], settings)
         torch.testing.assert_close(run_blocks(alone)[:, 0], bounds[:, model], rtol=1e-5, atol=1e-3)
         for parameter, value in alone.parameters.items():
             assert_alike(value[0], together.parameters[parameter][model])

@@ -81,6 +81,11 @@ def _steps(axes: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([(axis[-1] - axis[0]) / (len(axis) - 1) for axis in axes])
 
 
+def ends_of(axes: Sequence[np.ndarray]) -> np.ndarray:
+    """Where the cells about the points of two axes begin and end, (2, 2): half a step beyond the first and the last."""
+    return np.array([(axis[0], axis[-1]) for axis in axes]) + _steps(axes)[:, None] / 2 * (-1, 1)
+
+
 def _thinned(density: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """What is drawn of a density, to some digits, and its axes: what is above zero, and a cell of zeros about it."""
     every = -(-len(density) // _CELLS)
@@ -123,8 +128,7 @@ def _panel(above: Axes, axes: Axes, frame: pd.DataFrame) -> None:
     parts = {part: lines.dropna(axis=1, how="all") for part, lines in frame.groupby("part")}
     show(above, np.stack([_cells(parts[part]) for part in ("input", "reconstruction")]), 2)
     density, cells = _cells(parts["density"]), (_cells(parts["h1_1"])[0], parts["density"].y.to_numpy())
-    half = _steps(cells) / 2
-    ends = np.array([(cell[0], cell[-1]) for cell in cells]) + half[:, None] * (-1, 1)
+    ends = ends_of(cells)
     axes.imshow(density, extent=ends.ravel(), norm=PowerNorm(_POWER, vmin=0), interpolation="auto", **_DENSITY)
     axes.set_facecolor(colormaps[_DENSITY["cmap"]](0.0))
     mean, deviation = (_cells(parts[part])[0] for part in ("mean", "deviation"))
@@ -198,8 +202,8 @@ def _draw_implicit(frame: pd.DataFrame) -> Figure:
         for column, part in enumerate(parts):
             shown = lines[lines.part == part].dropna(axis=1, how="all")
             axis = axes[row, column]
-            ends = (across[0], across[-1], shown.y.iloc[0], shown.y.iloc[-1])
-            axis.imshow(_cells(shown), extent=ends, aspect="auto", norm=PowerNorm(0.5, vmin=0), **_DENSITY)
+            ends = ends_of([across, shown.y.to_numpy()]).ravel()
+            axis.imshow(_cells(shown), extent=ends, aspect="auto", norm=PowerNorm(_POWER, vmin=0), **_DENSITY)
             name = {"posterior": "p(h|x)", "k = 1": "q, k = 1"}.get(part, f"q_EW, {part}")
             axis.set(title=name if row == 0 else "", xlabel="h1_1" if row == len(panels) - 1 else "")
             _few_ticks(axis)

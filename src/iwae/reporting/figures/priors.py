@@ -9,8 +9,9 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from iwae.reporting.figures.pictures import image_rows, pixels_of, show, tiled
+from iwae.reporting.figures.posteriors import ends_of
 from iwae.reporting.figures.style import WIDTH, Drawing, canvas
-from iwae.reporting.statements import model_name
+from iwae.reporting.statements import counted, model_name
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.priors import without_prior
 from iwae.study.registry import ARCHITECTURES, prior_label
@@ -41,8 +42,9 @@ def _model(kind: Kind, several: bool) -> str:
     """What models have in common that differ in their prior alone, after the data set where there are several."""
     spec = kind.spec
     networks = ARCHITECTURES[spec.architecture].label if spec.architecture else model_name(kind.objective, kind.k)
+    layers = f", {counted(spec.layers, 'layer')}" if spec.layers > 1 and not spec.architecture else ""
     units = f", {spec.latents} units" if spec.latents else ""
-    return f"{kind.dataset}\n" * several + f"{networks}{units}"
+    return f"{kind.dataset}\n" * several + f"{networks}{layers}{units}"
 
 
 def _samples(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -112,8 +114,8 @@ def _draw_plane(frame: pd.DataFrame) -> Figure:
         norm = PowerNorm(0.5, 0, rows[cells].to_numpy().max())
         for axes, words in zip(column, _DENSITIES.values(), strict=True):
             lines = rows[rows.density == words]
-            reach = lines.second.max()
-            axes.imshow(lines[cells], origin="lower", extent=(-reach, reach) * 2, norm=norm, cmap="viridis")
+            ends = ends_of([lines.second.to_numpy()] * 2).ravel()
+            axes.imshow(lines[cells], origin="lower", extent=ends, norm=norm, cmap="viridis")
             axes.grid(visible=False)
         column[0].set_title(panel)
     for axes, words in zip(grid[:, 0], _DENSITIES.values(), strict=True):
