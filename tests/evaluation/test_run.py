@@ -1,16 +1,17 @@
 """Measuring a model: the files of each section, their columns, the manifest, what is measured again, and refusals."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from iwae.data.binarization import binarize
+from iwae.data.binarization import binarize, binarize_as_authors
 from iwae.errors import InputError
 from iwae.evaluation import likelihood as likelihoods
-from iwae.evaluation import run, subject
+from iwae.evaluation import rebinarized, run, subject
 from iwae.evaluation import surgery as surgeries
 from iwae.files import sha256
 from iwae.study import manifest
@@ -150,8 +151,14 @@ def test_what_is_not_finite_is_refused(folder, device, monkeypatch):
     assert "surgery" not in manifest.read(folder)
 
 
-def test_own_bits_of_rebinarized_are_those_of_the_likelihood(folder, device):
+def test_own_bits_of_rebinarized_are_those_of_the_likelihood(folder, images, device, monkeypatch):
+    """The second are the authors', and no two of all splits and draws are alike."""
+    seen = []
+    spy(monkeypatch, rebinarized, "evaluate", lambda _model, bits, chosen, *_: seen.append((bits, chosen)))
     measure(folder, device, "likelihood", "rebinarized")
+    for (bits, chosen), pixels in zip(seen[1::4], (images.test, images.train), strict=True):
+        np.testing.assert_array_equal(bits, binarize_as_authors(pixels)[chosen])
+    assert len({(len(bits), bits.tobytes()) for bits, _ in seen}) == len(seen) == 8
     rows = table(folder / "rebinarized.csv")
     assert [row["binarization"] for row in rows] == ["own", "authors", "draw 1", "draw 2"]
     last = {row["split"]: -float(row["bound"]) for row in table(folder / "likelihood.csv") if row["k"] == "10"}
@@ -159,6 +166,15 @@ def test_own_bits_of_rebinarized_are_those_of_the_likelihood(folder, device):
     assert float(rows[0]["nll_train"]) == pytest.approx(last["train"], abs=1e-4)
     for column in ("nll", "nll_train"):
         assert len({row[column] for row in rows}) == 4
+
+
+def test_a_model_of_one_binarization_is_measured_on_that_one(tmp_path, model_of, record_model, images, device):
+    model = model_of(1)
+    protocol = replace(model.settings.protocol, binarization="once")
+    record_model(tmp_path, replace(model, settings=replace(model.settings, protocol=protocol, study_seed=7)))
+    found = subject.Subject.open(tmp_path, tmp_path, device.type, 1)
+    np.testing.assert_array_equal(found.train, binarize(images.train, 7))
+    np.testing.assert_array_equal(found.test, binarize(images.test, protocol.test_binarization_seed))
 
 
 def test_likelihood_files(folder, device):
