@@ -15,9 +15,9 @@ from iwae.reporting.claims.content import content, pages, summary
 from iwae.reporting.claims.found import verdicts_of
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import Verdict, unreadable
-from iwae.reporting.results import reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
+from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import Inspection, Recomputation, integrity, rebuild, seal
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def _opened(results: Path) -> StudyResults | str:
     """The study in a folder, or why it cannot be read."""
     try:
         return StudyResults.open(results)
-    except Exception as error:
+    except UNREADABLE as error:
         return reason(error)
 
 
@@ -108,6 +108,6 @@ def _inspected(title: str, compared: str, find: Callable[[], Iterable[str]]) -> 
     problems: list[str] = []
     try:
         problems.extend(find())
-    except Exception as error:
+    except UNREADABLE as error:
         problems.append(f"{title} could not be compared to the end: {reason(error)}")
     return Inspection(title, compared, tuple(problems))

@@ -27,12 +27,6 @@ COLUMNS = ["study", *IDENTITY, "passes", "quantity", "value", "se", "n"]
 _EMPTY = {column: [""] for column in ("value", "se", "n")}  # elsewhere, empty is a text of no letters
 
 
-def reason(error: Exception) -> str:
-    """The error in one line, with its kind where it is not one of ours."""
-    text = " ".join(str(error).split()) or "no reason given"
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
-
-
 def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
     """The manifest of `folder`, which must be that of the model `spec`."""
     content = manifest.read(folder)

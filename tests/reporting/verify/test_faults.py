@@ -24,6 +24,17 @@ def test_a_whole_study_has_no_problem(study, problems):
     assert again == {kind: (study[0] / f"audit.{kind}").read_bytes() for kind in again}
 
 
+def test_what_is_no_fault_of_a_file_is_not_told_as_one(study, monkeypatch):
+    """As memory that there is not, when a model is measured afresh."""
+
+    def ended(_results):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(seal, "check", ended)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        inspect(*study)
+
+
 def test_a_flipped_bit_in_any_file_is_found_by_the_seal(study, problems):
     results, _ = study
     names = [*seal.read(results), seal.NAME]

@@ -10,10 +10,10 @@ from iwae.reporting.claims.checks import CHECKS, Check
 from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.rules import RULES, VALUES, Claim
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.results import reason
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.study import Model
+from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
@@ -59,7 +59,7 @@ def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
         try:
             checks = [CHECKS[identity.rule](model) for model in models]
             verdicts.append(_checked(identity, tuple(check for check in checks if check)))
-        except Exception as error:
+        except UNREADABLE as error:
             verdicts.append(Verdict(identity, why=(UNREAD,), notes=(reason(error),)))
     return verdicts
 
@@ -88,7 +88,7 @@ def _assess(claim: Claim, evidence: Evidence) -> Verdict:
     try:
         contrasts = list(RULES[claim.rule](evidence, claim, **claim.parameters))
         verdict = _tested(claim, tuple(evidence.find(contrast, sizes=not claim.source) for contrast in contrasts))
-    except Exception as error:
+    except UNREADABLE as error:
         return Verdict(claim, why=(UNREAD,), notes=(reason(error),))
     assumptions = dict.fromkeys(note for contrast in contrasts for note in evidence.assumptions(contrast))
     return replace(verdict, notes=(*verdict.notes, *assumptions))

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from iwae.reporting.quantities import measured
-from iwae.reporting.statements import counted, model_name
+from iwae.reporting.statements import counted, model_name, span
 from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.study.registry import OBJECTIVES
 
@@ -128,8 +128,8 @@ def most_seeds(frame: pd.DataFrame) -> int:
 
 def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range") -> str:
     """What is drawn of several seeds, the last line of a legend's title: empty for one seed."""
-    seeds = most_seeds(frame)
-    return "" if seeds == 1 else f"\n{what} of {seeds} seeds"
+    seeds = frame.groupby(MODEL).seed.nunique()
+    return "" if seeds.max() == 1 else f"\n{what} of {span(seeds, 0)} seeds"
 
 
 def error_entries(frame: pd.DataFrame, what: str) -> list[Artist]:

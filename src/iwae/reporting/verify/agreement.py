@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
+from iwae.reporting.unreadable import UNREADABLE
 from iwae.study import manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
@@ -55,7 +56,7 @@ def between_models(results: Path, models: Sequence[ModelSpec]) -> Iterator[str]:
             content = manifest.read(folder)
             digest = content["training"]["files"][manifest.WEIGHTS]
             used = [content[name]["provenance"].get("data_sha256") for name in manifest.SECTIONS if name in content]
-        except Exception:
+        except UNREADABLE:
             continue  # named by those who read it for its own sake
         if weights.setdefault(digest, spec) != spec:
             yield f"{folder / manifest.WEIGHTS} is that of {weights[digest].name}: they cannot be two models."

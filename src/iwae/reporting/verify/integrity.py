@@ -12,7 +12,8 @@ from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
-from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration, reason
+from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
+from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify.agreement import between_models, disagreements
 from iwae.reporting.verify.seal import NAME as SEAL
 from iwae.reporting.verify.seal import outermost, visible
@@ -37,7 +38,7 @@ def configured(results: Path) -> configuration.StudyConfig:
     path = results / CONFIGURATION
     try:
         study = configuration.study_of(read_configuration(path))
-    except Exception as error:
+    except UNREADABLE as error:
         raise InputError(f"{path} is not a study's configuration: {reason(error)}") from error
     if study.name != results.name:
         raise InputError(f"{path} describes the study {study.name!r}, and stands in the folder of {results.name!r}.")
@@ -49,7 +50,7 @@ def model_problems(results: Path, study: configuration.StudyConfig) -> Iterator[
     for spec in study.models:
         try:
             yield from _folder_problems(results / spec.name, spec, study)
-        except Exception as error:
+        except UNREADABLE as error:
             yield f"{results / spec.name / manifest.NAME}: {reason(error)}"
     yield from between_models(results, study.models)
 

@@ -16,10 +16,11 @@ import pandas as pd
 from iwae.files import write_text
 from iwae.reporting.collect import collect
 from iwae.reporting.figures import figures_of, plotted
-from iwae.reporting.results import IDENTITY, reason, write_frame
+from iwae.reporting.results import IDENTITY, write_frame
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
+from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify.integrity import PICTURES, TABLE_KINDS
 from iwae.study import configuration
 
@@ -46,7 +47,7 @@ def problems(
             study = StudyResults.of(results, names, asked)
             study = opened if opened and opened.models == study.models else study
             write_frame(fresh / "results.csv", collect(study, names, interim))
-        except Exception as error:
+        except UNREADABLE as error:
             yield f"{results / 'results.csv'}, tables and figures cannot be made again: {reason(error)}"
             return
         yield from _guarded(results / "results.csv", fresh / "results.csv", (*IDENTITY, "quantity"))
@@ -72,7 +73,7 @@ def _made_again(folder: Path, fresh: Path, names: Sequence[str], make: Callable[
     """The first difference of each file of a folder from the one in `fresh` that `make` writes, or why it cannot."""
     try:
         make()
-    except Exception as error:
+    except UNREADABLE as error:
         yield f"{folder / names[0]} cannot be made again: {reason(error)}"
         return
     for name in names:
@@ -92,7 +93,7 @@ def _guarded(path: Path, fresh: Path, keys: Sequence[str] = ()) -> Iterator[str]
             return
         is_frame = path.suffix == ".csv"
         difference = _frame_difference(path, fresh, keys) if is_frame else _text_difference(path, fresh)
-    except Exception as error:
+    except UNREADABLE as error:
         difference = f"cannot be read ({reason(error)})"
     if difference:
         yield f"{path}: {difference}."

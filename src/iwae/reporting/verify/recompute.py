@@ -29,7 +29,7 @@ from iwae.evaluation import activity, likelihood, surgery
 from iwae.evaluation.subject import Subject
 from iwae.models.model import log_weights
 from iwae.progress import progress_bar
-from iwae.reporting.results import reason
+from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import Inspection, Recomputation, integrity
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
@@ -67,7 +67,7 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
                     bar.set_description(f"{spec.name}, {part}")
                     problems += found
                     bar.update()
-            except Exception as error:
+            except UNREADABLE as error:
                 problems.append(f"{folder} cannot be measured afresh: {reason(error)}")
             bar.update(number * len(_PARTS) - bar.n)  # what was left out of this model
     compared = (
@@ -82,7 +82,7 @@ def recompute(results: Path, options: Recomputation) -> Inspection:
 def _is_stripped(folder: Path) -> bool:
     try:
         return manifest.is_stripped(manifest.read(folder))
-    except Exception:
+    except UNREADABLE:
         return False  # told of when the model is to be measured
 
 
