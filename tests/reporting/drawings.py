@@ -23,9 +23,11 @@ def draw(name, frame, study):
 
 
 def drawn(name, study):
-    """The numbers of a figure as its CSV gives them, and the figure drawn from exactly these."""
-    frame = pd.read_csv(io.StringIO(data(name, study).to_csv(index=False)))
-    return frame, draw(name, frame, study)
+    """What a figure plots, numbers as its CSV gives them, and the figure drawn from exactly this."""
+    found = data(name, study)
+    if isinstance(found, pd.DataFrame):
+        found = pd.read_csv(io.StringIO(found.to_csv(index=False)))
+    return found, draw(name, found, study)
 
 
 def lines_of(axes):

@@ -12,7 +12,7 @@ OF_PRIORS = ("replaced", "prior_samples", "pseudo_inputs", "plane")  # made from
 OF_GRID = [name for name in FIGURES if name not in (*OWN, *OF_PRIORS)]
 
 
-@pytest.mark.parametrize("name", [*OF_GRID, *OWN])
+@pytest.mark.parametrize("name", [name for name in (*OF_GRID, *OWN) if FIGURES[name].numbers])
 def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
     study = varied if name in OWN else whole
     _, from_csv = look.drawn(name, study)
@@ -20,8 +20,6 @@ def test_the_csv_has_the_plotted_numbers(whole, varied, name, look):
     for one, other in zip(from_csv.axes, direct.axes, strict=True):
         lines = zip(look.lines_of(one), look.lines_of(other), strict=True)
         assert all(np.allclose(a, b, equal_nan=True) for a, b in lines)
-        for a, b in zip(one.get_images(), other.get_images(), strict=True):
-            np.testing.assert_allclose(a.get_array(), b.get_array())
         shapes = [
             [patch.get_path().get_extents(patch.get_patch_transform()).bounds for patch in axes.patches]
             for axes in (one, other)
@@ -104,4 +102,7 @@ def test_variations_change_no_figure_of_the_grid(varied, tmp_path, synthetic, lo
     plain = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1, 5, 50)))
     for name in OF_GRID:
         with_them, without = (look.data(name, study) for study in (varied, plain))
-        pd.testing.assert_frame_equal(with_them, without)
+        if FIGURES[name].numbers:
+            pd.testing.assert_frame_equal(with_them, without)
+        else:
+            np.testing.assert_equal(with_them, without)

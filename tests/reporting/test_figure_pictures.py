@@ -21,97 +21,85 @@ def shown_in(folder):
 def test_pictures_are_those_of_the_largest_k_and_the_first_seed(whole, look):
     names = [model.spec.name for model in shown_in(whole).values()]
     assert names == [f"mnist/l{n}-{o}-k5/seed0" for n in (1, 2) for o in ("vae", "iwae")]
-    frame, figure = look.drawn("samples", whole)
+    panels, figure = look.drawn("samples", whole)
     with np.load(whole / names[0] / "pictures.npz") as arrays:
-        np.testing.assert_array_equal(
-            frame.loc[frame.panel == "1 layer, VAE k=5", pictures.PIXELS], arrays["samples"][:64]
-        )
+        samples = arrays["samples"][:64]
+    np.testing.assert_array_equal(panels["1 layer, VAE k=5"], samples)
     canvas = figure.axes[0].get_images()[0].get_array()
-    first = frame.loc[0, pictures.PIXELS].to_numpy(float).reshape(28, 28) / 255
     assert canvas.shape == (8 * 29 - 1, 8 * 29 - 1)
-    np.testing.assert_allclose(canvas[:28, :28], first)
+    np.testing.assert_allclose(canvas[:28, 29:57], samples[1].reshape(28, 28) / 255)
 
 
 def test_reconstructions_begin_with_the_test_images(whole, look):
-    frame, figure = look.drawn("reconstructions", whole)
+    panels, figure = look.drawn("reconstructions", whole)
     assert [axes.get_ylabel() for axes in figure.axes][0] == "test image" and len(figure.axes) == 5
-    assert set(np.unique(frame.loc[frame.panel == "test image", pictures.PIXELS])) == {0, 255}
+    assert set(np.unique(panels["test image"])) == {0, 255}
 
 
 def test_weights_are_the_units_of_largest_norm(whole, look):
-    frame, _ = look.drawn("weights", whole)
-    rows = frame[frame.panel == "2 layers, IWAE k=5"]
-    norms = np.linalg.norm(rows[pictures.PIXELS], axis=1)
-    assert len(rows) == images.WEIGHTS and (np.diff(norms) <= 1e-2).all()
+    panels, _ = look.drawn("weights", whole)
+    norms = np.linalg.norm(panels["2 layers, IWAE k=5"], axis=1)
+    assert len(norms) == images.WEIGHTS and (np.diff(norms) <= 1e-5).all()
 
 
 def test_where_all_weights_were_deleted_on_purpose_there_is_no_figure_of_them(whole, tmp_path):
     study = StudyResults.open(shutil.copytree(whole, tmp_path / "whole"))
     for model in study.models:
         manifest.strip(model.folder)
-    assert figures.plotted("weights", StudyResults.open(study.folder)).empty
-
-
-def cells(frame, panel, place, part):
-    """The lines of one part of a panel of the posteriors, without the cells that they do not have."""
-    rows = frame[(frame.panel == panel) & (frame.place == place) & (frame.part == part)]
-    return rows.filter(like="cell_").dropna(axis=1).to_numpy(), rows.y.to_numpy()
+    assert figures.plotted("weights", StudyResults.open(study.folder)) == {}
 
 
 @pytest.mark.parametrize("finest", [100, 20])
 def test_the_posterior_is_that_of_the_folder_normalised(varied, look, monkeypatch, finest):
     monkeypatch.setattr(posteriors, "_CELLS", finest)
-    frame, _ = look.drawn("posterior", varied)
+    found, _ = look.drawn("posterior", varied)
+    panel = found["1 layer, IWAE k=5"][2]
     with np.load(varied / "mnist/l1-iwae-k5-z2/seed0/pictures.npz") as arrays:
         axes, log_joint = arrays["posterior_axes"][2].astype(float), arrays["posterior_log_joint"][2].astype(float)
         mean, image = arrays["posterior_mean"][2], arrays["posterior_inputs"][2]
     steps = np.ptp(axes, axis=1) / (axes.shape[1] - 1)
     whole = np.exp(log_joint - log_joint.max())
     whole /= whole.sum() * steps.prod()
-    density, second = cells(frame, "1 layer, IWAE k=5", 2, "density")
-    (first,), _ = cells(frame, "1 layer, IWAE k=5", 2, "h1_1")
-    columns, rows = (np.abs(axis[:, None] - part).argmin(0) for axis, part in zip(axes, (first, second), strict=True))
+    density = panel.density
+    columns, rows = (np.abs(axis[:, None] - part).argmin(0) for axis, part in zip(axes, panel.axes, strict=True))
     every = 60 // min(finest, 60)  # the synthetic grid has 60 points along each axis
     assert (np.diff(columns) == every).all() and (np.diff(rows) == every).all()
     expected = whole[np.ix_(rows, columns)]
     large = expected > 1.1 * posteriors.LEAST * expected.max()
-    np.testing.assert_allclose(density[large], expected[large], rtol=1e-3)  # four digits
+    np.testing.assert_allclose(density[large], expected[large], rtol=1e-6)
     assert (density[expected < 0.9 * posteriors.LEAST * expected.max()] == 0).all()
     assert density.sum() * steps.prod() * every**2 == pytest.approx(1, abs=0.02)  # less the tails
-    np.testing.assert_allclose(cells(frame, "1 layer, IWAE k=5", 2, "mean")[0][0], mean, rtol=1e-6)
-    np.testing.assert_array_equal(cells(frame, "1 layer, IWAE k=5", 2, "input")[0].ravel(), image)
+    np.testing.assert_array_equal(panel.mean, mean)
+    np.testing.assert_array_equal(panel.image, image)
 
 
 def test_a_density_of_one_point_keeps_a_cell_of_zeros_about_it():
     axes = np.stack([np.linspace(0, 1, 5), np.linspace(2, 4, 5)])
     log_joint = np.full((5, 5), -800.0)
     log_joint[4, 1] = -90.0  # at the last row
-    density, (first, second) = posteriors._thinned(posteriors.normalised(log_joint, axes), axes)
-    np.testing.assert_array_equal(density, [[0, 0, 0], [0, 8, 0]])  # a cell is 1/4 by 1/2
+    (first, second), density = posteriors._thinned(posteriors.normalised(log_joint, axes), axes)
+    np.testing.assert_allclose(density, [[0, 0, 0], [0, 8, 0]])  # a cell is 1/4 by 1/2
     assert (first.tolist(), second.tolist()) == ([0, 0.25, 0.5], [3.5, 4])
 
 
 def test_posteriors_have_a_row_for_each_model_and_a_column_for_each_image(varied, look):
-    frame, figure = look.drawn("posterior", varied)
+    found, figure = look.drawn("posterior", varied)
     titles = [part.get_suptitle() for part in figure.subfigs]
-    assert titles == list(dict.fromkeys(frame.panel)) == ["1 layer, VAE k=1", "1 layer, IWAE k=5", "1 layer, IWAE k=50"]
+    assert titles == list(found) == ["1 layer, VAE k=1", "1 layer, IWAE k=5", "1 layer, IWAE k=50"]
     assert len(figure.axes) == 3 * 2 * 6
     panel = figure.axes[6]
     assert panel.get_ylabel() == "h1_2" and figure.axes[-1].get_xlabel() == "h1_1"
     one, two = [patch for patch in panel.patches if isinstance(patch, Ellipse)]
-    (mean,), _ = cells(frame, "1 layer, VAE k=1", 0, "mean")
-    (deviation,), _ = cells(frame, "1 layer, VAE k=1", 0, "deviation")
+    mean, deviation = found["1 layer, VAE k=1"][0][2:4]
     assert tuple(one.get_center()) == tuple(two.get_center()) == pytest.approx(tuple(mean))
     assert (one.get_width(), one.get_height()) == pytest.approx(2 * deviation)
     assert (two.get_width(), two.get_height()) == pytest.approx(4 * deviation)
 
 
 def test_panels_are_squares_that_hold_the_density_and_q(varied, look):
-    frame, figure = look.drawn("posterior", varied)
-    for place in range(6):
+    found, figure = look.drawn("posterior", varied)
+    for place, (_, _, mean, deviation, *_) in enumerate(found["1 layer, VAE k=1"]):
         panel = figure.axes[6 + place]
-        (mean,), _ = cells(frame, "1 layer, VAE k=1", place, "mean")
-        (deviation,), _ = cells(frame, "1 layer, VAE k=1", place, "deviation")
         limits, extent = np.array([panel.get_xlim(), panel.get_ylim()]), panel.get_images()[0].get_extent()
         assert np.ptp(limits[0]) == pytest.approx(np.ptp(limits[1])) and panel.get_aspect() == 1
         for low, high in (np.reshape(extent, (2, 2)).T, (mean - 2 * deviation, mean + 2 * deviation)):
@@ -144,6 +132,6 @@ def test_a_posterior_s_brightest_point_is_where_its_log_joint_is_highest(varied,
 
 def test_posteriors_of_more_seeds_are_those_of_the_first(tmp_path, synthetic, look):
     models = [ModelSpec("mnist", 1, "vae", 1, seed, "z2") for seed in (3, 1)]
-    frame, _ = look.drawn("posterior", synthetic.study(tmp_path / "two", models))
+    found, _ = look.drawn("posterior", synthetic.study(tmp_path / "two", models))
     with np.load(tmp_path / "two/mnist/l1-vae-k1-z2/seed1/pictures.npz") as arrays:
-        np.testing.assert_allclose(cells(frame, "1 layer, VAE k=1", 0, "mean")[0][0], arrays["posterior_mean"][0])
+        np.testing.assert_array_equal(found["1 layer, VAE k=1"][0].mean, arrays["posterior_mean"][0])

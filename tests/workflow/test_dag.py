@@ -45,7 +45,7 @@ def write_reports(study, folder):
             (results / f"{name}.{kind}").write_text(name)
     for name, item in contents.figures(study.models, study.sections_of).items():
         for path in (
-            *(figures / f"{name}.{kind}" for kind in ("pdf", "png", "csv")),
+            *(figures / f"{name}.{kind}" for kind in item.kinds),
             *map(results.joinpath, item.beside),
         ):
             path.write_text(name)

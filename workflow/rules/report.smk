@@ -1,8 +1,8 @@
 # From measured models to results.csv, tables, figures, the study's README and its audit.
 #
 # in   all files of all model folders
-# out  <results>/{results.csv,configuration.json,<table>.*,README.md,SHA256SUMS}, <figures>/<name>.{pdf,png,csv}; the
-#      audit, which is made anew whenever it is asked for, writes <results>/audit.{json,md,html}
+# out  <results>/{results.csv,configuration.json,<table>.*,README.md,SHA256SUMS}, <figures>/<name>.{pdf,png,csv} (of
+#      images no csv); the audit, which is made anew whenever it is asked for, writes <results>/audit.{json,md,html}
 
 
 rule collect_results:
@@ -64,7 +64,7 @@ for name, item in FIGURES_OF_STUDY.items():
             model_files(item.section, item.files),
             [f"<results>/{file}" for file in item.beside],
         output:
-            multiext(f"<figures>/{name}", ".pdf", ".csv"),
+            [f"<figures>/{name}.{kind}" for kind in item.kinds if kind != "png"],
             reported(f"<figures>/{name}.png", category="Figures", labels={"figure": item.title}),
         log:
             f"<logs>/figure/{name}.log",

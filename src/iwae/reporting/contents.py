@@ -86,6 +86,7 @@ class Item:
     files: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     module: str = ""
+    numbers: bool = True
     caption: str = ""
 
     def __post_init__(self) -> None:
@@ -100,6 +101,11 @@ class Item:
     def shows(self, model: ModelSpec, sections: Collection[str]) -> bool:
         """Whether it is about a model on which these steps are run."""
         return self.section in sections and self.about(model)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The suffixes of a figure's files."""
+        return ("pdf", "png", "csv") if self.numbers else ("pdf", "png")
 
     @property
     def needs(self) -> str:

@@ -1,14 +1,14 @@
-"""The figures of a study: each as PDF and PNG, and as CSV with exactly the numbers that it plots.
+"""The figures of a study: each as PDF and PNG, and with exactly the numbers that it plots as CSV.
 
 A figure is a module with two functions: ``data``, from a study and the kinds of models that the figure is about to a
-frame, and ``draw``, from that frame to a matplotlib figure, without reading or writing. `write_figure` takes the style
-from the repository's ``matplotlibrc``.
+frame, and ``draw``, from that frame to a matplotlib figure, without reading or writing. Those of images have arrays by
+the title of their panel in place of a frame, and no CSV: the arrays are in the models' files. `write_figure` takes the
+style from the repository's ``matplotlibrc``.
 """
 
 import logging
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from iwae.files import atomic_path
 from iwae.reporting import contents
@@ -34,8 +34,8 @@ def _kinds(item: contents.Item, study: StudyResults) -> list[Kind]:
     return study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))
 
 
-def plotted(name: str, study: StudyResults) -> pd.DataFrame:
-    """The numbers of a figure; none where no model that it is about was measured yet.
+def plotted(name: str, study: StudyResults) -> Any:
+    """What a figure's ``data`` gives; empty where no model that it is about was measured yet.
 
     Raises:
         InputError: The name is unknown, the study lacks what the figure shows, or a file of the study is missing or not
@@ -43,20 +43,21 @@ def plotted(name: str, study: StudyResults) -> pd.DataFrame:
     """
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
     kinds = _kinds(item, study)
-    return module.data(study, kinds) if study.of_kinds(kinds, item.section) else pd.DataFrame()
+    return module.data(study, kinds) if study.of_kinds(kinds, item.section) else {}
 
 
 def write_figure(name: str, study: StudyResults, figures: Path) -> None:
-    """Write ``NAME.{pdf,png,csv}`` to the folder `figures`; errors as for `plotted`."""
-    frame = plotted(name, study)
-    if frame.empty:
+    """Write the files of a figure, ``NAME.pdf`` and so on, to the folder `figures`; errors as for `plotted`."""
+    found = plotted(name, study)
+    if not len(found):
         _log.info("%s is not drawn: no model of it is measured yet.", Path(figures) / name)
         return
-    _, module = contents.recipe("figure", name, study.specs, study.sections_of)
+    item, module = contents.recipe("figure", name, study.specs, study.sections_of)
     with project_style():
-        figure = module.draw(frame)
+        figure = module.draw(found)
         remark(figure, figure_lines(study))
-        write_frame(Path(figures) / f"{name}.csv", frame)
+        if item.numbers:
+            write_frame(Path(figures) / f"{name}.csv", found)
         for suffix, metadata in _METADATA.items():
             with atomic_path(Path(figures) / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary, format=suffix, metadata=metadata)

@@ -1,11 +1,10 @@
-"""What figures of 28 x 28 images share: which models they show, a row for each image, and grids of images."""
+"""What figures of 28 x 28 images share: which models they show, and grids of images."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,7 +13,9 @@ from iwae.reporting.statements import counted, model_name
 from iwae.reporting.study import Kind, Model, StudyResults
 
 EDGE = 28  # pixels
-PIXELS = [f"pixel_{number}" for number in range(EDGE * EDGE)]
+
+Panels = dict[str, np.ndarray]
+"""The images of each panel by its title, (images, 784)."""
 
 
 def shown(study: StudyResults, kinds: Sequence[Kind], section: str) -> dict[str, Model]:
@@ -23,14 +24,6 @@ def shown(study: StudyResults, kinds: Sequence[Kind], section: str) -> dict[str,
     by_k = sorted(models, key=lambda model: (model.spec.k, -model.spec.seed))
     chosen = {(model.spec.dataset, model.spec.layers, model.spec.objective): model.spec for model in by_k}
     return titled([model for model in models if model.spec in chosen.values()])
-
-
-def image_rows(panel: str, images: np.ndarray) -> pd.DataFrame:
-    """A row for each image: the panel, its place there, and its pixels in reading order."""
-    frame = pd.DataFrame(images, columns=PIXELS)
-    frame.insert(0, "panel", panel)
-    frame.insert(1, "place", range(len(images)))
-    return frame
 
 
 def titled(models: Sequence[Model]) -> dict[str, Model]:
@@ -48,16 +41,16 @@ def firsts(models: Sequence[Model]) -> dict[str, Model]:
     return titled(list(reversed(kinds.values())))
 
 
-def beside_inputs(models: Mapping[str, Model], section: str, rows_of: Callable) -> pd.DataFrame:
+def beside_inputs(models: Mapping[str, Model], section: str, panels_of: Callable[..., Panels]) -> Panels:
     """The test images that models were shown, once for each data set, and their reconstructions in a section's arrays.
 
-    `rows_of` makes of a title, a model and its reconstructions these by the name of their panel.
+    `panels_of` makes the panels of a model from its title, the model and its reconstructions.
     """
-    parts = {}
+    panels = {}
     for title, model in models.items():
-        parts.setdefault(f"{_dataset(model, models.values())}test image", model.array(section, "inputs"))
-        parts |= rows_of(title, model, model.array(section, "reconstructions"))
-    return pd.concat((image_rows(panel, images) for panel, images in parts.items()), ignore_index=True)
+        panels.setdefault(f"{_dataset(model, models.values())}test image", model.array(section, "inputs"))
+        panels |= panels_of(title, model, model.array(section, "reconstructions"))
+    return panels
 
 
 def _dataset(model: Model, models: Collection[Model]) -> str:
@@ -65,54 +58,48 @@ def _dataset(model: Model, models: Collection[Model]) -> str:
     return f"{model.spec.dataset}\n" if len({each.spec.dataset for each in models}) > 1 else ""
 
 
-def squares(frame: pd.DataFrame, limits: Callable[[np.ndarray], Sequence[float]]) -> Figure:
+def squares(panels: Panels, limits: Callable[[np.ndarray], Sequence[float]]) -> Figure:
     """A panel of images for each title, with the black and white of `limits`."""
-    panels = list(dict.fromkeys(frame.panel))
     columns = min(len(panels), 2 if len(panels) <= 4 else 4)
     side = 3.0 if columns <= 2 else WIDTH / columns  # inches
-    height = side + 0.13 * (1 + panels[0].count("\n")) + 0.12
-    return tiled(frame, (side * columns, height), columns, limits=limits)
+    height = side + 0.13 * (1 + next(iter(panels)).count("\n")) + 0.12
+    return tiled(panels, (side * columns, height), columns, limits=limits)
 
 
-def tiled(
-    frame: pd.DataFrame, size: tuple[float, float], columns: int, across: int | None = None, **options: Any
-) -> Figure:
+def tiled(panels: Panels, size: tuple[float, float], columns: int, across: int | None = None, **options: Any) -> Figure:
     """A panel of images for each title.
 
     Args:
-        frame: The images, as `image_rows` gives them.
+        panels: The images.
         size: Width of the figure and height of a row of panels, inches.
         columns: Panels of a row.
         across: Images side by side in a panel; None for squares of images.
         **options: What `show` takes.
     """
-    panels = list(dict.fromkeys(frame.panel))
     rows = -(-len(panels) // columns)
     figure, grid = canvas(size[0], size[1] * rows, rows, columns)
-    for axis, panel in zip(grid.flat, panels, strict=False):
-        images = pixels_of(frame, panel)
-        show(axis, images, across or math.isqrt(len(images) - 1) + 1, **options)
-        axis.set_title(panel)
+    for axis, (title, images) in zip(grid.flat, panels.items(), strict=False):
+        show(axis, images, across, **options)
+        axis.set_title(title)
     for axis in grid.flat[len(panels) :]:
         axis.set_axis_off()
     return figure
 
 
-def pixels_of(frame: pd.DataFrame, panel: str) -> np.ndarray:
-    """The images of a panel, (images, 28, 28)."""
-    return frame.loc[frame.panel == panel, PIXELS].to_numpy(dtype=np.float64).reshape(-1, EDGE, EDGE)
-
-
 def show(
     axes: Axes,
     images: np.ndarray,
-    columns: int,
+    columns: int | None = None,
     limits: Callable[[np.ndarray], Sequence[float]] = lambda image: (0, 255),
 ) -> None:
-    """Tile `images`, `columns` in a row, one pixel of white between them; `limits` gives an image's black and white."""
+    """Tile images, (images, 784), `columns` in a row or to a square, one pixel of white between them.
+
+    `limits` gives the black and the white of an image.
+    """
+    columns = columns or math.isqrt(len(images) - 1) + 1
     rows = -(-len(images) // columns)
     canvas = np.ones((rows * (EDGE + 1) - 1, columns * (EDGE + 1) - 1))
-    for place, image in enumerate(images):
+    for place, image in enumerate(images.reshape(-1, EDGE, EDGE).astype(np.float64)):
         top, left = (EDGE + 1) * (place // columns), (EDGE + 1) * (place % columns)
         low, high = limits(image)
         canvas[top : top + EDGE, left : left + EDGE] = (image - low) / max(high - low, 1e-12)

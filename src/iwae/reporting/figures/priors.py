@@ -1,14 +1,13 @@
 """Figures of models that differ in their prior: drawn images, pseudo-inputs, and p(z) over q(z) on a plane."""
 
-import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.pictures import image_rows, pixels_of, show, tiled
+from iwae.reporting.figures.pictures import Panels, show, tiled
 from iwae.reporting.figures.posteriors import ends_of
 from iwae.reporting.figures.style import WIDTH, Drawing, canvas
 from iwae.reporting.statements import counted, model_name
@@ -47,21 +46,22 @@ def _model(kind: Kind, several: bool) -> str:
     return f"{kind.dataset}\n" * several + f"{networks}{layers}{units}"
 
 
-def _samples(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """Bernoulli means, 0 to 255, of images drawn from the first model of each kind, N(0, I) among the priors."""
-    models, parts = firsts(study, with_standard(kinds)), []
-    several = len({model.spec.dataset for model in models.values()}) > 1
-    for title, model in models.items():
-        rows = image_rows(title, model.array("pictures", "samples")[:_IMAGES])
-        rows.insert(1, "model", _model(model.kind, several))
-        rows.insert(2, "prior", prior_label(model.spec.prior))
-        parts.append(rows)
-    return pd.concat(parts, ignore_index=True)
+def _samples(study: StudyResults, kinds: Sequence[Kind]) -> dict[tuple[str, str], np.ndarray]:
+    """Bernoulli means, 0 to 255, of images drawn from the first model of each kind, by the model's name and its prior.
+
+    Those with N(0, I) are among them.
+    """
+    models = firsts(study, with_standard(kinds)).values()
+    several = len({model.spec.dataset for model in models}) > 1
+    return {
+        (_model(model.kind, several), prior_label(model.spec.prior)): model.array("pictures", "samples")[:_IMAGES]
+        for model in models
+    }
 
 
-def _draw_samples(frame: pd.DataFrame) -> Figure:
+def _draw_samples(panels: dict[tuple[str, str], np.ndarray]) -> Figure:
     """A square of images for each model: in a row those that differ in their prior alone, in a column one prior."""
-    models, priors = (list(dict.fromkeys(frame[name])) for name in ("model", "prior"))
+    models, priors = (list(dict.fromkeys(names)) for names in zip(*panels, strict=True))
     side = min(3.0, (WIDTH - _LABEL) / len(priors))  # inches
     size = (_LABEL + side * len(priors), side * len(models) + 0.25)
     figure, grid = canvas(*size, len(models), len(priors))
@@ -70,54 +70,53 @@ def _draw_samples(frame: pd.DataFrame) -> Figure:
     for line, model in zip(grid, models, strict=True):
         line[0].set_ylabel(model, rotation=0, ha="right", va="center")
         for axes, prior in zip(line, priors, strict=True):
-            panel = frame[(frame.model == model) & (frame.prior == prior)]
-            if panel.empty:
-                axes.set_axis_off()
+            if (model, prior) in panels:
+                show(axes, panels[model, prior])
             else:
-                show(axes, pixels_of(panel, panel.panel.iloc[0]), math.isqrt(len(panel) - 1) + 1)
+                axes.set_axis_off()
     return figure
 
 
-def _pseudo_inputs(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
+def _pseudo_inputs(study: StudyResults, kinds: Sequence[Kind]) -> Panels:
     """Grey levels, 0 to 255, row after row: a pseudo-input, then Bernoulli means of images drawn with z ~ q(z|u)."""
-    parts = []
+    panels = {}
     for title, model in firsts(study, kinds).items():
         inputs, samples = (model.array("pictures", f"pseudo_{name}") for name in ("inputs", "samples"))
         lines = np.concatenate([inputs[:, None], samples], axis=1)[:_ROWS]
-        parts.append(image_rows(title, lines.reshape(-1, lines.shape[-1])))
-    return pd.concat(parts, ignore_index=True)
+        panels[title] = lines.reshape(-1, lines.shape[-1])
+    return panels
 
 
-def _plane(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
-    """Densities on a grid: a line for each second coordinate, a column ``at_n`` for the n-th point along the first."""
-    parts = []
+class Plane(NamedTuple):
+    """Densities p(z) and q(z) on a grid, (P, P), row i the second coordinate, and both axes' coordinates, (P,)."""
+
+    axis: np.ndarray
+    densities: tuple[np.ndarray, np.ndarray]
+
+
+def _plane(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, Plane]:
+    """The densities of each model, by its title."""
+    planes = {}
     for title, model in firsts(study, with_standard(kinds)).items():
         axis = model.array("pictures", "plane_axis")
-        step = -(-len(axis) // _CELLS)
-        for name, words in _DENSITIES.items():
-            surface = np.exp(model.array("pictures", f"plane_{name}")[::step, ::step].astype(np.float64)).round(6)
-            lines = pd.DataFrame(surface, columns=[f"at_{number}" for number in range(surface.shape[1])])
-            lines.insert(0, "second", axis[::step])
-            parts.append(lines.assign(panel=title, density=words))
-    return pd.concat(parts, ignore_index=True)
+        every = -(-len(axis) // _CELLS)
+        grids = (model.array("pictures", f"plane_{name}")[::every, ::every] for name in _DENSITIES)
+        planes[title] = Plane(axis[::every], tuple(np.exp(grid.astype(np.float64)) for grid in grids))
+    return planes
 
 
-def _draw_plane(frame: pd.DataFrame) -> Figure:
+def _draw_plane(planes: dict[str, Plane]) -> Figure:
     """A column for each model: p(z) above, q(z) below, one scale of colours for both."""
-    panels = list(dict.fromkeys(frame.panel))
-    width = max(WIDTH * 0.6, WIDTH / 3 * len(panels))
-    height = 2 * min(width / len(panels), 2.5) - 0.2
-    figure, grid = canvas(width, height, 2, len(panels), sharex="col", sharey="col")
-    for column, panel in zip(grid.T, panels, strict=True):
-        rows = frame[frame.panel == panel]
-        cells = [name for name in rows if name.startswith("at_") and rows[name].notna().all()]
-        norm = PowerNorm(0.5, 0, rows[cells].to_numpy().max())
-        for axes, words in zip(column, _DENSITIES.values(), strict=True):
-            lines = rows[rows.density == words]
-            ends = ends_of([lines.second.to_numpy()] * 2).ravel()
-            axes.imshow(lines[cells], origin="lower", extent=ends, norm=norm, cmap="viridis")
+    width = max(WIDTH * 0.6, WIDTH / 3 * len(planes))
+    height = 2 * min(width / len(planes), 2.5) - 0.2
+    figure, grid = canvas(width, height, 2, len(planes), sharex="col", sharey="col")
+    for column, (title, plane) in zip(grid.T, planes.items(), strict=True):
+        norm = PowerNorm(0.5, 0, np.max(plane.densities))
+        ends = ends_of([plane.axis] * 2).ravel()
+        for axes, density in zip(column, plane.densities, strict=True):
+            axes.imshow(density, origin="lower", extent=ends, norm=norm, cmap="viridis")
             axes.grid(visible=False)
-        column[0].set_title(panel)
+        column[0].set_title(title)
     for axes, words in zip(grid[:, 0], _DENSITIES.values(), strict=True):
         axes.set_ylabel(words)
     return figure
@@ -125,5 +124,5 @@ def _draw_plane(frame: pd.DataFrame) -> Figure:
 
 prior_samples, plane = Drawing(_samples, _draw_samples), Drawing(_plane, _draw_plane)
 pseudo_inputs = Drawing(
-    _pseudo_inputs, lambda frame: tiled(frame, (WIDTH, 0.5 * WIDTH * _ROWS / _COLUMNS + 0.3), 2, _COLUMNS)
+    _pseudo_inputs, lambda panels: tiled(panels, (WIDTH, 0.5 * WIDTH * _ROWS / _COLUMNS + 0.3), 2, _COLUMNS)
 )

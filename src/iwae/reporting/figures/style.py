@@ -36,10 +36,10 @@ _log = logging.getLogger(__name__)
 
 
 class Drawing(NamedTuple):
-    """A figure of a module that has several: its frame, from a study and the kinds of models, and the drawing of it."""
+    """A figure of a module that has several: what it shows, of a study and kinds of models, and the drawing of that."""
 
-    data: Callable[[StudyResults, Sequence[Kind]], pd.DataFrame]
-    draw: Callable[[pd.DataFrame], Figure]
+    data: Callable[[StudyResults, Sequence[Kind]], Any]
+    draw: Callable[[Any], Figure]
 
 
 def project_style() -> AbstractContextManager[None]:

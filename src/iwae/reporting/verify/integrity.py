@@ -25,7 +25,6 @@ from iwae.study.status import FILES
 
 AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
 TABLE_KINDS = ("csv", "md", "html", "tex")
-PICTURES = ("pdf", "png")
 _OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", SEAL, *AUDIT_FILES}
 _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
 
@@ -111,7 +110,7 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
     tables, drawn = (find(study.models, study.sections_of) for find in (contents.tables, contents.figures))
     known = {results / name for name in _OTHERS} | {
         *(results / f"{name}.{kind}" for name in tables for kind in TABLE_KINDS),
-        *(figures / f"{name}.{kind}" for name in drawn for kind in (*PICTURES, "csv")),
+        *(figures / f"{name}.{kind}" for name, item in drawn.items() for kind in item.kinds),
         *(results / name for item in drawn.values() for name in item.beside),
     }
     models = set(folders)

@@ -21,7 +21,7 @@ from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
 from iwae.reporting.unreadable import UNREADABLE, reason
-from iwae.reporting.verify.integrity import PICTURES, TABLE_KINDS
+from iwae.reporting.verify.integrity import TABLE_KINDS
 from iwae.study import configuration
 
 TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum in another order
@@ -54,11 +54,12 @@ def problems(
         for name in tables_of(study):
             files = [f"{name}.{kind}" for kind in TABLE_KINDS]
             yield from _made_again(results, fresh, files, partial(write_table, name, study, fresh))
-        for name in figures_of(study):
-            lost = (path for kind in PICTURES if not (path := figures / f"{name}.{kind}").is_file())
+        for name, item in figures_of(study).items():
+            lost = (path for kind in ("pdf", "png") if not (path := figures / f"{name}.{kind}").is_file())
             yield from (f"{path} is missing." for path in lost)
-            numbers = fresh / "figures" / f"{name}.csv"
-            yield from _made_again(figures, numbers.parent, [numbers.name], partial(_write_plotted, numbers, study))
+            if item.numbers:
+                numbers = fresh / "figures" / f"{name}.csv"
+                yield from _made_again(figures, numbers.parent, [numbers.name], partial(_write_plotted, numbers, study))
         readme = fresh / "README.md"
         yield from _made_again(
             results, fresh, [readme.name], lambda: write_text(readme, summary_text(study, figures, fresh))
