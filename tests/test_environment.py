@@ -16,7 +16,7 @@ PYPI = {
     "matplotlib-base": "matplotlib",
     "seaborn-base": "seaborn",
 }
-NOT_LOCKED = {"python", "pip"}
+NOT_LOCKED = {"python", "pip", "cxx-compiler"}
 EXTRA = {"pygments"}  # of snakemake[reports], which conda has no extras for
 LOCKED = dict(re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
 
