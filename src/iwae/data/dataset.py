@@ -31,11 +31,6 @@ class Dataset:
     sources: Mapping[str, Source]
     read: Callable[[Mapping[str, bytes]], tuple[np.ndarray, np.ndarray]]
 
-    @property
-    def evidence(self) -> str:
-        """What messages say was verified, such as ``SHA-256``."""
-        return " and ".join(sorted({check.kind for check in self.checks.values()}))
-
     def contents(self, data: Path) -> dict[str, bytes]:
         """The verified contents of its files in the data folder `data`, by name.
 
@@ -51,7 +46,7 @@ class Dataset:
             reason = f"{path} cannot be read ({error.strerror}): fetch the data first, with python -m iwae fetch."
             raise InputError(reason) from error
         try:
-            self.checks[path.name].verify(content, str(path))
+            self.checks[path.name](content, str(path))
         except InputError as error:
             sentence = str(error).removesuffix(".")
             raise InputError(f"{sentence}; delete it and fetch it again, with python -m iwae fetch.") from error

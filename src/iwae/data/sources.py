@@ -55,7 +55,7 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
     title = wanted.entry.title
     target = Path(output) / wanted.entry.folder
     if is_complete(wanted, output):
-        _log.info("%s is already in %s, %s verified", title, target, wanted.evidence)
+        _log.info("%s is already in %s, verified", title, target)
         return
     sources = dict(wanted.sources)
     if folder is not None:
@@ -72,7 +72,7 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
             continue
         for file, content in contents.items():
             _write(target / file, content)
-        _log.info("%s taken from %s, %s verified, written to %s", title, name, wanted.evidence, target)
+        _log.info("%s taken from %s, verified, written to %s", title, name, target)
         if failures:
             _log.info("(Not taken from %s)", textwrap.shorten("; ".join(failures), 100, placeholder=" ..."))
         return
@@ -118,7 +118,7 @@ def _verified(dataset: Dataset, source: Source) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="iwae-") as temporary:
         contents = source(Path(temporary))
     for file, check in dataset.checks.items():
-        check.verify(contents[file], file)
+        check(contents[file], file)
     return {file: contents[file] for file in dataset.entry.files}
 
 
