@@ -136,7 +136,8 @@ def test_missing_data_in_a_process_of_its_own(tmp_path, log_only):
     finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | log_only)
     path = tmp_path / "none" / "mnist" / "train-images-idx3-ubyte"
     reason = f"{path} cannot be read (No such file or directory)"
-    said = f"error: {reason}: fetch the data first, with python -m iwae fetch.\n"
+    command = f"python -m iwae fetch --dataset mnist --output {tmp_path / 'none'}"
+    said = f"error: {reason}: fetch the data first, with `{command}`.\n"
     assert (finished.returncode, finished.stdout, finished.stderr) == (2, "", "" if log_only else said)
     assert log.read_text() == said
     assert not results.exists()

@@ -111,7 +111,8 @@ def test_failure_lists_each_source_and_what_to_do(refused, install, tmp_path):
     folder.mkdir()
     (folder / "another data set").touch()
     message = refused(fetch, "toy", tmp_path / "data", folder)
-    for part in (f"the folder {folder}: ", "first: no network", "second: no mirror", *CONTENTS, "--folder"):
+    reasons = (f"the folder {folder}: ", "first: no network", "second: no mirror")
+    for part in (*reasons, *CONTENTS, "--folder (data.folder of a configuration)"):
         assert part in message
     assert str(tmp_path / "data" / "toy") in message
     assert "\n" not in message

@@ -79,7 +79,7 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
     files = ", ".join(wanted.entry.files)
     raise InputError(
         f"{title} could not be fetched from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
-        "or name a folder that holds the same, plain or .gz, with --folder."
+        "or name a folder that holds the same, plain or .gz, with --folder (data.folder of a configuration)."
     )
 
 
