@@ -95,6 +95,8 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
         ([*TRAIN, "--stages", "9"], "stages = 9 is impossible: it must be 8 or less."),
         ([*TRAIN, "--set", "shuffle=yes"], "protocol field shuffle = 'yes' must be true or false."),
         ([*MEASURE, "--likelihood-samples", "0"], "likelihood: samples = 0 is impossible: it must be 1 or more."),
+        ([*MEASURE, "--implicit-ks"], "implicit: ks = []: the list is empty: give at least one value."),
+        ([*MEASURE, "--gradients-ks", "5", "5"], "gradients: ks = [5, 5]: 5 is given more than once."),
         (MEASURE, MODEL_ERROR),
         (["fetch", "--dataset", "cifar"], f"data set 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
         (["table", "table1", "--results", "r"], "r/results.csv is missing: run `python -m iwae collect` first."),

@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.study.declaration import suggestion
+from iwae.study.declaration import shown, suggestion
 from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.parts import folder_of, measured_models, measurement_of, model_groups, models_of, training_of
-from iwae.study.problems import shown
 from iwae.study.protocol import PRESETS, Protocol, preset
 from iwae.study.registry import DATASETS
 
