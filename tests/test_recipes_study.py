@@ -39,12 +39,9 @@ DATA_ENTRY = """
 DATASETS["toy"] = DatasetEntry("Toy", "toy", ("toy.bin",), 60, 20, "iwae.data.toy:TOY")
 """
 MEASUREMENT_MODULE = """
-from iwae.files import write_rows
-
-
 def write(subject, settings):
     grey = subject.test[: settings.images].mean()
-    write_rows(subject.folder / "toy.csv", [{"images": settings.images, "grey": grey, "cut": settings.cut}])
+    subject.write_rows("toy.csv", [{"images": settings.images, "grey": grey, "cut": settings.cut}])
 """
 MEASUREMENT_ENTRY = """
 

@@ -21,7 +21,6 @@ from iwae.data import splits
 from iwae.errors import InputError
 from iwae.evaluation import activity, likelihood
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.models.architecture import Architecture
 from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
@@ -143,7 +142,7 @@ def write(subject: Subject, settings: ChoppedSettings) -> None:
         for number, (units, inactive) in enumerate(zip(model.architecture.latents, removed, strict=True), start=1)
     ]
     subject.write_arrays("chopped.npz", found._asdict())
-    write_rows(subject.folder / "chopped.csv", rows)
+    subject.write_rows("chopped.csv", rows)
 
 
 def _inactive(subject: Subject) -> list[np.ndarray]:

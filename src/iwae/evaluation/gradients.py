@@ -17,7 +17,6 @@ from torch import Generator, Tensor
 
 from iwae.estimators import Gradient
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -166,4 +165,4 @@ def write(subject: Subject, settings: GradientsSettings) -> None:
     total = settings.replicates * len(list(_cases(settings.ks)))
     with progress_bar(total, f"{subject.model.spec.name} gradients", "draw") as bar:
         rows = measure(subject.model, subject.train, settings, subject.device, bar.update)
-    write_rows(subject.folder / "gradients.csv", rows)
+    subject.write_rows("gradients.csv", rows)

@@ -19,7 +19,6 @@ from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.evaluation.weights import encode, log_weights
-from iwae.files import write_rows
 from iwae.models.model import Model, prior_density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -209,4 +208,4 @@ def write(subject: Subject, settings: LikelihoodSettings) -> None:
         arrays[f"{split}_ess"] = found.estimates.ess.astype(np.float32)
         rows += found.curve(split)
     subject.write_arrays("likelihood.npz", arrays)
-    write_rows(subject.folder / "likelihood.csv", rows)
+    subject.write_rows("likelihood.csv", rows)

@@ -12,7 +12,6 @@ from iwae.data import splits
 from iwae.data.binarization import binarize, binarize_as_authors
 from iwae.evaluation.likelihood import evaluate
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.progress import progress_bar
 from iwae.study.measurements import LikelihoodSettings, RebinarizedSettings
 
@@ -33,7 +32,7 @@ def write(subject: Subject, settings: RebinarizedSettings) -> None:
                 found = evaluate(subject.model, x[chosen], chosen, sampled, split, subject.device, bar.update)
                 nll.setdefault(name, {})[split] = -float(found.log_likelihood.mean())
     rows = [{"binarization": name, "nll": each["test"], "nll_train": each["train"]} for name, each in nll.items()]
-    write_rows(subject.folder / "rebinarized.csv", rows)
+    subject.write_rows("rebinarized.csv", rows)
 
 
 def _binarizations(subject: Subject, split: str, draws: int) -> Iterator[tuple[str, np.ndarray]]:
