@@ -39,14 +39,9 @@ class Annealed(NamedTuple):
 
     def rows(self, split: str, images: np.ndarray) -> list[dict[str, object]]:
         """The rows of ``annealed.csv`` for images (n,) of a split."""
-        shown = [
-            [None if np.isnan(value) else round(float(value), 4) for value in values]
-            for values in zip(*self, strict=True)
-        ]
-        return [
-            {"split": split, "image": int(image), **dict(zip(self._fields, values, strict=True))}
-            for image, values in zip(images, shown, strict=True)
-        ]
+        shown = ([None if np.isnan(value) else round(float(value), 4) for value in values] for values in self)
+        names = ("split", "image", *self._fields)
+        return [dict(zip(names, (split, *row), strict=True)) for row in zip(images.tolist(), *shown, strict=True)]
 
 
 def write(subject: Subject, settings: AnnealedSettings) -> None:

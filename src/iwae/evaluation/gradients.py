@@ -45,28 +45,6 @@ class Noise(NamedTuple):
     variance: float
 
 
-class Moments(NamedTuple):
-    """Of some draws of a gradient their number, their sum and the sum of their squares, by parameter."""
-
-    draws: int
-    sums: dict[str, Tensor]
-    squares: dict[str, Tensor]
-
-    @classmethod
-    def of(cls, gradient: dict[str, Tensor]) -> "Moments":
-        """Those of one draw."""
-        exact = {name: value.double() for name, value in gradient.items()}
-        return cls(1, exact, {name: value.square() for name, value in exact.items()})
-
-    def plus(self, other: "Moments", sign: int = 1) -> "Moments":
-        """Those of all draws of both; with `sign` -1 without those of `other`."""
-        sums, squares = (
-            {name: value + sign * second[name] for name, value in first.items()}
-            for first, second in ((self.sums, other.sums), (self.squares, other.squares))
-        )
-        return Moments(self.draws + sign * other.draws, sums, squares)
-
-
 def noise_of(draw: Draw, replicates: int, groups: dict[str, tuple[str, ...]]) -> dict[str, Noise]:
     """The noise of a gradient over independent draws; its error by leaving out a tenth of them at a time.
 
@@ -75,25 +53,39 @@ def noise_of(draw: Draw, replicates: int, groups: dict[str, tuple[str, ...]]) ->
         replicates: Number of draws, at least 5: an unbiased estimate needs four.
         groups: For each group of parameters their names.
     """
-    parts = np.array_split(np.arange(replicates), min(10, replicates))
-    tenths = [reduce(Moments.plus, (Moments.of(draw()) for _ in part)) for part in parts]
-    whole = reduce(Moments.plus, tenths)
+    sizes = [len(part) for part in np.array_split(np.arange(replicates), min(10, replicates))]
+    tenths = [reduce(_sum, (_powers(draw()) for _ in range(size))) for size in sizes]
+    whole = reduce(_sum, tenths)
     found = {}
     for group, names in groups.items():
-        squared, variance = _squared_ratio(whole, names)
-        rest = np.array([_squared_ratio(whole.plus(tenth, -1), names)[0] for tenth in tenths])
+        total, *parts = (torch.cat([each[name].flatten(1) for name in names], 1) for each in (whole, *tenths))
+        squared, variance = _squared_ratio(total, replicates)
+        others = zip(parts, sizes, strict=True)
+        rest = np.array([_squared_ratio(total - part, replicates - size)[0] for part, size in others])
         ratio, error = math.sqrt(max(squared, 0.0)), math.sqrt((len(rest) - 1) * rest.var())
         found[group] = Noise(ratio, error / (2 * ratio) if ratio else None, variance)
     return found
 
 
-def _squared_ratio(moments: Moments, names: tuple[str, ...]) -> tuple[float, float]:
-    """The mean over parameters of (E g)^2 / var g, unbiased, and the sum of var g.
+def _powers(gradient: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first two powers of each parameter's gradient, (2, ...)."""
+    return {name: torch.stack([value.double(), value.double().square()]) for name, value in gradient.items()}
+
+
+def _sum(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value + other[name] for name, value in one.items()}
+
+
+def _squared_ratio(powers: Tensor, count: int) -> tuple[float, float]:
+    """The mean over P parameters of (E g)^2 / var g, unbiased, and the sum of var g.
 
     Of R draws of a Gaussian, mean^2 / variance as estimated has the expectation (ratio^2 + 1/R) (R - 1) / (R - 3).
+
+    Args:
+        powers: Sums of g and of g^2 over the draws, (2, P).
+        count: Number of draws.
     """
-    count = moments.draws
-    mean, square = (torch.cat([part[name].flatten() for name in names]) / count for part in moments[1:])
+    mean, square = powers / count
     variance = (square - mean.square()).clamp(min=0) * count / (count - 1)
     varying = variance > 0  # a pixel that is never on has no gradient
     ratio = (mean[varying].square() / variance[varying]).mean().item()
