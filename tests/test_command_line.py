@@ -100,6 +100,7 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
         (MEASURE, MODEL_ERROR),
         (["fetch", "--dataset", "cifar"], f"data set 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
         (["table", "table1", "--results", "r"], "r/results.csv is missing: run `python -m iwae collect` first."),
+        (["audit", "/nowhere"], "/nowhere is no folder: name that of a study, such as results/paper."),
     ],
 )
 def test_error_is_one_sentence_and_nothing_is_written(caplog, tmp_path, monkeypatch, arguments, sentence):
