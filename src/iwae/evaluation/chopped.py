@@ -26,7 +26,7 @@ from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study import manifest
-from iwae.study.measurements import ChoppedSettings, LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings
 
 
 class Chopped(NamedTuple):
@@ -73,8 +73,7 @@ def measure(
         InputError: An image's log weights are not finite.
     """
     models = (model, _without(model, removed), _without(model, removed, means))
-    sampled = LikelihoodSettings(samples=settings.samples, seed=settings.seed)
-    found = (likelihood.evaluate(each, x, images, sampled, "test", device, progress) for each in models)
+    found = (likelihood.evaluate(each, x, images, settings, "test", device, progress) for each in models)
     return Chopped(images.astype(np.int32), *(each.log_likelihood.astype(np.float32) for each in found))
 
 

@@ -100,9 +100,8 @@ def companions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettings, d
         if k == 1:
             continue
         seeds = image_seeds(model.spec, settings.seed, f"implicit/companions/{k}", range(len(x)))
-        noise = next(
-            noise_chunks(seeds, settings.sets * (k - 1), settings.sets * (k - 1), model.architecture.latents, device)
-        )
+        count = settings.sets * (k - 1)
+        noise = next(noise_chunks(seeds, count, count, model.architecture.latents, device))
         log_w = log_weights(model.architecture, model.parameters, binary, noise)
         found[row] = torch.logsumexp(log_w.unflatten(0, (settings.sets, k - 1)), 1).cpu().numpy()
     return found

@@ -22,7 +22,7 @@ from iwae.evaluation.weights import encode, log_weights
 from iwae.models.model import Model, prior_density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
-from iwae.study.measurements import LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings, LikelihoodSettings, RebinarizedSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
@@ -115,7 +115,7 @@ def evaluate(
     model: TrainedModel,
     x: np.ndarray,
     images: np.ndarray,
-    settings: LikelihoodSettings,
+    settings: LikelihoodSettings | ChoppedSettings | RebinarizedSettings,
     split: str,
     device: torch.device,
     progress: Callable[[int], object] = lambda images: None,
