@@ -8,7 +8,7 @@ biased gradient, whose mean stays where the bound's own vanishes with k. Measure
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial, reduce
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,6 @@ from torch import Generator, Tensor
 
 from iwae.estimators import Gradient
 from iwae.evaluation.subject import Subject
-from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import GradientsSettings
@@ -108,7 +107,8 @@ def measure(
         device: Where to compute.
         progress: Called with the number of draws done since its last call.
     """
-    x = torch.from_numpy(train[: settings.images]).to(device).float()
+    x, units = torch.from_numpy(train[: settings.images]).to(device).float(), sum(model.architecture.latents)
+    first = torch.zeros((), dtype=torch.int64, device=device)  # the only bound
     networks = {
         "encoder": model.architecture.recognition,
         "decoder": (*model.architecture.generation, model.architecture.decoder),
@@ -123,25 +123,15 @@ def measure(
         generator = torch.Generator(device).manual_seed(seed)
         bounds = [implementation(OBJECTIVES[objective].bound)]
         gradient = implementation(ESTIMATORS[estimator].gradient)(model.architecture, bounds, "mean")
-        shape = (k, len(x), sum(model.architecture.latents))
 
-        draw = partial(_draw, gradient, model.parameters, x, shape, generator, progress)
+        def draw(gradient: Gradient = gradient, k: int = k, generator: Generator = generator) -> dict[str, Tensor]:
+            noise = torch.randn(k, len(x), units, generator=generator, device=device)
+            progress(1)
+            return gradient(model.parameters, x, noise, first)[0]
+
         for group, noise in noise_of(draw, settings.replicates, groups).items():
             rows.append({"objective": objective, "estimator": estimator, "k": k, "part": group, **noise._asdict()})
     return rows
-
-
-def _draw(
-    gradient: Gradient,
-    parameters: Parameters,
-    x: Tensor,
-    shape: tuple[int, int, int],
-    generator: Generator,
-    progress: Callable[[int], object],
-) -> dict[str, Tensor]:
-    noise = torch.randn(shape, generator=generator, device=x.device)
-    progress(1)
-    return gradient(parameters, x, noise, torch.zeros((), dtype=torch.int64, device=x.device))[0]
 
 
 def _cases(ks: tuple[int, ...]) -> Iterator[tuple[str, str, int]]:
