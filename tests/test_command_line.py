@@ -95,9 +95,12 @@ MODEL_ERROR = "m holds no model: its manifest.json is missing; train the model o
         ([*TRAIN, "--stages", "9"], "stages = 9 is impossible: it must be 8 or less."),
         ([*TRAIN, "--set", "shuffle=yes"], "protocol field shuffle = 'yes' must be true or false."),
         ([*MEASURE, "--likelihood-samples", "0"], "likelihood: samples = 0 is impossible: it must be 1 or more."),
+        ([*MEASURE, "--implicit-ks"], "implicit: ks = []: the list is empty: give at least one value."),
+        ([*MEASURE, "--gradients-ks", "5", "5"], "gradients: ks = [5, 5]: 5 is given more than once."),
         (MEASURE, MODEL_ERROR),
         (["fetch", "--dataset", "cifar"], f"data set 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
         (["table", "table1", "--results", "r"], "r/results.csv is missing: run `python -m iwae collect` first."),
+        (["audit", "/nowhere"], "/nowhere is no folder: name that of a study, such as results/paper."),
     ],
 )
 def test_error_is_one_sentence_and_nothing_is_written(caplog, tmp_path, monkeypatch, arguments, sentence):
@@ -136,7 +139,8 @@ def test_missing_data_in_a_process_of_its_own(tmp_path, log_only):
     finished = subprocess.run(command, capture_output=True, text=True, env=os.environ | log_only)
     path = tmp_path / "none" / "mnist" / "train-images-idx3-ubyte"
     reason = f"{path} cannot be read (No such file or directory)"
-    said = f"error: {reason}: fetch the data first, with python -m iwae fetch.\n"
+    command = f"python -m iwae fetch --dataset mnist --output {tmp_path / 'none'}"
+    said = f"error: {reason}: fetch the data first, with `{command}`.\n"
     assert (finished.returncode, finished.stdout, finished.stderr) == (2, "", "" if log_only else said)
     assert log.read_text() == said
     assert not results.exists()

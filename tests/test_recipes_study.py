@@ -18,7 +18,6 @@ MODEL = "toy/l1-iwae-k2/seed0"
 
 DATA_MODULE = """
 import numpy as np
-from iwae.data.checks import by_content
 from iwae.data.dataset import Dataset
 from iwae.study.registry import DATASETS
 
@@ -34,18 +33,15 @@ def source(folder):
     return {FILE: np.random.default_rng(0).integers(0, 256, (70, 784), dtype=np.uint8).tobytes()}
 
 
-TOY = Dataset(DATASETS["toy"], {FILE: by_content(lambda content, name: len(content))}, {"here": source}, read)
+TOY = Dataset(DATASETS["toy"], {FILE: lambda content, name: len(content)}, {"here": source}, read)
 """
 DATA_ENTRY = """
 DATASETS["toy"] = DatasetEntry("Toy", "toy", ("toy.bin",), 60, 20, "iwae.data.toy:TOY")
 """
 MEASUREMENT_MODULE = """
-from iwae.files import write_rows
-
-
 def write(subject, settings):
     grey = subject.test[: settings.images].mean()
-    write_rows(subject.folder / "toy.csv", [{"images": settings.images, "grey": grey, "cut": settings.cut}])
+    subject.write_rows("toy.csv", [{"images": settings.images, "grey": grey, "cut": settings.cut}])
 """
 MEASUREMENT_ENTRY = """
 

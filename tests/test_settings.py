@@ -79,7 +79,7 @@ def _settings():
         st.builds(TrainingSettings, protocol=st.just(preset("efficient")), passes=whole, **common),
         st.builds(LikelihoodSettings, whole, whole, whole, whole),
         st.builds(ActivitySettings, whole, whole, whole),
-        st.builds(SurgerySettings, whole, st.lists(whole, max_size=4).map(tuple), whole),
+        st.builds(SurgerySettings, whole, st.lists(whole, max_size=4, unique=True).map(tuple), whole),
         st.builds(PicturesSettings, whole, whole, whole),
     )
 

@@ -122,7 +122,7 @@ def _readme(options: argparse.Namespace) -> None:
 
 def _figures_of(options: argparse.Namespace) -> Path:
     """The folder of a study's figures: as given, or beside that of the results."""
-    return options.figures or options.results.resolve().parents[1] / "figures" / options.results.name
+    return options.figures or options.results.resolve().parent.parent / "figures" / options.results.name
 
 
 def _benchmark(options: argparse.Namespace) -> None:

@@ -65,7 +65,7 @@ def test_sources_are_tried_in_turn_and_each_is_logged(install, tried, tmp_path, 
         fetch("toy", tmp_path)
     assert tried == ["first", "second", "third"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"Toy taken from third, SHA-256 verified, written to {tmp_path / 'toy'}",
+        f"Toy taken from third, verified, written to {tmp_path / 'toy'}",
         "(Not taken from first: no network; second: no torchvision)",
     ]
 
@@ -102,7 +102,7 @@ def test_data_sets_that_share_a_folder_share_its_files(install, enter, tried, tm
     with caplog.at_level(logging.INFO):
         fetch("toy", tmp_path)
     assert tried == ["first"]
-    assert caplog.records[-1].getMessage() == f"Toy is already in {tmp_path / 'toy'}, SHA-256 verified"
+    assert caplog.records[-1].getMessage() == f"Toy is already in {tmp_path / 'toy'}, verified"
 
 
 def test_failure_lists_each_source_and_what_to_do(refused, install, tmp_path):
@@ -111,7 +111,8 @@ def test_failure_lists_each_source_and_what_to_do(refused, install, tmp_path):
     folder.mkdir()
     (folder / "another data set").touch()
     message = refused(fetch, "toy", tmp_path / "data", folder)
-    for part in (f"the folder {folder}: ", "first: no network", "second: no mirror", *CONTENTS, "--folder"):
+    reasons = (f"the folder {folder}: ", "first: no network", "second: no mirror")
+    for part in (*reasons, *CONTENTS, "--folder (data.folder of a configuration)"):
         assert part in message
     assert str(tmp_path / "data" / "toy") in message
     assert "\n" not in message

@@ -55,8 +55,9 @@ def test_damaged_file_is_refused_on_reading(mnist, tmp_path):
 
 
 def test_missing_data_says_what_to_do(tmp_path):
-    with pytest.raises(InputError, match="fetch the data first"):
-        load("mnist", tmp_path, 400)
+    command = f"python -m iwae fetch --dataset omniglot --output {tmp_path}"
+    with pytest.raises(InputError, match=f"fetch the data first, with `{command}`.$"):
+        load("omniglot", tmp_path, 400)
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10_000))

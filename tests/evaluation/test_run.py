@@ -1,6 +1,8 @@
 """Measuring a model: the files of each section, their columns, the manifest, what is measured again, and refusals."""
 
 import csv
+import errno
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -143,12 +145,24 @@ def test_a_model_that_is_trained_further_meanwhile_is_measured_again(folder, dev
     assert not manifest.is_current(folder, "surgery", recorded("surgery"))
 
 
-def test_what_is_not_finite_is_refused(folder, device, monkeypatch):
+def test_what_is_not_finite_is_refused_and_the_folder_left_as_it_was(folder, device, monkeypatch):
+    measure(folder, device, "surgery")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     rows = [{"images": 9, "term": "elbo", "value": float("nan"), "se": 0.1}]
     monkeypatch.setattr(surgeries, "measure", lambda *_: rows)
     with pytest.raises(InputError, match="surgery of mnist/l2-iwae-k5/seed0 has values that are not finite"):
+        measure(folder, device, surgery=SurgerySettings(samples=7, sizes=()))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(folder, device, monkeypatch):
+    def refuse(dir):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(dir))
+
+    monkeypatch.setattr(run.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(run.Subject, "open", lambda *_: pytest.fail("it has begun"))
+    with pytest.raises(InputError, match=rf"^{folder} cannot be written \(Read-only file system\): "):
         measure(folder, device, "surgery")
-    assert "surgery" not in manifest.read(folder)
 
 
 def test_own_bits_of_rebinarized_are_those_of_the_likelihood(folder, images, device, monkeypatch):

@@ -107,6 +107,7 @@ def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configu
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
         (("convergence", "of"), ["priors"], "experiments.convergence.of: 'priors' is turned off"),
+        (("convergence", "models"), ["vae-k7"], "experiments.convergence: it chooses no model of the study: change"),
         (("capacity", "run"), "yes", "experiments.capacity.run: 'yes' must be"),
     ],
 )

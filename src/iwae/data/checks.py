@@ -2,21 +2,11 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import NamedTuple
 
 from iwae.errors import InputError
 
-
-class Check(NamedTuple):
-    """What must hold for the content of one file.
-
-    Attributes:
-        kind: What messages say was verified: ``SHA-256``, ``git blob SHA-1`` or ``content``.
-        verify: Takes the content and what messages call the file; raises `InputError` if it is not the right one.
-    """
-
-    kind: str
-    verify: Callable[[bytes, str], object]
+Check = Callable[[bytes, str], object]
+"""Takes a file's content and what messages call it; raises `InputError` if it is not the right one."""
 
 
 def sha256(content: bytes) -> str:
@@ -39,15 +29,10 @@ def by_git_blob(expected: str) -> Check:
     return _by_digest("git blob SHA-1", git_blob, expected)
 
 
-def by_content(parse: Callable[[bytes, str], object]) -> Check:
-    """The file can be read by `parse`, which takes its content and what messages call it."""
-    return Check("content", parse)
-
-
 def _by_digest(kind: str, digest: Callable[[bytes], str], expected: str) -> Check:
     def verify(content: bytes, name: str) -> None:
         found = digest(content)
         if found != expected:
             raise InputError(f"{name} is not the published file: its {kind} is {found}, it must be {expected}.")
 
-    return Check(kind, verify)
+    return verify

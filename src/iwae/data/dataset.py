@@ -31,30 +31,27 @@ class Dataset:
     sources: Mapping[str, Source]
     read: Callable[[Mapping[str, bytes]], tuple[np.ndarray, np.ndarray]]
 
-    @property
-    def evidence(self) -> str:
-        """What messages say was verified, such as ``SHA-256``."""
-        return " and ".join(sorted({check.kind for check in self.checks.values()}))
-
     def contents(self, data: Path) -> dict[str, bytes]:
         """The verified contents of its files in the data folder `data`, by name.
 
         Raises:
             InputError: A file is missing, or is not the right one.
         """
-        return {file: self._verified_content(Path(data) / self.entry.folder / file) for file in self.entry.files}
+        name = next(name for name, entry in DATASETS.items() if entry is self.entry)
+        command = f"python -m iwae fetch --dataset {name} --output {data}"
+        return {file: self._content(Path(data) / self.entry.folder / file, command) for file in self.entry.files}
 
-    def _verified_content(self, path: Path) -> bytes:
+    def _content(self, path: Path, command: str) -> bytes:
         try:
             content = path.read_bytes()
         except OSError as error:
-            reason = f"{path} cannot be read ({error.strerror}): fetch the data first, with python -m iwae fetch."
+            reason = f"{path} cannot be read ({error.strerror}): fetch the data first, with `{command}`."
             raise InputError(reason) from error
         try:
-            self.checks[path.name].verify(content, str(path))
+            self.checks[path.name](content, str(path))
         except InputError as error:
             sentence = str(error).removesuffix(".")
-            raise InputError(f"{sentence}; delete it and fetch it again, with python -m iwae fetch.") from error
+            raise InputError(f"{sentence}; delete it and fetch it again, with `{command}`.") from error
         return content
 
 

@@ -3,6 +3,7 @@
 Where the files are is the data set's own knowledge (`Dataset.sources`); here is only how sources are tried.
 """
 
+import contextlib
 import gzip
 import http.client
 import logging
@@ -54,8 +55,9 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
     wanted = dataset_named(dataset)
     title = wanted.entry.title
     target = Path(output) / wanted.entry.folder
-    if is_complete(wanted, output):
-        _log.info("%s is already in %s, %s verified", title, target, wanted.evidence)
+    with contextlib.suppress(InputError):
+        wanted.contents(output)
+        _log.info("%s is already in %s, verified", title, target)
         return
     sources = dict(wanted.sources)
     if folder is not None:
@@ -71,25 +73,17 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
                 _log.warning("%s not taken from %s: %s", title, name, _reason(error))
             continue
         for file, content in contents.items():
-            _write(target / file, content)
-        _log.info("%s taken from %s, %s verified, written to %s", title, name, wanted.evidence, target)
+            with atomic_path(target / file) as temporary:
+                temporary.write_bytes(content)
+        _log.info("%s taken from %s, verified, written to %s", title, name, target)
         if failures:
             _log.info("(Not taken from %s)", textwrap.shorten("; ".join(failures), 100, placeholder=" ..."))
         return
     files = ", ".join(wanted.entry.files)
     raise InputError(
         f"{title} could not be fetched from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
-        "or name a folder that holds the same, plain or .gz, with --folder."
+        "or name a folder that holds the same, plain or .gz, with --folder (data.folder of a configuration)."
     )
-
-
-def is_complete(dataset: Dataset, data: Path) -> bool:
-    """Whether the data folder holds all files of `dataset`, each the right one."""
-    try:
-        dataset.contents(data)
-    except InputError:
-        return False
-    return True
 
 
 def _require_files(folder: Path, dataset: Dataset) -> None:
@@ -118,13 +112,8 @@ def _verified(dataset: Dataset, source: Source) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="iwae-") as temporary:
         contents = source(Path(temporary))
     for file, check in dataset.checks.items():
-        check.verify(contents[file], file)
+        check(contents[file], file)
     return {file: contents[file] for file in dataset.entry.files}
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def _reason(error: Exception) -> str:

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.models.model import Model
 from iwae.models.networks import gaussian
 from iwae.models.store import TrainedModel
@@ -159,4 +158,4 @@ def write(subject: Subject, settings: ActivitySettings) -> None:
         for number, layer in enumerate(layers, start=1)
         for unit, (defined, authors) in enumerate(zip(*layer, strict=True))
     ]
-    write_rows(subject.folder / "activity.csv", rows)
+    subject.write_rows("activity.csv", rows)

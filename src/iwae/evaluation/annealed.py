@@ -18,7 +18,6 @@ from iwae.evaluation.annealing import annealed_log_weights, find_steps, reverse_
 from iwae.evaluation.noise import draw_each, image_generators, image_seeds
 from iwae.evaluation.noise_space import LogWeights, batches, log_weights_at
 from iwae.evaluation.subject import ROWS, Subject
-from iwae.files import write_rows
 from iwae.models.model import Model, draw_pixels, encode, generate_latents, standardize
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -40,14 +39,9 @@ class Annealed(NamedTuple):
 
     def rows(self, split: str, images: np.ndarray) -> list[dict[str, object]]:
         """The rows of ``annealed.csv`` for images (n,) of a split."""
-        shown = [
-            [None if np.isnan(value) else round(float(value), 4) for value in values]
-            for values in zip(*self, strict=True)
-        ]
-        return [
-            {"split": split, "image": int(image), **dict(zip(self._fields, values, strict=True))}
-            for image, values in zip(images, shown, strict=True)
-        ]
+        shown = ([None if np.isnan(value) else round(float(value), 4) for value in values] for values in self)
+        names = ("split", "image", *self._fields)
+        return [dict(zip(names, (split, *row), strict=True)) for row in zip(images.tolist(), *shown, strict=True)]
 
 
 def write(subject: Subject, settings: AnnealedSettings) -> None:
@@ -70,7 +64,7 @@ def write(subject: Subject, settings: AnnealedSettings) -> None:
         if not np.isfinite([found.lower, *([] if exact is None else [found.upper])]).all():
             raise InputError(f"{model.spec.name} gives a {split} image a bound that is not finite: train it again.")
         rows += found.rows(split, images)
-    write_rows(subject.folder / "annealed.csv", rows)
+    subject.write_rows("annealed.csv", rows)
 
 
 @torch.no_grad()

@@ -70,7 +70,15 @@ def annealed_log_weights(
         Log weights (C, B), float64, of which `importance_bound` is a lower bound on log p(x) in expectation; and the
         fraction of accepted moves of each image, (B,), NaN where there is none.
     """
-    return _path(log_weights, start, moves, generators)
+    chains = Chains(start, *log_weights(start))
+    total, accepted = torch.zeros_like(chains.log_w, dtype=torch.float64), []
+    for number, (beta, following) in enumerate(pairwise(moves.betas)):
+        total += (following - beta).abs() * chains.log_w
+        if number < len(moves.steps):
+            step = moves.steps[number]
+            chains, acceptance = hamiltonian_move(log_weights, chains, following, step, moves.leapfrogs, generators)
+            accepted.append(acceptance.mean(0))
+    return total, torch.stack(accepted).mean(0) if accepted else torch.full_like(start[0, :, 0], math.nan)
 
 
 def reverse_log_weights(
@@ -81,7 +89,8 @@ def reverse_log_weights(
     Arguments and results as of `annealed_log_weights`, but for `start`: a draw of each image's posterior, from which
     all its chains set out.
     """
-    return _path(log_weights, start, Moves(moves.betas.flip(0), moves.steps.flip(0), moves.leapfrogs), generators)
+    back = Moves(moves.betas.flip(0), moves.steps.flip(0), moves.leapfrogs)
+    return annealed_log_weights(log_weights, start, back, generators)
 
 
 def find_steps(
@@ -98,20 +107,6 @@ def find_steps(
         chains, acceptance = hamiltonian_move(log_weights, chains, beta, step, leapfrogs, generators)
         step = step * torch.exp(_GAIN * (acceptance.mean(0) - _ACCEPTANCE))
     return Moves(betas, torch.cat(steps), leapfrogs)
-
-
-def _path(
-    log_weights: LogWeights, start: Tensor, moves: Moves, generators: Sequence[Generator]
-) -> tuple[Tensor, Tensor]:
-    chains = Chains(start, *log_weights(start))
-    total, accepted = torch.zeros_like(chains.log_w, dtype=torch.float64), []
-    for number, (beta, following) in enumerate(pairwise(moves.betas)):
-        total += (following - beta).abs() * chains.log_w
-        if number < len(moves.steps):
-            step = moves.steps[number]
-            chains, acceptance = hamiltonian_move(log_weights, chains, following, step, moves.leapfrogs, generators)
-            accepted.append(acceptance.mean(0))
-    return total, torch.stack(accepted).mean(0) if accepted else torch.full_like(start[0, :, 0], math.nan)
 
 
 def hamiltonian_move(
@@ -138,7 +133,8 @@ def hamiltonian_move(
     moved, end = leapfrog(log_weights, chains, momentum, beta, step, leapfrogs)
     gain = _log_density(moved, end, beta) - _log_density(chains, momentum, beta)
     accepted = threshold < gain  # never where it is not a number
-    kept = Chains(*(torch.where(_as(accepted, new), new, old) for new, old in zip(moved, chains, strict=True)))
+    each = accepted[..., None]
+    kept = Chains(*map(torch.where, (each, accepted, each), moved, chains))
     return kept, torch.nan_to_num(torch.exp(gain.clamp(max=0)), nan=0.0)
 
 
@@ -161,7 +157,3 @@ def leapfrog(
 def _log_density(chains: Chains, momentum: Tensor, beta: Tensor) -> Tensor:
     """Of place and momentum, but for a constant, (C, B)."""
     return beta * chains.log_w - 0.5 * (chains.noise.square() + momentum.square()).sum(-1)
-
-
-def _as(flags: Tensor, value: Tensor) -> Tensor:
-    return flags.view(*flags.shape, *[1] * (value.dim() - flags.dim()))

@@ -21,13 +21,12 @@ from iwae.data import splits
 from iwae.errors import InputError
 from iwae.evaluation import activity, likelihood
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.models.architecture import Architecture
 from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study import manifest
-from iwae.study.measurements import ChoppedSettings, LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings
 
 
 class Chopped(NamedTuple):
@@ -74,8 +73,7 @@ def measure(
         InputError: An image's log weights are not finite.
     """
     models = (model, _without(model, removed), _without(model, removed, means))
-    sampled = LikelihoodSettings(samples=settings.samples, seed=settings.seed)
-    found = (likelihood.evaluate(each, x, images, sampled, "test", device, progress) for each in models)
+    found = (likelihood.evaluate(each, x, images, settings, "test", device, progress) for each in models)
     return Chopped(images.astype(np.int32), *(each.log_likelihood.astype(np.float32) for each in found))
 
 
@@ -143,7 +141,7 @@ def write(subject: Subject, settings: ChoppedSettings) -> None:
         for number, (units, inactive) in enumerate(zip(model.architecture.latents, removed, strict=True), start=1)
     ]
     subject.write_arrays("chopped.npz", found._asdict())
-    write_rows(subject.folder / "chopped.csv", rows)
+    subject.write_rows("chopped.csv", rows)
 
 
 def _inactive(subject: Subject) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ biased gradient, whose mean stays where the bound's own vanishes with k. Measure
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial, reduce
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +17,6 @@ from torch import Generator, Tensor
 
 from iwae.estimators import Gradient
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
-from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import GradientsSettings
@@ -46,28 +44,6 @@ class Noise(NamedTuple):
     variance: float
 
 
-class Moments(NamedTuple):
-    """Of some draws of a gradient their number, their sum and the sum of their squares, by parameter."""
-
-    draws: int
-    sums: dict[str, Tensor]
-    squares: dict[str, Tensor]
-
-    @classmethod
-    def of(cls, gradient: dict[str, Tensor]) -> "Moments":
-        """Those of one draw."""
-        exact = {name: value.double() for name, value in gradient.items()}
-        return cls(1, exact, {name: value.square() for name, value in exact.items()})
-
-    def plus(self, other: "Moments", sign: int = 1) -> "Moments":
-        """Those of all draws of both; with `sign` -1 without those of `other`."""
-        sums, squares = (
-            {name: value + sign * second[name] for name, value in first.items()}
-            for first, second in ((self.sums, other.sums), (self.squares, other.squares))
-        )
-        return Moments(self.draws + sign * other.draws, sums, squares)
-
-
 def noise_of(draw: Draw, replicates: int, groups: dict[str, tuple[str, ...]]) -> dict[str, Noise]:
     """The noise of a gradient over independent draws; its error by leaving out a tenth of them at a time.
 
@@ -76,25 +52,39 @@ def noise_of(draw: Draw, replicates: int, groups: dict[str, tuple[str, ...]]) ->
         replicates: Number of draws, at least 5: an unbiased estimate needs four.
         groups: For each group of parameters their names.
     """
-    parts = np.array_split(np.arange(replicates), min(10, replicates))
-    tenths = [reduce(Moments.plus, (Moments.of(draw()) for _ in part)) for part in parts]
-    whole = reduce(Moments.plus, tenths)
+    sizes = [len(part) for part in np.array_split(np.arange(replicates), min(10, replicates))]
+    tenths = [reduce(_sum, (_powers(draw()) for _ in range(size))) for size in sizes]
+    whole = reduce(_sum, tenths)
     found = {}
     for group, names in groups.items():
-        squared, variance = _squared_ratio(whole, names)
-        rest = np.array([_squared_ratio(whole.plus(tenth, -1), names)[0] for tenth in tenths])
+        total, *parts = (torch.cat([each[name].flatten(1) for name in names], 1) for each in (whole, *tenths))
+        squared, variance = _squared_ratio(total, replicates)
+        others = zip(parts, sizes, strict=True)
+        rest = np.array([_squared_ratio(total - part, replicates - size)[0] for part, size in others])
         ratio, error = math.sqrt(max(squared, 0.0)), math.sqrt((len(rest) - 1) * rest.var())
         found[group] = Noise(ratio, error / (2 * ratio) if ratio else None, variance)
     return found
 
 
-def _squared_ratio(moments: Moments, names: tuple[str, ...]) -> tuple[float, float]:
-    """The mean over parameters of (E g)^2 / var g, unbiased, and the sum of var g.
+def _powers(gradient: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The first two powers of each parameter's gradient, (2, ...)."""
+    return {name: torch.stack([value.double(), value.double().square()]) for name, value in gradient.items()}
+
+
+def _sum(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value + other[name] for name, value in one.items()}
+
+
+def _squared_ratio(powers: Tensor, count: int) -> tuple[float, float]:
+    """The mean over P parameters of (E g)^2 / var g, unbiased, and the sum of var g.
 
     Of R draws of a Gaussian, mean^2 / variance as estimated has the expectation (ratio^2 + 1/R) (R - 1) / (R - 3).
+
+    Args:
+        powers: Sums of g and of g^2 over the draws, (2, P).
+        count: Number of draws.
     """
-    count = moments.draws
-    mean, square = (torch.cat([part[name].flatten() for name in names]) / count for part in moments[1:])
+    mean, square = powers / count
     variance = (square - mean.square()).clamp(min=0) * count / (count - 1)
     varying = variance > 0  # a pixel that is never on has no gradient
     ratio = (mean[varying].square() / variance[varying]).mean().item()
@@ -117,7 +107,8 @@ def measure(
         device: Where to compute.
         progress: Called with the number of draws done since its last call.
     """
-    x = torch.from_numpy(train[: settings.images]).to(device).float()
+    x, units = torch.from_numpy(train[: settings.images]).to(device).float(), sum(model.architecture.latents)
+    first = torch.zeros((), dtype=torch.int64, device=device)  # the only bound
     networks = {
         "encoder": model.architecture.recognition,
         "decoder": (*model.architecture.generation, model.architecture.decoder),
@@ -132,25 +123,15 @@ def measure(
         generator = torch.Generator(device).manual_seed(seed)
         bounds = [implementation(OBJECTIVES[objective].bound)]
         gradient = implementation(ESTIMATORS[estimator].gradient)(model.architecture, bounds, "mean")
-        shape = (k, len(x), sum(model.architecture.latents))
 
-        draw = partial(_draw, gradient, model.parameters, x, shape, generator, progress)
+        def draw(gradient: Gradient = gradient, k: int = k, generator: Generator = generator) -> dict[str, Tensor]:
+            noise = torch.randn(k, len(x), units, generator=generator, device=device)
+            progress(1)
+            return gradient(model.parameters, x, noise, first)[0]
+
         for group, noise in noise_of(draw, settings.replicates, groups).items():
             rows.append({"objective": objective, "estimator": estimator, "k": k, "part": group, **noise._asdict()})
     return rows
-
-
-def _draw(
-    gradient: Gradient,
-    parameters: Parameters,
-    x: Tensor,
-    shape: tuple[int, int, int],
-    generator: Generator,
-    progress: Callable[[int], object],
-) -> dict[str, Tensor]:
-    noise = torch.randn(shape, generator=generator, device=x.device)
-    progress(1)
-    return gradient(parameters, x, noise, torch.zeros((), dtype=torch.int64, device=x.device))[0]
 
 
 def _cases(ks: tuple[int, ...]) -> Iterator[tuple[str, str, int]]:
@@ -166,4 +147,4 @@ def write(subject: Subject, settings: GradientsSettings) -> None:
     total = settings.replicates * len(list(_cases(settings.ks)))
     with progress_bar(total, f"{subject.model.spec.name} gradients", "draw") as bar:
         rows = measure(subject.model, subject.train, settings, subject.device, bar.update)
-    write_rows(subject.folder / "gradients.csv", rows)
+    subject.write_rows("gradients.csv", rows)

@@ -14,7 +14,6 @@ from iwae.evaluation.grey import grey
 from iwae.evaluation.likelihood import model_log_weights
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.evaluation.subject import ROWS, Subject
-from iwae.files import write_rows
 from iwae.models.model import encode, infer, log_weights, pixel_means
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -33,11 +32,11 @@ def write(subject: Subject, settings: ImplicitSettings) -> None:
     with progress_bar(len(chosen) * len(settings.ks), f"{model.spec.name} implicit", "image") as bar:
         for k in settings.ks:
             rows += measure(model, subject.test[chosen], chosen, k, settings, device, bar.update)
-    write_rows(subject.folder / "implicit.csv", rows)
     inputs = subject.test[: settings.reconstructions]
     arrays = {"inputs": inputs * np.uint8(255), "reconstructions": reconstructions(model, inputs, settings, device)}
     if model.architecture.latents == (2,):
         arrays["companions"] = companions(model, subject.train[: settings.posterior_images], settings, device)
+    subject.write_rows("implicit.csv", rows)
     subject.write_arrays("implicit.npz", arrays)
 
 
@@ -101,9 +100,8 @@ def companions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettings, d
         if k == 1:
             continue
         seeds = image_seeds(model.spec, settings.seed, f"implicit/companions/{k}", range(len(x)))
-        noise = next(
-            noise_chunks(seeds, settings.sets * (k - 1), settings.sets * (k - 1), model.architecture.latents, device)
-        )
+        count = settings.sets * (k - 1)
+        noise = next(noise_chunks(seeds, count, count, model.architecture.latents, device))
         log_w = log_weights(model.architecture, model.parameters, binary, noise)
         found[row] = torch.logsumexp(log_w.unflatten(0, (settings.sets, k - 1)), 1).cpu().numpy()
     return found

@@ -18,7 +18,6 @@ from iwae.data import splits
 from iwae.evaluation.noise import draw_each, image_generators, image_seeds
 from iwae.evaluation.noise_space import LogWeights, batches, log_weights_at
 from iwae.evaluation.subject import ROWS, Subject
-from iwae.files import write_rows
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import InferenceSettings
@@ -162,4 +161,4 @@ def write(subject: Subject, settings: InferenceSettings) -> None:
     chosen = splits.evenly_spaced(settings.images, len(subject.test))
     with progress_bar(len(chosen), f"{subject.model.spec.name} inference", "image") as bar:
         rows = measure(subject.model, subject.test[chosen], chosen, settings, subject.device, bar.update)
-    write_rows(subject.folder / "inference.csv", rows)
+    subject.write_rows("inference.csv", rows)

@@ -19,11 +19,10 @@ from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.evaluation.weights import encode, log_weights
-from iwae.files import write_rows
 from iwae.models.model import Model, prior_density
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
-from iwae.study.measurements import LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings, LikelihoodSettings, RebinarizedSettings
 
 DrawLogWeights = Callable[[int, int], Tensor]
 """Draws the log weights (S, stop - start) of the images start..stop-1."""
@@ -116,7 +115,7 @@ def evaluate(
     model: TrainedModel,
     x: np.ndarray,
     images: np.ndarray,
-    settings: LikelihoodSettings,
+    settings: LikelihoodSettings | ChoppedSettings | RebinarizedSettings,
     split: str,
     device: torch.device,
     progress: Callable[[int], object] = lambda images: None,
@@ -209,4 +208,4 @@ def write(subject: Subject, settings: LikelihoodSettings) -> None:
         arrays[f"{split}_ess"] = found.estimates.ess.astype(np.float32)
         rows += found.curve(split)
     subject.write_arrays("likelihood.npz", arrays)
-    write_rows(subject.folder / "likelihood.csv", rows)
+    subject.write_rows("likelihood.csv", rows)

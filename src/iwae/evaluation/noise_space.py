@@ -31,11 +31,11 @@ def log_weights_at(model: Model, gradients: int, device: torch.device) -> Callab
         device: Where to compute.
     """
     architecture, parameters = model.architecture, model.parameters
-    prior = prior_density(architecture, parameters)
+    prior, kind = prior_density(architecture, parameters), next(iter(parameters.values())).dtype
     compute = compile_function(_value_and_gradient, device) if gradients >= _WORTH_COMPILING else _value_and_gradient
 
     def at(x: np.ndarray) -> LogWeights:
-        encoded = encode(architecture, parameters, torch.from_numpy(x).to(device, _type(model)))
+        encoded = encode(architecture, parameters, torch.from_numpy(x).to(device, kind))
         return lambda noise: compute(architecture, parameters, prior, encoded, noise)
 
     return at
@@ -50,10 +50,6 @@ def batches(images: int, width: int) -> Iterator[tuple[np.ndarray, int]]:
     for first in range(0, images, width):
         some = np.arange(first, min(first + width, images))
         yield np.resize(some, width), len(some)
-
-
-def _type(model: Model) -> torch.dtype:
-    return next(iter(model.parameters.values())).dtype
 
 
 def _value_and_gradient(

@@ -12,9 +12,8 @@ from iwae.data import splits
 from iwae.data.binarization import binarize, binarize_as_authors
 from iwae.evaluation.likelihood import evaluate
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.progress import progress_bar
-from iwae.study.measurements import LikelihoodSettings, RebinarizedSettings
+from iwae.study.measurements import RebinarizedSettings
 
 
 def write(subject: Subject, settings: RebinarizedSettings) -> None:
@@ -23,17 +22,16 @@ def write(subject: Subject, settings: RebinarizedSettings) -> None:
     Raises:
         InputError: The model gives a likelihood that is not finite.
     """
-    sampled = LikelihoodSettings(samples=settings.samples, seed=settings.seed)
     nll: dict[str, dict[str, float]] = {}
     for split, most in (("test", settings.test_images), ("train", settings.train_images)):
         chosen = splits.evenly_spaced(most, len(getattr(subject, split)))
         title = f"{subject.model.spec.name} rebinarized, {split}"
         with progress_bar((settings.draws + 2) * len(chosen), title, "image") as bar:
             for name, x in _binarizations(subject, split, settings.draws):
-                found = evaluate(subject.model, x[chosen], chosen, sampled, split, subject.device, bar.update)
+                found = evaluate(subject.model, x[chosen], chosen, settings, split, subject.device, bar.update)
                 nll.setdefault(name, {})[split] = -float(found.log_likelihood.mean())
     rows = [{"binarization": name, "nll": each["test"], "nll_train": each["train"]} for name, each in nll.items()]
-    write_rows(subject.folder / "rebinarized.csv", rows)
+    subject.write_rows("rebinarized.csv", rows)
 
 
 def _binarizations(subject: Subject, split: str, draws: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -23,7 +23,6 @@ from iwae.data.splits import evenly_spaced
 from iwae.evaluation.fitting import fit_mixture
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.evaluation.subject import ROWS, Subject
-from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import CorrelatedGaussian, Mixture
 from iwae.models.model import Model, encode, infer, joint_log_prob, prior_density, samples_log_prob
@@ -155,14 +154,11 @@ def write(subject: Subject, settings: ReplacedSettings) -> None:
             row: dict[str, object] = {"split": split, "prior": prior, "images": len(images)}
             for name, values in gain._asdict().items():
                 arrays[f"{split}_{prior}_{name}"] = each = values.float().cpu().numpy()
-                row |= {name: float(each.mean(dtype=np.float64)), f"{name}_se_images": _standard_error(each)}
+                error = each.std(ddof=1, dtype=np.float64) / len(each) ** 0.5
+                row |= {name: float(each.mean(dtype=np.float64)), f"{name}_se_images": float(error)}
             rows.append(row)
+    subject.write_rows("replaced.csv", rows)
     subject.write_arrays("replaced.npz", arrays)
-    write_rows(subject.folder / "replaced.csv", rows)
-
-
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1, dtype=np.float64) / len(values) ** 0.5)
 
 
 def gains(

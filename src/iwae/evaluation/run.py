@@ -1,7 +1,7 @@
 """Measuring a trained model: the sections asked for, one after another, each entered in its manifest as it finishes."""
 
-import csv
 import logging
+import tempfile
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -31,7 +31,8 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
         threads: CPU threads.
 
     Raises:
-        InputError: A section is unknown, a file is missing or damaged, or a result is not finite.
+        InputError: A section is unknown, a file is missing or damaged, the folder cannot be written, or a result is
+            not finite.
     """
     unknown = [name for name in wanted if name not in MEASUREMENTS]
     if unknown:
@@ -46,9 +47,19 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
             _log.info("%s of %s is there", section, folder)
             continue
         if subject is None:
+            _require_writable(folder)
             subject = Subject.open(folder, data, device, threads)
             _log.info("Measuring on %s", subject.provenance["device"])
         _measure(subject, section, wanted[section], asked, weights)
+
+
+def _require_writable(folder: Path) -> None:
+    """Refuse before the work what would fail at its end."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): measure a copy of it elsewhere.") from error
 
 
 def _recorded(folder: Path, section: str, wanted: Mapping[str, Settings]) -> dict[str, Any]:
@@ -65,13 +76,6 @@ def _measure(subject: Subject, section: str, settings: Settings, recorded: dict[
     clock, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     files = MEASUREMENTS[section].files
     implementation(f"iwae.evaluation.{section}:write")(subject, settings)
-    for path in (subject.folder / name for name in files if name.endswith(".csv")):
-        with path.open(newline="", encoding="utf-8") as stream:
-            if any(value in ("nan", "inf", "-inf") for row in csv.reader(stream) for value in row):
-                raise InputError(
-                    f"{section} of {subject.model.spec.name} has values that are not finite ({path}): the weights are "
-                    "unusable or an optimisation did not converge; train it again or measure it with other settings."
-                )
     seconds = round(time.monotonic() - clock, 1)
     provenance = {"started": started, **subject.provenance, "wall_seconds": seconds, **manifest.code_provenance()}
     manifest.record(subject.folder, subject.model.spec, section, recorded, files, provenance, weights)

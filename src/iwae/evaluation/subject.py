@@ -3,6 +3,8 @@
 Images are binarized once and as a whole: an image has the same bits whichever subset is measured.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import torch
 from iwae import device as devices
 from iwae.data import splits
 from iwae.data.binarization import binarize
-from iwae.files import atomic_path
+from iwae.errors import InputError
+from iwae.files import atomic_path, write_rows
 from iwae.models import store
 
 ROWS = {"cpu": 1000, "cuda": 40_000}  # draws in one pass through the decoder: 1000 fit a core's caches
@@ -65,6 +68,19 @@ class Subject:
         test = binarize(images.test, protocol.test_binarization_seed)
         provenance = {"data_sha256": images.sha256, **devices.describe(place, threads)}
         return cls(Path(folder), model, train, test, images, place, provenance)
+
+    def write_rows(self, name: str, rows: Sequence[dict[str, object]]) -> None:
+        """Write rows to a CSV file of the model's folder.
+
+        Raises:
+            InputError: A number among them is not finite; the file stays what it was.
+        """
+        if not all(math.isfinite(value) for row in rows for value in row.values() if isinstance(value, float)):
+            raise InputError(
+                f"{name.removesuffix('.csv')} of {self.model.spec.name} has values that are not finite: the weights "
+                "are unusable or an optimisation did not converge; train it again or measure it with other settings."
+            )
+        write_rows(self.folder / name, rows)
 
     def write_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
         """Write arrays to a file of the model's folder; equal arrays give equal bytes, since no times are stamped."""

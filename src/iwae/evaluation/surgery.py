@@ -24,7 +24,6 @@ from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.evaluation.subject import Subject
-from iwae.files import write_rows
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
 from iwae.models.model import Model, infer, joint_log_prob, prior_density, samples_log_prob
@@ -191,4 +190,4 @@ def write(subject: Subject, settings: SurgerySettings) -> None:
     draws = sum(min(size, settings.samples) for size in sizes_of(settings, len(subject.train)))
     with progress_bar(draws, f"{subject.model.spec.name} surgery", "draw") as bar:
         rows = measure(subject.model, subject.train, settings, subject.device, bar.update)
-    write_rows(subject.folder / "surgery.csv", rows)
+    subject.write_rows("surgery.csv", rows)

@@ -6,16 +6,16 @@ Each check reads keys that are sound by their declarations (`iwae.study.problems
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from iwae.errors import InputError
-from iwae.study.declaration import suggestion
+from iwae.study.declaration import shown, suggestion
 from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
-from iwae.study.parts import folder_of, measurement_of, models_of, training_of
-from iwae.study.problems import shown
+from iwae.study.parts import folder_of, measured_models, measurement_of, model_groups, models_of, training_of
 from iwae.study.protocol import PRESETS, Protocol, preset
 from iwae.study.registry import DATASETS
 
@@ -36,11 +36,12 @@ def _overlap(key: str, place: str) -> bool:
     return f"{key}.".startswith(f"{place}.") or f"{place}.".startswith(f"{key}.")
 
 
-def _measurement_check(name: str) -> Callable[[dict[str, Any]], list[str]]:
-    return lambda config: [
-        *_refusal(name, measurement_of, name, config[name]),
-        *_sources_turned_off(config, name, config[name]),
-    ]
+def _measurement_check(name: str) -> Callable[[dict[str, Any]], Iterable[str]]:
+    return lambda config: _refusal(name, measurement_of, name, config[name])
+
+
+def _measured_check(name: str) -> Callable[[dict[str, Any]], Iterable[str]]:
+    return lambda config: _choice_problems(config, name, config[name], lambda config: measured_models(config, name))
 
 
 def _refusal(place: str, build: Callable[..., Any], *values: Any) -> list[str]:
@@ -57,7 +58,8 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _refusal("grid", models_of, {**config, "experiments": {}})
     for name, experiment in config["experiments"].items():
         if name == "convergence":  # of models that are checked already
-            yield from _sources_turned_off(config, f"experiments.{name}", experiment)
+            place = f"experiments.{name}"
+            yield from _choice_problems(config, place, experiment, lambda config: model_groups(config)["convergence"])
             continue
         yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
     protocols = config["experiments"]["protocols"]
@@ -65,11 +67,17 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from _refusal("experiments.protocols.variants", _variant_of, config, variant)
 
 
-def _sources_turned_off(config: dict[str, Any], place: str, group: dict[str, Any]) -> Iterator[str]:
-    """What a group takes models of that has none."""
-    for source in (group.get("of") or ()) if group.get("run", True) else ():
-        if source != "grid" and not config["experiments"][source]["run"]:
-            yield f"{place}.of: {source!r} is turned off, so it has no models"
+def _choice_problems(
+    config: dict[str, Any], place: str, group: dict[str, Any], choose: Callable[[dict[str, Any]], Collection[Any]]
+) -> Iterator[str]:
+    """What a group that is run takes models of that has none, or that it chooses none at all."""
+    if not group.get("run", True):
+        return
+    off = [source for source in group.get("of") or () if source != "grid" and not config["experiments"][source]["run"]]
+    yield from (f"{place}.of: {source!r} is turned off, so it has no models" for source in off)
+    with suppress(InputError):  # another check reports it
+        if not off and not choose(config):
+            yield f"{place}: it chooses no model of the study: change what it chooses, or turn it off with run: false"
 
 
 def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -178,5 +186,6 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
     _schedule_problems: ("grid", "experiments", "training"),
     _data_problems: ("data",),
-    **{_measurement_check(name): (name, "experiments") for name in MEASUREMENTS},
+    **{_measurement_check(name): (name,) for name in MEASUREMENTS},
+    **{_measured_check(name): (name, "grid", "experiments") for name in MEASUREMENTS},
 }

@@ -107,7 +107,20 @@ def _typed(found: Declaration, hint: Any) -> Declaration:
 
 
 def faults(value: Any, declared: Declaration) -> Iterator[str]:
-    """What is wrong with one value that is no list, and what would be right."""
+    """What is wrong with a value, a list or tuple where there may be many, and what would be right."""
+    if not declared.many:
+        yield from _entry_faults(value, declared)
+        return
+    if not value and not declared.empty:
+        yield "the list is empty: give at least one value"
+    twice = [entry for index, entry in enumerate(value) if entry in value[:index]]
+    if twice:
+        yield f"{', '.join(dict.fromkeys(map(shown, twice)))} is given more than once"
+    for entry in value:
+        yield from _entry_faults(entry, declared)
+
+
+def _entry_faults(value: Any, declared: Declaration) -> Iterator[str]:
     kind, known = declared.kind, declared.choices
     if known and not (_is(value, kind) and value in known):
         near = suggestion(value, known) if isinstance(value, str) else ""
@@ -155,6 +168,11 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, kind)
 
 
+def shown(text: Any) -> str:
+    """What stands in a file as it stands there, quoted where it would break the line."""
+    return str(text) if str(text).isprintable() and str(text) else repr(text)
+
+
 def given(value: Any) -> str:
     """A value as a sentence names it."""
     return "an empty value" if value is None else repr(value)
@@ -171,10 +189,8 @@ class Settings:
             value = getattr(self, name)
             if value is None and found.optional:
                 continue
-            for entry in value if found.many else (value,):
-                for fault in faults(entry, found):
-                    shown = f"{list(value)}: {fault}" if found.many else fault
-                    raise InputError(f"{self.title}{name} = {shown}.")
+            for fault in faults(value, found):
+                raise InputError(f"{self.title}{name} = {f'{list(value)}: ' if found.many else ''}{fault}.")
             if found.kind is float and not found.many:  # 0 and 0.0 are one setting, so written alike
                 object.__setattr__(self, name, float(value))
 

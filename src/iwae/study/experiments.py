@@ -135,10 +135,11 @@ def _parsed(dataset: str, kind: str, seed: int) -> ModelSpec:
     name = f"{dataset}/l{layers}-{kind}/seed{seed}"
     try:
         model = ModelSpec.parse(name)
-        if objectives_of(model.objective, model.k)[0] == model.objective:
-            return model
-        raise InputError(f"{kind!r} is impossible: with k = 1 the IWAE is the VAE, so write vae-k1.")
     except InputError as error:
-        if name not in str(error):
+        if name not in str(error):  # it has the form of a name
             raise
-    raise InputError(f"{kind!r} is no kind of model: write an objective and k, like iwae-k50, or iwae-k50-from-vae-k1.")
+        example = "write an objective and k, like iwae-k50, or iwae-k50-from-vae-k1"
+        raise InputError(f"{kind!r} is no kind of model: {example}.") from error
+    if objectives_of(model.objective, model.k)[0] != model.objective:
+        raise InputError(f"{kind!r} is impossible: with k = 1 the IWAE is the VAE, so write vae-k1.")
+    return model

@@ -20,8 +20,8 @@ class StudyKeys:
 
     study: str = key(
         "Name of the study, and of its folders results/<study> and figures/<study>",
-        form=r"[A-Za-z0-9][A-Za-z0-9._-]*",
-        advice="it names a folder, so use letters, digits, '-', '_' and '.', and begin with a letter or digit",
+        form=r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}",
+        advice="it names a folder, so use up to 100 letters, digits, '-', '_' and '.', the first a letter or digit",
     )
     device: str = key("Where models are trained and measured", choices=("auto", "cpu", "cuda"))
     threads: int = key("CPU threads of one job that trains or measures", least=1)

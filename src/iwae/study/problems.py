@@ -7,7 +7,7 @@ declarations, not studies; `iwae.study.configuration` knows what the values mean
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iwae.study.declaration import Declaration, Group, faults, given, suggestion
+from iwae.study.declaration import Declaration, Group, faults, given, shown, suggestion
 
 
 def problems(config: Any, declared: Group, place: str = "") -> Iterator[str]:
@@ -28,29 +28,15 @@ def problems(config: Any, declared: Group, place: str = "") -> Iterator[str]:
             yield from dict.fromkeys(f"{name}: {sentence}" for sentence in _sentences(config[key], entry))
 
 
-def shown(key: Any) -> str:
-    """`key` as it stands in the file, quoted where it would break the line."""
-    return str(key) if str(key).isprintable() and str(key) else repr(key)
-
-
 def _sentences(value: Any, declared: Declaration) -> Iterator[str]:
     """What is wrong with the value of one key, and what would be right."""
     if value is None and declared.optional:
         return
-    if not declared.many:
-        yield from faults(value, declared)
-        return
-    if not isinstance(value, list):
+    if declared.many and not isinstance(value, list):
         hint = "" if value is None or isinstance(value, dict) else f"; write [{shown(value)}]"
         yield f"{given(value)} must be a list{hint}"
-        return
-    if not value and not declared.empty:
-        yield "the list is empty: give at least one value"
-    twice = [entry for index, entry in enumerate(value) if entry in value[:index]]
-    if twice:
-        yield f"{', '.join(dict.fromkeys(map(shown, twice)))} is given more than once"
-    for entry in value:
-        yield from faults(entry, declared)
+    else:
+        yield from faults(value, declared)
 
 
 def _join(place: str, key: Any) -> str:
