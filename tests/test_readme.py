@@ -27,8 +27,18 @@ def run(block, monkeypatch, capsys):
     return names, abs(printed - np.load(f"{FOLDER}/likelihood.npz")["test"][0])
 
 
+def test_the_lines_for_images_of_one_s_own_train_and_measure(capsys):
+    names = {}
+    exec(BLOCKS[0], names)
+    lines = [line.rsplit(" ", 1) for line in capsys.readouterr().out.splitlines()]
+    first, *_, last = (float(value) for name, value in lines if name == "bound")
+    found = dict(lines)
+    assert last > first + 20 and float(found["L_100"]) > first and 0 < int(found["active units"]) <= 50
+    assert names["samples"].shape == (16, 784)
+
+
 def test_the_lines_for_a_model_of_one_s_own_print_three_estimates_of_one_gradient(capsys):
-    exec(BLOCKS[0], {})
+    exec(BLOCKS[1], {})
     by = {
         name: (float(a), float(b))
         for name, a, b in re.findall(r"(\w+) {'a': (\S+), 'b': (\S+)}", capsys.readouterr().out)
@@ -38,12 +48,12 @@ def test_the_lines_for_a_model_of_one_s_own_print_three_estimates_of_one_gradien
 
 
 def test_the_library_s_lines_find_the_likelihood_that_is_stored(monkeypatch, capsys):
-    names, difference = run(BLOCKS[1], monkeypatch, capsys)
+    names, difference = run(BLOCKS[2], monkeypatch, capsys)
     assert names["folder"] == FOLDER and difference < SPREAD
 
 
 def test_numpy_s_lines_are_the_library_s_log_weights(monkeypatch, capsys):
-    names, difference = run(BLOCKS[2], monkeypatch, capsys)
+    names, difference = run(BLOCKS[3], monkeypatch, capsys)
     assert names["folder"] == FOLDER and difference < SPREAD
     model, x, noise = store.load(Path(FOLDER)), torch.from_numpy(names["x"])[None], torch.from_numpy(names["eps"])
     expected = log_weights(model.architecture, model.parameters, x, [noise[:, None]])[:, 0]

@@ -1,10 +1,11 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iwae.study.registry import DATASETS, OBJECTIVES
+from iwae.study.registry import DATASETS, OBJECTIVES, implementation
 from iwae.study.specification import LAYERS, PAPER_LATENTS, ModelSpec, grid
 
 VARIATIONS = st.one_of(
@@ -37,6 +38,16 @@ def test_names_are_the_documented_ones():
 def test_name_says_all(spec):
     assert ModelSpec.parse(spec.name) == spec
     assert ModelSpec.parse(spec.name).name == spec.name
+
+
+def test_a_data_set_s_name_may_have_digits(monkeypatch):
+    monkeypatch.setitem(DATASETS, "caltech101", DATASETS["mnist"])
+    assert ModelSpec.parse("caltech101/l1-iwae-k5/seed0") == replace(IWAE5, dataset="caltech101")
+
+
+@pytest.mark.parametrize("name", ["iwae.bonds:elbo", "iwae.bounds:elbow"])
+def test_an_entry_that_names_nothing_is_named(refused, name):
+    assert refused(implementation, name).startswith(f"{name} is not there (")
 
 
 @given(SPECS, SPECS)

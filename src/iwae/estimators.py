@@ -59,7 +59,7 @@ RELATIVE: dict[str, Relative] = {
     "dreg": lambda weights: (weights, 0.0),
     "wake": lambda weights: (0.0, 1.0),
 }
-"""Those of the estimators that have one, by name."""
+"""Those of the estimators that have one, by name; `dreg` and `wake` are right for L_k alone."""
 
 
 def weighted_gradient(
@@ -70,7 +70,7 @@ def weighted_gradient(
     relative: Relative,
     parameters: Parameters,
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """A gradient of the sum of the bound over B images as a weighted sum over k samples.
+    """A gradient, in which the bound rises, of its sum over B images, as a weighted sum over k samples.
 
     It is sum_i a_i d log p(x, z_i), by the parameters at fixed z_i, + b_i (d log w_i / d z_i) (d z_i / d parameters)
     + c_i d log q(z_i), by the parameters at fixed z_i. With b = a and c = -a it is the derivative of the bound itself.
@@ -78,7 +78,7 @@ def weighted_gradient(
     several stochastic layers the latents above depend on those. One pass forward and one back through log p.
 
     Args:
-        draw: The latents (k, B, D) of each layer, by the reparametrisation.
+        draw: The list of each layer's latents (k, B, D), by the reparametrisation.
         log_joint: log p(x, z) of given latents, (k, B).
         log_posterior: log q(z|x) of given latents, (k, B).
         bound: The bound of which a are the derivatives.

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.data import mnist as mnist_module
+from iwae.data.checks import by_content
 from iwae.data.idx import decode
 from iwae.data.splits import evenly_spaced, load
 from iwae.errors import InputError
@@ -41,6 +42,23 @@ def test_training_images_are_the_first(mnist):
 def test_impossible_numbers_are_named(mnist, held_out, train_images, message):
     with pytest.raises(InputError, match=message):
         load("mnist", mnist, held_out, train_images)
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (np.full((5, 28, 28), 255, np.uint8), r"uint8 \(5, 28, 28\) of 255 to 255"),
+        (np.full((5, 784), 0.5), r"float64 \(5, 784\) of 0.5 to 0.5"),
+        (np.eye(5, 784, dtype=np.uint8), r"uint8 \(5, 784\) of 0 to 1"),
+    ],
+    ids=["squares", "fractions", "zeros and ones"],
+)
+def test_a_reader_that_gives_other_images_is_refused(enter, tmp_path, images, found):
+    enter("toy", {"file": by_content(lambda content, name: None)}, {}, lambda contents: (images, images))
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "file").touch()
+    with pytest.raises(InputError, match=f"Toy was read as {found}: images must be"):
+        load("toy", tmp_path, 0)
 
 
 def test_damaged_file_is_refused_on_reading(mnist, tmp_path):

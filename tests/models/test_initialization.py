@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from iwae.errors import InputError
 from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize, output_bias
 from iwae.study.protocol import Protocol
@@ -34,6 +35,11 @@ def test_shared_initialization_starts_layers_of_one_shape_identically():
     assert shared["q1.mean.weight"][0, 0].item() == pytest.approx(first, rel=1e-6)  # of float32
     apart = initialize(Architecture.paper(1), Protocol(initialization="independent"), 0, TRAIN)
     assert not torch.equal(apart["q1.mean.weight"], apart["q1.scale.weight"])
+
+
+def test_images_of_another_size_are_refused():
+    with pytest.raises(InputError, match=r"training images \(2, 1024\) are impossible"):
+        initialize(Architecture.paper(1), Protocol(), 0, np.zeros((2, 1024), np.uint8))
 
 
 def test_seeds_differ():

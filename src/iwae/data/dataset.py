@@ -21,9 +21,10 @@ class Dataset:
     Attributes:
         entry: Its title, folder and files.
         checks: How each of its files is known to be the right one, by the file's name.
-        sources: Where the files can be downloaded, in the order in which they are tried.
+        sources: Where the files can be downloaded, in the order in which they are tried; none if the user has them.
         read: Turns the verified contents of the files, by name, into the images (N, 784) ``uint8`` for training and
-            held out for validation, in the order in which they are split, and the test images.
+            held out for validation, in the order in which they are split, and the test images. Their pixels are v of
+            0..255, P(1) = v / 255; those of binary images are 0 and 255.
     """
 
     entry: DatasetEntry

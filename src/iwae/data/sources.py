@@ -81,8 +81,9 @@ def fetch(dataset: str, output: Path, folder: Path | None = None) -> None:
         return
     files = ", ".join(wanted.entry.files)
     raise InputError(
-        f"{title} could not be fetched from any source ({'; '.join(failures)}): put {files} into {target} yourself, "
-        "or name a folder that holds the same, plain or .gz, with --folder (data.folder of a configuration)."
+        f"{title} could not be fetched from any source ({'; '.join(failures) or 'it has none'}): put {files} into "
+        f"{target} yourself, or name a folder that holds the same, plain or .gz, with --folder (data.folder of a "
+        "configuration)."
     )
 
 

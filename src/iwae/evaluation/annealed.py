@@ -94,7 +94,7 @@ def estimate(
     Args:
         model: The model, on `device`.
         x: Binary images, (n, 784) ``uint8``.
-        seeds: The seed of each image's chains.
+        seeds: The seed of each image's chains, such as ``range(n)``; `write` has those of `image_seeds`.
         settings: Reads ``temperatures``, ``chains`` and ``leapfrogs``.
         device: Where to compute.
         posterior: The noise of a draw of each image's posterior, (n, D), for upper bounds.

@@ -193,6 +193,9 @@ def _pad(tensor: Tensor, axis: int, size: int) -> Tensor:
 def write(subject: Subject, settings: LikelihoodSettings) -> None:
     """Estimate log p(x) of test and training images: ``likelihood.npz`` and ``likelihood.csv``.
 
+    The arrays are, for each split (``test``, ``train``), L_S of each image, in nats, by the split's name; the images'
+    indices, ``{split}_images``; and their effective sample sizes, ``{split}_ess``.
+
     Raises:
         InputError: The model gives a likelihood that is not finite.
     """

@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iwae.models.architecture import Architecture
+from iwae.errors import InputError
+from iwae.models.architecture import PIXELS, Architecture
 from iwae.study.protocol import Protocol
 
 _PRIOR_STREAM = 1
@@ -27,8 +28,13 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
         architecture: The model's architecture.
         protocol: Reads ``initialization``, ``initialization_seed`` and ``output_bias``.
         seed: The model's seed, added to the protocol's.
-        train: Training images, uint8 (N, 784), for the output bias and the prior.
+        train: Training images, uint8 (N, 784) of 0..255, for the output bias and the prior.
+
+    Raises:
+        InputError: The images are of another size.
     """
+    if train.shape[1:] != (PIXELS,):
+        raise InputError(f"training images {train.shape} are impossible: these networks are for (N, {PIXELS}).")
     first = protocol.initialization_seed + seed
     random = np.random.RandomState(first)
     parameters: dict[str, Tensor] = {}

@@ -14,11 +14,12 @@ from iwae.errors import InputError
 
 @dataclass(frozen=True)
 class DatasetEntry:
-    """A data set of images of 28 x 28 pixels.
+    """A data set of images of 28 x 28 pixels; its name has lower-case letters, digits and hyphens.
 
     Attributes:
         title: Its name in messages.
-        folder: Name of the folder below the data folder that holds its files; data sets may share one.
+        folder: Name of the folder below the data folder that holds its files: its own name, or that of the data set
+            whose files it reads.
         files: Names of its files there.
         images: Images for training and validation together.
         held_out: Images at the end of them that the authors' code keeps for validation and never uses.
@@ -176,7 +177,7 @@ def implementation(name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except AttributeError as error:
+    except (ModuleNotFoundError, AttributeError) as error:
         raise InputError(f"{name} is not there ({error}): correct the entry that names it.") from error
 
 

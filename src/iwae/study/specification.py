@@ -26,7 +26,7 @@ MOST_SEEDS = 2**31  # with the protocol's seed added, still a seed that numpy ta
 _NUMBER = "0|[1-9][0-9]*"  # written in one way only, because the name is also a folder
 _KIND = rf"(?P<objective>[a-z]+)-k(?P<k>{_NUMBER})"
 _NAME = re.compile(
-    rf"(?P<dataset>[a-z-]+)/l(?P<layers>{_NUMBER})-{_KIND}(?:-(?P<variation>[a-z][a-z0-9_.-]*))?/seed(?P<seed>{_NUMBER})"
+    rf"(?P<dataset>[a-z0-9-]+)/l(?P<layers>{_NUMBER})-{_KIND}(?:-(?P<variation>[a-z][a-z0-9_.-]*))?/seed(?P<seed>{_NUMBER})"
 )
 STANDARD = "standard"  # the prior and the estimator that a name does not tell of
 
