@@ -205,3 +205,8 @@ def test_log_weights_that_are_not_finite_are_refused(model_of, binary, device, v
     message = r"^mnist/l1-iwae-k5/seed0 gives test image 4 a log-likelihood that is not a finite number: .*again\.$"
     with pytest.raises(InputError, match=message):
         evaluated(dataclasses.replace(model, parameters=broken), binary(9), np.array([4, 8]), device)
+
+
+def test_images_of_grey_levels_are_refused(model_of, binary, device):
+    with pytest.raises(InputError, match="pixels of up to 255 are impossible: images must be binary"):
+        evaluated(model_of(1), 255 * binary(2), np.arange(2), device)

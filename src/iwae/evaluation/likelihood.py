@@ -132,8 +132,10 @@ def evaluate(
         progress: Called with the number of images done since its last call.
 
     Raises:
-        InputError: An image's log weights are not finite.
+        InputError: The images are not binary, or the log weights of one are not finite.
     """
+    if x.max(initial=0) > 1:
+        raise InputError(f"pixels of up to {x.max()} are impossible: images must be binary, of 0 and 1.")
     seeds = image_seeds(model.spec, settings.seed, f"likelihood/{split}", images.tolist())
     draw = model_log_weights(model, x, seeds, settings.samples, device, ROWS[device.type], progress)
     estimates = estimate(draw, len(x), settings.samples)
