@@ -175,6 +175,40 @@ def test_a_signal_saves_and_stops(images, device):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_a_signal_between_two_blocks_stops_where_it_has_saved(images, device):
+    saved, training = [], start(images, device, settings(stages=3))
+    finish_block = training.finish_block
+
+    def interrupted():
+        if training.updates == 8:  # in the middle of a stage, whose end saves whatever comes
+            os.kill(os.getpid(), signal.SIGTERM)
+        return finish_block()
+
+    training.finish_block = interrupted
+    with pytest.raises(InterruptedTraining):
+        finish(training, lambda training: saved.append(training.updates))
+    assert 8 < saved[-1] == training.updates < 104
+
+
+def test_a_stop_tells_of_what_diverged_before(images, device):
+    broken, other = (start(images, device, settings(stages=3)) for _ in range(2))
+    start_block = other.start_block
+
+    def save(training):
+        if training is broken:
+            broken.stack.parameters["px.logits.bias"][1, 3] = math.nan
+
+    def interrupted():
+        if other.updates == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        start_block()
+
+    other.start_block = interrupted
+    stopped = "^Training stopped, mnist/l1-k2 x2 after update 16 of 104; .* mnist/l1-iwae-k2/seed0 diverged at update 1"
+    with pytest.raises(InterruptedTraining, match=stopped):
+        run_side_by_side([broken, other], save, lambda training: None, 1e9, at_once=2)
+
+
 @pytest.mark.parametrize("at_once", [2, 3])
 def test_side_by_side_equals_one_after_the_other(images, device, at_once):
     expected = finish(start(images, device, settings()))
