@@ -23,7 +23,7 @@ from iwae.study.registry import ESTIMATORS, OBJECTIVES, implementation
 from iwae.study.specification import ModelSpec
 from iwae.training.adam import adam_update, initial_second_moment, step_scalars
 from iwae.training.draws import BlockDraws
-from iwae.training.state import ModelState, generator_state
+from iwae.training.state import ModelState
 
 Step = Callable[..., Tensor]
 # Every stack may choose between both, so that a model's bits do not depend on what is trained beside it, and one
@@ -121,7 +121,7 @@ class Stack:
             group: {name: value[model].cpu().clone() for name, value in values.items()}
             for group, values in groups.items()
         }
-        return {**states, "generator": generator_state(self._generators[model])}
+        return {**states, "generator": self._generators[model].get_state()}
 
     def reset_optimizer(self) -> None:
         """Set the moments to their initial values."""
