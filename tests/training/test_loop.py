@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,17 @@ def test_the_curve_has_a_row_a_pass(images, device):
         assert [row["learning_rate"] for row in state.curve] == [1e-3, 7.2e-4, 7.2e-4, 7.2e-4]
         assert all(-700 < row["validation_bound"] < 0 for row in state.curve)
         assert state.curve[-1]["train_bound"] > state.curve[0]["train_bound"]
+
+
+def test_a_trained_stack_keeps_no_buffers_of_draws(images, device):
+    """Those of a model with k = 50 take 91 MB, and a process may train dozens, one after the other."""
+    training = start(images, device, settings(stages=1))
+    training.start_block()
+    (block,) = training._blocks.values()
+    noise = weakref.ref(block._draws.noise)
+    del block
+    training.finish_block()
+    assert training.done and noise() is None
 
 
 def test_without_held_out_images_there_is_no_validation_bound(images, device):

@@ -161,7 +161,7 @@ class Block:
         self._bounds = torch.empty(steps, models, device=stack.device)
         arguments = zip(self._index, draws.bits, draws.noise, self._scalars, self._bounds, strict=True)
         self._arguments = list(arguments)
-        self._run = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else self._make_updates
+        self._replay = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else None
 
     def run(self, index: Tensor, first_step: int, rates: np.ndarray, kl_weights: np.ndarray | None = None) -> Tensor:
         """Make the updates.
@@ -180,7 +180,7 @@ class Block:
         if kl_weights is not None:
             self._scalars[:, 2] = torch.from_numpy(kl_weights)
         self._draws.refill()
-        self._run()
+        (self._replay or self._make_updates)()
         return self._bounds
 
     def _make_updates(self) -> None:

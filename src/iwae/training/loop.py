@@ -147,6 +147,8 @@ class StackTraining:
         if self.schedule.ends_pass(self.updates):
             with self._on_stream():
                 self._end_pass(stage, rate)
+        if self.done:
+            self._blocks.clear()  # else many stacks, trained one after the other, keep the buffers of all
         return len(bounds)
 
     def _on_stream(self) -> AbstractContextManager[object]:
