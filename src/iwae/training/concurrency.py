@@ -64,7 +64,7 @@ def run_side_by_side(
 
     Raises:
         DivergenceError: A bound or a weight was not finite; all other stacks are complete.
-        InterruptedTraining: SIGINT or SIGTERM came; all states have been saved, and what was not complete is not.
+        InterruptedTraining: SIGINT or SIGTERM came; all states have been saved. Its message tells of what diverged too.
     """
     waiting, active = list(trainings), []
     diverged: dict[StackTraining, DivergenceError] = {}
@@ -98,7 +98,7 @@ def run_side_by_side(
         unfinished = [training for training in trainings if not training.done and training not in diverged]
         raise InterruptedTraining(" ".join([_stopped(unfinished), *map(str, diverged.values())]))
     if diverged:
-        raise DivergenceError.of_all(list(diverged.values()))
+        raise DivergenceError.of_all(diverged.values())
 
 
 def _stopped(unfinished: Sequence[StackTraining]) -> str:
