@@ -185,6 +185,15 @@ def test_two_processes_do_not_train_one_model(train, tmp_path, monkeypatch):
     assert not (tmp_path / "results").exists()
 
 
+def test_what_another_process_finished_meanwhile_stays_as_it_is(train, tmp_path, monkeypatch):
+    train(tmp_path, stages=1)
+    path = tmp_path / "results" / MODEL / "manifest.json"
+    before = path.stat().st_mtime_ns
+    monkeypatch.setattr(run, "_unfinished", lambda specs, *_: specs)  # decided before it waited for the lock
+    train(tmp_path, stages=1)
+    assert path.stat().st_mtime_ns == before
+
+
 def test_what_a_killed_process_left_is_removed(train, tmp_path):
     left = tmp_path / "checkpoints" / MODEL.replace("seed0", ".seed0.safetensors.a1b2c3d4")
     left.parent.mkdir(parents=True)
