@@ -1,6 +1,6 @@
 """The errors that this library raises on purpose; each message is for the user's eyes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from itertools import chain
 
 
@@ -31,7 +31,7 @@ class DivergenceError(ArithmeticError):
         self.models = frozenset(models)
 
     @classmethod
-    def of_all(cls, errors: Sequence["DivergenceError"]) -> "DivergenceError":
+    def of_all(cls, errors: Collection["DivergenceError"]) -> "DivergenceError":
         """One error that says what all of them say."""
         return cls(" ".join(map(str, errors)), chain.from_iterable(error.models for error in errors))
 

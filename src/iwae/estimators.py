@@ -5,6 +5,7 @@ objectives, functions of log_w (k, B) -> (B,); loss is the protocol's, the ``sum
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -138,19 +139,14 @@ def _of_models(relative: Relative, architecture: Architecture, bounds: Sequence[
     return gradient
 
 
-def stl(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
-    """Sticking the landing (Roeder, Wu & Duvenaud 2017): without the score. Biased, but for the VAE's bound."""
-    return _of_models(RELATIVE["stl"], architecture, bounds, loss)
+stl = partial(_of_models, RELATIVE["stl"])
+"""Sticking the landing (Roeder, Wu & Duvenaud 2017): without the score. Biased, but for the VAE's bound."""
 
+dreg = partial(_of_models, RELATIVE["dreg"])
+"""Doubly reparametrised (Tucker, Lawson, Gu & Maddison 2019): the score of L_k reparametrised once more."""
 
-def dreg(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
-    """Doubly reparametrised (Tucker, Lawson, Gu & Maddison 2019): the score of L_k reparametrised once more."""
-    return _of_models(RELATIVE["dreg"], architecture, bounds, loss)
-
-
-def wake(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:
-    """Reweighted wake-sleep (Bornschein & Bengio 2015), wake phase of q: q rises at samples of large weight."""
-    return _of_models(RELATIVE["wake"], architecture, bounds, loss)
+wake = partial(_of_models, RELATIVE["wake"])
+"""Reweighted wake-sleep (Bornschein & Bengio 2015), wake phase of q: q rises at samples of large weight."""
 
 
 def piwae(architecture: Architecture, bounds: Sequence[Bound], loss: str) -> Gradient:

@@ -12,7 +12,7 @@ from iwae.models.architecture import Conditional
 from iwae.models.densities import bernoulli_log_prob
 from iwae.models.hierarchical import authors_pixelhvae, hvae, pixelhvae
 from iwae.models.masked import MaskedDecoder
-from iwae.models.model import pixel_logits, pixel_means
+from iwae.models.model import pixel_logits
 from iwae.models.networks import hidden
 from iwae.models.priors.mog import MixturePrior
 
@@ -109,7 +109,7 @@ def test_pixels_are_drawn_as_their_means_say(small, device):
     assert ((means.mean(0) - expected).abs() < 4 * error + 1e-6).all()
 
 
-def test_samples_and_images_may_have_any_leading_axes(parameters_of, noise_of, images, device):
+def test_samples_and_images_may_have_any_leading_axes(parameters_of, noise_of, images):
     architecture = pixelhvae(prior=MixturePrior(4), channels=3, layers=2)
     parameters, latents, x = parameters_of(architecture), noise_of(architecture), images()
     found = pixel_logits(architecture, parameters, latents, x)
@@ -117,5 +117,11 @@ def test_samples_and_images_may_have_any_leading_axes(parameters_of, noise_of, i
     for sample in range(3):
         alone = pixel_logits(architecture, parameters, [layer[sample] for layer in latents], x)
         assert_close(found[sample], alone, atol=EXACT, rtol=0)
-    means = pixel_means(architecture, parameters, [layer[0] for layer in latents], torch.Generator(device))
-    assert_close(means[:, 0], torch.sigmoid(found[0, :, 0]), atol=EXACT, rtol=0)
+
+
+def test_a_pixel_is_drawn_from_as_many_rows_as_it_depends_on(parameters_of, noise_of, device):
+    architecture = pixelhvae(channels=3, layers=2)
+    parameters, latents = parameters_of(architecture), [layer[0] for layer in noise_of(architecture)]
+    values = dict(zip(architecture.variables, latents, strict=True))
+    x, means = masked.draw_pixels(architecture.decoder, parameters, values, torch.Generator(device).manual_seed(0))
+    assert_close(means, torch.sigmoid(pixel_logits(architecture, parameters, latents, x)), atol=EXACT, rtol=0)

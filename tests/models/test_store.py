@@ -80,3 +80,9 @@ def test_weights_of_another_architecture(folder, change, said):
     save_file(parameters, folder / manifest.WEIGHTS)
     record(folder)
     assert said in refusal(folder)
+
+
+def test_settings_of_another_version_are_told_with_the_file_that_has_them(folder):
+    path = folder / manifest.NAME
+    path.write_text(path.read_text().replace('"loss": "sum"', '"loss": "max"'))
+    assert refusal(folder).startswith(f"{path} does not describe a training that this version knows (")

@@ -15,13 +15,7 @@ from iwae.models.densities import Gaussian
 from iwae.models.model import encode, infer, joint_log_prob, posterior_log_prob
 from iwae.study.registry import ESTIMATORS, implementation
 
-RELATIVE = {  # b / a and c / a
-    "standard": lambda weights: (1.0, -1.0),
-    "stl": lambda weights: (1.0, 0.0),
-    "dreg": lambda weights: (weights, 0.0),
-    "wake": lambda weights: (0.0, 1.0),
-    "wake, doubly reparametrised": lambda weights: (1 - weights, 0.0),
-}
+RELATIVE = estimators.RELATIVE | {"wake, doubly reparametrised": lambda weights: (1 - weights, 0.0)}
 X = torch.tensor([0.7], dtype=torch.float64)
 ROUNDING = 1e-11  # of the values below, which have twelve digits
 L_2, GRADIENT = -1.344420432297, (0.280423945098, -0.010623828665)

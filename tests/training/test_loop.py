@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -48,6 +49,17 @@ def test_the_curve_has_a_row_a_pass(images, device):
         assert [row["learning_rate"] for row in state.curve] == [1e-3, 7.2e-4, 7.2e-4, 7.2e-4]
         assert all(-700 < row["validation_bound"] < 0 for row in state.curve)
         assert state.curve[-1]["train_bound"] > state.curve[0]["train_bound"]
+
+
+def test_a_trained_stack_keeps_no_buffers_of_draws(images, device):
+    """Those of a model with k = 50 take 91 MB, and a process may train dozens, one after the other."""
+    training = start(images, device, settings(stages=1))
+    training.start_block()
+    (block,) = training._blocks.values()
+    noise = weakref.ref(block._draws.noise)
+    del block
+    training.finish_block()
+    assert training.done and noise() is None
 
 
 def test_without_held_out_images_there_is_no_validation_bound(images, device):
@@ -173,6 +185,40 @@ def test_a_signal_saves_and_stops(images, device):
         finish(training, lambda training: saved.append(training.updates))
     assert saved == [0, 8]
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_signal_between_two_blocks_stops_where_it_has_saved(images, device):
+    saved, training = [], start(images, device, settings(stages=3))
+    finish_block = training.finish_block
+
+    def interrupted():
+        if training.updates == 8:  # in the middle of a stage, whose end saves whatever comes
+            os.kill(os.getpid(), signal.SIGTERM)
+        return finish_block()
+
+    training.finish_block = interrupted
+    with pytest.raises(InterruptedTraining):
+        finish(training, lambda training: saved.append(training.updates))
+    assert 8 < saved[-1] == training.updates < 104
+
+
+def test_a_stop_tells_of_what_diverged_before(images, device):
+    broken, other = (start(images, device, settings(stages=3)) for _ in range(2))
+    start_block = other.start_block
+
+    def save(training):
+        if training is broken:
+            broken.stack.parameters["px.logits.bias"][1, 3] = math.nan
+
+    def interrupted():
+        if other.updates == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        start_block()
+
+    other.start_block = interrupted
+    stopped = "^Training stopped, mnist/l1-k2 x2 after update 16 of 104; .* mnist/l1-iwae-k2/seed0 diverged at update 1"
+    with pytest.raises(InterruptedTraining, match=stopped):
+        run_side_by_side([broken, other], save, lambda training: None, 1e9, at_once=2)
 
 
 @pytest.mark.parametrize("at_once", [2, 3])

@@ -90,6 +90,25 @@ def test_a_schedule_is_extended_not_restarted(train, tmp_path):
     assert outcome(tmp_path / "extended")[1][: len(curve)] == curve
 
 
+def test_a_state_beyond_a_shorter_schedule_is_refused(train, tmp_path, monkeypatch):
+    """Else a model of three stages, or of parts of them, would be written as one of two."""
+    save = run.Task.save
+
+    def killed(task, state):
+        save(task, state)
+        if state.updates == 100:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.Task, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    monkeypatch.setattr(run.Task, "save", save)
+    with pytest.raises(InputError, match="stands at update 100, beyond the 80 that are asked for"):
+        train(tmp_path, stages=2)
+    assert not (tmp_path / "results").exists()
+    train(tmp_path)
+
+
 def test_a_trained_model_s_state_has_its_parameters_in_its_folder(train, tmp_path):
     """So further stages go on from the very weights that are there, and without the folder from the start."""
     train(tmp_path / "whole")
@@ -164,6 +183,15 @@ def test_two_processes_do_not_train_one_model(train, tmp_path, monkeypatch):
     with locked(lock), pytest.raises(InputError, match=f"{lock} is held by process {os.getpid()} on "):
         train(tmp_path)
     assert not (tmp_path / "results").exists()
+
+
+def test_what_another_process_finished_meanwhile_stays_as_it_is(train, tmp_path, monkeypatch):
+    train(tmp_path, stages=1)
+    path = tmp_path / "results" / MODEL / "manifest.json"
+    before = path.stat().st_mtime_ns
+    monkeypatch.setattr(run, "_unfinished", lambda specs, *_: specs)  # decided before it waited for the lock
+    train(tmp_path, stages=1)
+    assert path.stat().st_mtime_ns == before
 
 
 def test_what_a_killed_process_left_is_removed(train, tmp_path):

@@ -43,7 +43,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> TrainedModel:
     spec = ModelSpec(**content["model"])
     try:
         settings = TrainingSettings.of_dict(content["training"]["settings"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, InputError) as error:
         known = Path(folder) / manifest.NAME
         raise InputError(f"{known} does not describe a training that this version knows ({error!r}).") from error
     architecture = Architecture.of(spec, settings.protocol)

@@ -64,9 +64,10 @@ def run_side_by_side(
 
     Raises:
         DivergenceError: A bound or a weight was not finite; all other stacks are complete.
-        InterruptedTraining: SIGINT or SIGTERM came; all states have been saved, and what was not complete is not.
+        InterruptedTraining: SIGINT or SIGTERM came; all states have been saved. Its message tells of what diverged too.
     """
-    waiting, active, diverged = list(trainings), [], []
+    waiting, active = list(trainings), []
+    diverged: dict[StackTraining, DivergenceError] = {}
     with ExitStack() as bars, _stop_requests() as stop:
         while (waiting and not stop.requested) or active:
             while waiting and len(active) < at_once and not stop.requested:
@@ -79,23 +80,25 @@ def run_side_by_side(
             if not ready:
                 time.sleep(_POLL_SECONDS)
             for run in ready:
+                stopping = stop.requested  # once: a request that comes later would find this block unsaved
                 try:
-                    run.finish_block(stop.requested, save_every)
+                    run.finish_block(stopping, save_every)
                 except DivergenceError as error:
                     said = f"{error} The last good state is that after update {run.saved_updates:,}."
-                    diverged.append(DivergenceError(said, error.models))
+                    diverged[run.training] = DivergenceError(said, error.models)
                     active.remove(run)
                     continue
                 if run.training.done:
                     finish(run.training)
-                if run.training.done or stop.requested:
+                if run.training.done or stopping:
                     active.remove(run)
                 else:
                     run.training.start_block()
     if stop.requested:
-        raise InterruptedTraining(_stopped([training for training in trainings if not training.done]))
+        unfinished = [training for training in trainings if not training.done and training not in diverged]
+        raise InterruptedTraining(" ".join([_stopped(unfinished), *map(str, diverged.values())]))
     if diverged:
-        raise DivergenceError.of_all(diverged)
+        raise DivergenceError.of_all(diverged.values())
 
 
 def _stopped(unfinished: Sequence[StackTraining]) -> str:

@@ -23,7 +23,7 @@ from iwae.study.registry import ESTIMATORS, OBJECTIVES, implementation
 from iwae.study.specification import ModelSpec
 from iwae.training.adam import adam_update, initial_second_moment, step_scalars
 from iwae.training.draws import BlockDraws
-from iwae.training.state import ModelState, generator_state
+from iwae.training.state import ModelState
 
 Step = Callable[..., Tensor]
 # Every stack may choose between both, so that a model's bits do not depend on what is trained beside it, and one
@@ -121,7 +121,7 @@ class Stack:
             group: {name: value[model].cpu().clone() for name, value in values.items()}
             for group, values in groups.items()
         }
-        return {**states, "generator": generator_state(self._generators[model])}
+        return {**states, "generator": self._generators[model].get_state()}
 
     def reset_optimizer(self) -> None:
         """Set the moments to their initial values."""
@@ -161,7 +161,7 @@ class Block:
         self._bounds = torch.empty(steps, models, device=stack.device)
         arguments = zip(self._index, draws.bits, draws.noise, self._scalars, self._bounds, strict=True)
         self._arguments = list(arguments)
-        self._run = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else self._make_updates
+        self._replay = captured(self._make_updates, self._warm_up) if stack.device.type == "cuda" else None
 
     def run(self, index: Tensor, first_step: int, rates: np.ndarray, kl_weights: np.ndarray | None = None) -> Tensor:
         """Make the updates.
@@ -180,7 +180,7 @@ class Block:
         if kl_weights is not None:
             self._scalars[:, 2] = torch.from_numpy(kl_weights)
         self._draws.refill()
-        self._run()
+        (self._replay or self._make_updates)()
         return self._bounds
 
     def _make_updates(self) -> None:

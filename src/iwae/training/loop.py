@@ -81,10 +81,10 @@ class StackTraining:
     @property
     def position(self) -> str:
         """Stage and last bound of the first model, for a progress bar."""
-        stage = self.schedule.stage_of(max(self.updates - 1, 0))
+        stage, stages = (self.schedule.stage_of(made) for made in (max(self.updates - 1, 0), self.schedule.updates))
         curve = self._states[self.specs[0]].curve
         bound = f", bound {curve[-1]['train_bound']:.2f}" if curve else ""
-        return f"stage {stage + 1}/{self.schedule.last + 1}{bound}"
+        return f"stage {stage + 1}/{stages}{bound}"
 
     def states(self) -> dict[ModelSpec, ModelState]:
         """The models' states as they stand between two blocks.
@@ -147,6 +147,8 @@ class StackTraining:
         if self.schedule.ends_pass(self.updates):
             with self._on_stream():
                 self._end_pass(stage, rate)
+        if self.done:
+            self._blocks.clear()  # else many stacks, trained one after the other, keep the buffers of all
         return len(bounds)
 
     def _on_stream(self) -> AbstractContextManager[object]:

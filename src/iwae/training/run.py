@@ -129,7 +129,9 @@ class _Job:
             for task in tasks:
                 locks.enter_context(locked(task.checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
                 remove_leftovers(task.checkpoint)
-            trainings, states = [], {task: task.start() for task in tasks}
+            # Another process may have finished some while this one waited for its locks: theirs is the provenance.
+            left = [task for task in tasks if not manifest.is_current(task.folder, "training", task.settings.as_dict())]
+            trainings, states = [], {task: task.start() for task in left}
             for task in [task for task, state in states.items() if task.is_at_end(state)]:
                 self._write(task, states.pop(task), [task.spec.name])
             for group in self._groups(states):

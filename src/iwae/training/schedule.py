@@ -69,11 +69,6 @@ class Schedule:
         """Updates of the whole schedule."""
         return sum(self.passes) * self.steps_per_pass
 
-    @property
-    def last(self) -> int:
-        """Index of the last stage."""
-        return self.first + len(self.passes) - 1
-
     def pass_of(self, updates: int) -> int:
         """Index of the pass, from 0 over all stages, that the next update belongs to."""
         return updates // self.steps_per_pass

@@ -17,6 +17,7 @@ from iwae.errors import InputError
 from iwae.files import atomic_path
 from iwae.models.architecture import Architecture
 from iwae.models.initialization import initialize
+from iwae.study.protocol import Protocol
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
 from iwae.training.adam import initial_second_moment
@@ -82,10 +83,11 @@ def fresh(
     """A model's state before its first update; `train` are the training images, uint8 (N, 784)."""
     protocol = settings.protocol
     parameters = initialize(Architecture.of(spec, protocol), protocol, spec.seed, train)
+    first, second = _initial_moments(protocol, parameters)
     return ModelState(
         parameters=parameters,
-        first={name: torch.zeros_like(value) for name, value in parameters.items()},
-        second={name: initial_second_moment(protocol, value) for name, value in parameters.items()},
+        first=first,
+        second=second,
         generator=_seeded(spec, settings, device),
         device=torch.device(device).type,
         matmul_backend=matmul_backend,
@@ -99,29 +101,31 @@ def warm_start(
 
     Adam's moments and steps are carried over, as in the authors' code, unless the protocol resets them at each stage.
     """
-    state = ModelState(
+    first, second, steps = dict(origin.first), dict(origin.second), origin.steps + origin.updates
+    if settings.protocol.optimizer_state == "reset":
+        (first, second), steps = _initial_moments(settings.protocol, origin.parameters), 0
+    return ModelState(
         parameters=dict(origin.parameters),
-        first=dict(origin.first),
-        second=dict(origin.second),
+        first=first,
+        second=second,
         generator=_seeded(spec, settings, device),
         device=torch.device(device).type,
-        steps=origin.steps + origin.updates,
+        steps=steps,
         matmul_backend=matmul_backend,
     )
-    if settings.protocol.optimizer_state == "reset":
-        state.steps = 0
-        state.first = {name: torch.zeros_like(value) for name, value in state.parameters.items()}
-        state.second = {
-            name: initial_second_moment(settings.protocol, value) for name, value in state.parameters.items()
-        }
-    return state
+
+
+def _initial_moments(protocol: Protocol, parameters: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Adam's first and second moments before its first step."""
+    first = {name: torch.zeros_like(value) for name, value in parameters.items()}
+    return first, {name: initial_second_moment(protocol, value) for name, value in parameters.items()}
 
 
 def _seeded(
     spec: ModelSpec, settings: TrainingSettings, device: torch.device | str, purpose: str = "training"
 ) -> Tensor:
     """The state of a generator seeded for a model's training."""
-    return generator_state(torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, purpose)))
+    return torch.Generator(device).manual_seed(spec.random_seed(settings.study_seed, purpose)).get_state()
 
 
 def settings_key(spec: ModelSpec, settings: TrainingSettings, data: dict[str, str], device: str) -> str:
@@ -195,8 +199,3 @@ def _digest(tensors: dict[str, Tensor], scalars: str) -> str:
 
 def _damaged(path: Path, reason: str) -> InputError:
     return InputError(f"{path} is damaged ({reason}): delete it to train the model from the start.")
-
-
-def generator_state(generator: torch.Generator) -> Tensor:
-    """A copy of a generator's state, on the CPU."""
-    return generator.get_state().cpu().clone()

@@ -71,13 +71,18 @@ class Task:
         """Its training state, None where there is none yet, or no longer as its folder was deleted.
 
         Raises:
-            InputError: The file is not its own, or the weights are not those of its state.
+            InputError: The file is not its own or beyond its schedule's end, or the weights are not those of its state.
         """
         state = states.load(self.checkpoint, self._keys)
-        if state is None or not state.weights:
-            return state
-        if not (self.folder / manifest.NAME).is_file():
+        if state is None or (state.weights and not (self.folder / manifest.NAME).is_file()):
             return None
+        if state.updates > self._updates:  # the key leaves out the number of stages
+            raise InputError(
+                f"{self.checkpoint} stands at update {state.updates:,}, beyond the {self._updates:,} that are asked "
+                "for: ask for as many stages as before, or delete it to train the model from the start."
+            )
+        if not state.weights:
+            return state
         if not self.weights.is_file() or sha256(self.weights) != state.weights:
             raise InputError(
                 f"{self.checkpoint} goes on from weights that are not in {self.weights}: restore them, or delete it "
