@@ -22,7 +22,8 @@ def seeds_note(rows: pd.DataFrame, name: str = "nll") -> str:
     if rows[columns(name)[2]].isna().all():
         return " One seed: the spread over seeds is not known."
     counts = listed(rows.seeds[rows.seeds > 1])
-    return f" sd_seeds: standard deviation over {counts} seeds; the values, and what se_images is the error of, are means over them."
+    means = "the values, and what se_images is the error of, are means over them"
+    return f" sd_seeds: standard deviation over {counts} seeds; {means}."
 
 
 def paired_note(rows: pd.DataFrame, name: str = "difference") -> str:
