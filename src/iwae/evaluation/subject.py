@@ -75,7 +75,9 @@ class Subject:
         Raises:
             InputError: A number among them is not finite; the file stays what it was.
         """
-        if not all(math.isfinite(value) for row in rows for value in row.values() if isinstance(value, float)):
+        if not all(
+            math.isfinite(value) for row in rows for value in row.values() if isinstance(value, float | np.floating)
+        ):
             raise InputError(
                 f"{name.removesuffix('.csv')} of {self.model.spec.name} has values that are not finite: the weights "
                 "are unusable or an optimisation did not converge; train it again or measure it with other settings."

@@ -1,6 +1,5 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
-import io
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +11,7 @@ import pandas as pd
 
 from iwae.errors import InputError
 from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
+from iwae.reporting.unreadable import read_arrays
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
@@ -87,8 +87,7 @@ class Model:
 
     def array(self, section: str, name: str) -> np.ndarray:
         """An array of the npz file of one step, not to be changed."""
-        file = self._once((section,), lambda: np.load(io.BytesIO(self._file(section, "npz").read_bytes())))
-        return self._once((section, name), lambda: file[name])
+        return self._once((section,), lambda: read_arrays(self._file(section, "npz")))[name]
 
     def _file(self, section: str, kind: str) -> Path:
         return manifest.checked_file(self.folder, section, f"{section}.{kind}")

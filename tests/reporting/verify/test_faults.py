@@ -2,9 +2,12 @@
 
 import shutil
 
+import numpy as np
 import pytest
 
+from iwae.errors import InputError
 from iwae.reporting.audit import inspect
+from iwae.reporting.unreadable import read_arrays
 from iwae.reporting.verify import seal
 from iwae.study import manifest
 
@@ -102,3 +105,20 @@ def test_weights_that_were_deleted_on_purpose_are_not_missed(study, problems):
     assert problems("models") == []
     (folder / "activity.csv").unlink()
     assert problems("models").naming(folder / "activity.csv", "is missing")
+
+
+def test_any_bit_of_an_archive_s_headers_may_be_flipped(tmp_path):
+    """Zipfile takes one of them for encryption, numpy others for a header in several lines."""
+    path = tmp_path / "arrays.npz"
+    np.savez_compressed(path, values=np.arange(9.0))
+    content, refused = path.read_bytes(), 0
+    for place in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            read_arrays(path)
+        except InputError as error:
+            assert str(error).startswith(f"{path} cannot be read (")
+            refused += 1
+    assert refused > len(content)

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from iwae.reporting.unreadable import UNREADABLE
+from iwae.reporting.unreadable import UNREADABLE, read_arrays
 from iwae.study import manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
@@ -81,8 +81,7 @@ class _Folder:
         return pd.read_csv(self.path / f"{section}.csv")
 
     def arrays(self, section: str) -> dict[str, np.ndarray]:
-        with np.load(self.path / f"{section}.npz") as arrays:
-            return dict(arrays)
+        return read_arrays(self.path / f"{section}.npz")
 
     def unlike(self, file: str, what: str, shown: Any, claimed: Any, by: str = manifest.NAME) -> Iterator[str]:
         """Whether two things that say the same are equal."""

@@ -29,7 +29,7 @@ from iwae.evaluation import activity, likelihood, surgery
 from iwae.evaluation.subject import Subject
 from iwae.models.model import log_weights
 from iwae.progress import progress_bar
-from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.unreadable import UNREADABLE, read_arrays, reason
 from iwae.reporting.verify import Inspection, Recomputation, integrity
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
@@ -126,9 +126,9 @@ class _Afresh:
     def _likelihood(self) -> Iterator[str]:
         path = self._path("likelihood", "likelihood.npz")
         settings = LikelihoodSettings(**self.content["likelihood"]["settings"])
-        with np.load(path) as arrays:
-            chosen = splits.evenly_spaced(self.options.images, len(arrays["test"]))
-            stored = {name: arrays[name][chosen] for name in ("test", "test_images", "test_ess")}
+        arrays = read_arrays(path)
+        chosen = splits.evenly_spaced(self.options.images, len(arrays["test"]))
+        stored = {name: arrays[name][chosen] for name in ("test", "test_images", "test_ess")}
         if self._same_device("likelihood"):
             images, values = stored["test_images"][:SAME_IMAGES], stored["test"][:SAME_IMAGES]
             again, _ = self._log_likelihood(images, settings)
