@@ -227,6 +227,16 @@ def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missi
     assert "marked for report but does not exist" not in output, output
 
 
+@pytest.mark.parametrize(
+    ("training", "schedule"),
+    [({}, "1 of 8 stages"), ({"protocol": "efficient", "passes": 3, "stages": 8}, "a cosine schedule (passes: 3)")],
+)
+def test_the_report_names_the_schedule(look, tmp_path, training, schedule):
+    status, output = look("--report", "report.html", overlay={"training": training})
+    assert status == 0, output
+    assert schedule in (tmp_path / "report.html").read_text().replace("\\n", " ")
+
+
 def test_a_bad_configuration_and_a_model_trained_otherwise_are_refused(look, clone):
     status, output = look("-n", overlay={"grid": {"k": [0]}, "trainig": {}})
     assert status != 0
