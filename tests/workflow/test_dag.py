@@ -94,6 +94,17 @@ def test_the_quick_study_has_every_kind_of_step(tmp_path):
     assert steps | {"tabulate", "plot_nll", "summarize_study"} <= set(planned)
 
 
+def test_months_on_a_cpu_are_told_before_training_alone(plan):
+    long = {"training": {"stages": 8, "train_images": None}, "grid": {"k": [50]}}
+    told = re.findall("Without a GPU .*", plan(overlay=long))
+    assert told == [
+        "Without a GPU (device: cpu) training what results/tiny lacks takes roughly 230 hours of a CPU core; "
+        "config/quick.yaml is for a laptop."
+    ]
+    assert not any("Without a GPU" in output for output in (plan(), plan("figures", overlay=long)))
+    assert "Without a GPU" not in plan(overlay=long | {"device": "cuda"})
+
+
 def test_on_a_gpu_one_job_trains_all_that_is_not_finished(plan, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:4])

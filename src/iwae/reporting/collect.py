@@ -11,9 +11,10 @@ from iwae.errors import InputError
 from iwae.files import locked
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.results import COLUMNS, write_configuration, write_frame
-from iwae.reporting.study import StudyResults, passes
+from iwae.reporting.study import StudyResults
 from iwae.study import manifest
 from iwae.study.configuration import study_of
+from iwae.study.settings import passes
 from iwae.study.specification import ModelSpec
 
 INTERIM_LOCK = ".interim.lock"  # held while interim results are made

@@ -112,6 +112,13 @@ def warm_start_passes(passes: int) -> int:
     return max(1, round(2 / 3 * passes))
 
 
+def passes(settings: TrainingSettings, spec: ModelSpec) -> int:
+    """Passes over the training images of a model: 3^i in stage i (paper, section 5); of a continued one, since."""
+    if settings.is_cosine:
+        return warm_start_passes(settings.passes) if spec.origin else settings.passes
+    return stage_passes(settings.stages) - (stage_passes(settings.stages - 1) if spec.origin else 0)
+
+
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:
     """``stages is 8, asked is 2`` for each setting that differs, nested groups with their names in front."""
     lines = []
