@@ -232,7 +232,7 @@ def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missi
     status, output = look("-n", "tables")
     assert status == 1
     assert "Traceback" not in output and "Exception" not in output
-    assert "results/tiny lacks training of 1 model (mnist/l2-vae-k2/seed0), likelihood of 1 model" in output
+    assert f"results/tiny lacks {', '.join(study.sections)} of 1 model (mnist/l2-vae-k2/seed0). To" in output
     assert "To finish it, run `snakemake --cores N`" in output
     status, output = look("--report", "report.html")  # of what there is
     assert "marked for report but does not exist" not in output, output

@@ -72,5 +72,5 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
             if entry.collected and (found := measured(study, quantity, model)):
                 rows.append({**head, "quantity": quantity, "value": found.value, "se": found.se, "n": found.n})
     if not rows:
-        raise InputError(f"no model of {study.folder} is named that is trained, such as mnist/l1-iwae-k5/seed0.")
+        raise InputError(f"{study.folder} has no trained model of those asked for: train one first.")
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "se": float, "n": "Int64"})
