@@ -15,8 +15,10 @@ SNAKEMAKE  := $(BIN)/snakemake
 PIP        := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 # The study `paper` is config.yaml itself, every other one an overlay of its own. It stands last on each line, because
 # Snakemake would take a target after it for one more file.
-OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile $(or $(wildcard config/$(STUDY).yaml),$(error \
-  there is no config/$(STUDY).yaml: STUDY is one of paper $(patsubst config/%.yaml,%,$(wildcard config/*.yaml)))))
+OVERLAY    = $(if $(filter paper,$(STUDY)),,--configfile config/$(STUDY).yaml)
+STUDIES    := paper $(patsubst config/%.yaml,%,$(wildcard config/*.yaml))
+# At once, not after the environment is made.
+$(if $(filter $(STUDIES),$(STUDY)),,$(error there is no config/$(STUDY).yaml: STUDY is one of $(STUDIES)))
 
 # Rules and tests start `python`: it must be the one of .venv.
 export PATH := $(CURDIR)/$(BIN):$(PATH)

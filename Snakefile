@@ -63,11 +63,13 @@ else:
             REPORT_FILES,
 
 
+# Nobody who wants a table shall wait for months of training: this refuses what is not finished.
 rule tables:
     input:
         finished(RESULT_FILES + TABLE_FILES),
 
 
+# Training alone, or training and measuring: what a GPU that is lent is for. Reports are made anywhere.
 rule train:
     input:
         section_files("training"),

@@ -1,5 +1,5 @@
 import json
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Literal, get_args, get_origin
 
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iwae.errors import InputError
-from iwae.study.protocol import PRESETS, Protocol, preset
+from iwae.study.protocol import PRESETS, READ_BY, Protocol, preset
 
 # Each choice as the paper's text has it, or the textbook where the text is silent, and as the authors' code has it.
 CHOICES = {
@@ -77,6 +77,8 @@ def test_a_protocol_survives_json(protocol):
 
 @given(PROTOCOLS, PROTOCOLS, st.sets(st.sampled_from(NAMES)))
 def test_overrides_change_the_named_fields_alone(base, other, names):
+    schedule = (other if "schedule" in names else base).schedule
+    names = {name for name in names if READ_BY.get(name, schedule) == schedule}
     changed = vars(base.with_overrides({name: getattr(other, name) for name in names}))
     assert changed == {name: getattr(other if name in names else base, name) for name in NAMES}
 
@@ -160,7 +162,10 @@ def test_a_variant_takes_one_field_from_the_other_preset(base):
     for name in NAMES:
         ours = getattr(preset(base), name)
         others = [value for value in (getattr(other, name) for other in PRESETS.values()) if value != ours]
-        if others:
+        if name == "learning_rates" and base == "efficient":  # whose rates are not those of stages
+            with pytest.raises(InputError, match="learning_rates has no effect, as schedule is cosine"):
+                preset(base).with_variant(name)
+        elif others:
             assert preset(base).with_variant(name) == preset(base).with_overrides({name: others[0]})
         else:
             with pytest.raises(InputError, match=f"variant '{name}' of the protocol is impossible"):
@@ -174,7 +179,17 @@ def test_a_variant_takes_one_field_from_the_other_preset(base):
     [("peak_rate-0.002", "peak_rate", 2e-3), ("loss-mean", "loss", "mean"), ("shuffle-true", "shuffle", True)],
 )
 def test_a_variant_may_give_the_value(variant, field, value):
-    assert preset("authors-code").with_variant(variant) == preset("authors-code").with_overrides({field: value})
+    assert preset("efficient").with_variant(variant) == replace(preset("efficient"), **{field: value})
+
+
+def test_a_field_of_the_other_schedule_is_refused():
+    """It would be named in the results, and change nothing."""
+    code = preset("authors-code")
+    with pytest.raises(InputError, match="peak_rate has no effect, as schedule is stages: omit it"):
+        code.with_overrides({"peak_rate": 2e-3})
+    with pytest.raises(InputError, match="end_rate has no effect"):
+        code.with_variant("end_rate-0.1")
+    assert code.with_overrides({"peak_rate": 2e-3, "schedule": "cosine"}).peak_rate == 2e-3
 
 
 def test_an_unknown_variant_is_one_sentence():

@@ -1,6 +1,7 @@
 """The README's code does what it says, and its commands exist."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,12 @@ def test_numpy_s_lines_are_the_library_s_log_weights(monkeypatch, capsys):
 def test_the_make_targets_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)) <= targets
+
+
+def test_a_study_that_is_not_there_is_told_before_anything_is_installed():
+    done = subprocess.run(["make", "-n", "study", "STUDY=nosuch"], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no config/nosuch.yaml: STUDY is one of paper efficient" in done.stderr
 
 
 def test_the_files_it_links_to_exist():

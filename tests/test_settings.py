@@ -68,14 +68,13 @@ def test_impossible_sizes_are_one_sentence(refused, sizes):
 def _settings():
     whole = st.integers(2, 10**6)
     common = {
-        "stages": st.integers(1, 8),
         "batch_size": st.integers(1, 100),
         "train_images": st.none() | st.integers(100, 60_000),
         "study_seed": st.integers(0, 2**32 - 1),
     }
     in_stages = st.sampled_from([preset("authors-code"), preset("paper-text")])
     return st.one_of(
-        st.builds(TrainingSettings, protocol=in_stages, **common),
+        st.builds(TrainingSettings, protocol=in_stages, stages=st.integers(1, 8), **common),
         st.builds(TrainingSettings, protocol=st.just(preset("efficient")), passes=whole, **common),
         st.builds(LikelihoodSettings, whole, whole, whole, whole),
         st.builds(ActivitySettings, whole, whole, whole),
@@ -104,11 +103,13 @@ def test_dictionary_names_every_field_that_counts():
     assert cosine["passes"] == 40 and "stages" not in cosine
 
 
-def test_what_a_schedule_lacks_is_refused():
+def test_what_a_schedule_lacks_or_does_not_have_is_refused():
     with pytest.raises(InputError, match="passes is missing: a cosine"):
         TrainingSettings(preset("efficient"))
     with pytest.raises(InputError, match="passes = 3 is impossible: the schedule has stages"):
         TrainingSettings(passes=3)
+    with pytest.raises(InputError, match="stages = 3 is impossible: a cosine schedule has `passes` alone"):
+        TrainingSettings(preset("efficient"), stages=3, passes=3)
 
 
 def test_a_model_may_have_passes_of_its_own():

@@ -118,7 +118,7 @@ def test_a_study_of_which_nothing_is_measured_has_all_its_pages(running, tmp_pat
 
 def test_nothing_trained_and_no_configuration_are_said(running, tmp_path):
     shutil.rmtree(running / "mnist")
-    with pytest.raises(InputError, match="no model of .* is named that is trained"):
+    with pytest.raises(InputError, match="has no trained model of those asked for"):
         write_interim(running, tmp_path)
     (running / "configuration.json").unlink()
     with pytest.raises(InputError, match=r"configuration\.json is missing"):

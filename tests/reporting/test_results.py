@@ -161,7 +161,7 @@ def change_manifest(study, change):
 
 
 def test_no_names_and_impossible_names_are_refused(one):
-    with pytest.raises(InputError, match="no model of .* is named that is trained"):
+    with pytest.raises(InputError, match="has no trained model of those asked for"):
         collect(one, [])
     with pytest.raises(InputError, match="is not a model's name"):
         collect(one, ["nonsense"])

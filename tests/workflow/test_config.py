@@ -129,6 +129,7 @@ def test_every_declaration_says_what_the_setting_is():
         (("grid", "seeds"), [2**31], "grid.seeds: 2147483648 is impossible: it must be 2147483647 or less"),
         (("training", "overrides"), {"adam_beta_1": 0.9}, 'did you mean "adam_beta1"?'),
         (("training", "overrides"), {"loss": "median"}, "training.overrides.loss: protocol field loss = 'median'"),
+        (("training", "overrides"), {"peak_rate": 0.002}, "overrides.peak_rate: protocol field peak_rate has no"),
         (("training", "overrides"), {"adam_epsilon": float("nan")}, "nan is impossible: it must be a finite number"),
         (("training", "overrides"), None, "training.overrides: an empty value must be a group of keys"),
         (("training", "train_images"), 5000, "surgery.sizes: 10000 is impossible: it must be less than"),

@@ -94,6 +94,17 @@ def test_the_quick_study_has_every_kind_of_step(tmp_path):
     assert steps | {"tabulate", "plot_nll", "summarize_study"} <= set(planned)
 
 
+def test_months_on_a_cpu_are_told_before_training_alone(plan):
+    long = {"training": {"stages": 8, "train_images": None}, "grid": {"k": [50]}}
+    told = re.findall("Without a GPU .*", plan(overlay=long))
+    assert told == [
+        "Without a GPU (device: cpu) training what results/tiny lacks takes roughly 230 hours of a CPU core; "
+        "config/quick.yaml is for a laptop."
+    ]
+    assert not any("Without a GPU" in output for output in (plan(), plan("figures", overlay=long)))
+    assert "Without a GPU" not in plan(overlay=long | {"device": "cuda"})
+
+
 def test_on_a_gpu_one_job_trains_all_that_is_not_finished(plan, tiny_study, finish, tmp_path):
     study = tiny_study()
     finish(study, tmp_path / "results/tiny", models=study.models[:4])
@@ -221,10 +232,20 @@ def test_of_an_unfinished_study_figures_are_interim_and_tables_say_what_is_missi
     status, output = look("-n", "tables")
     assert status == 1
     assert "Traceback" not in output and "Exception" not in output
-    assert "results/tiny lacks training of 1 model (mnist/l2-vae-k2/seed0), likelihood of 1 model" in output
+    assert f"results/tiny lacks {', '.join(study.sections)} of 1 model (mnist/l2-vae-k2/seed0). To" in output
     assert "To finish it, run `snakemake --cores N`" in output
     status, output = look("--report", "report.html")  # of what there is
     assert "marked for report but does not exist" not in output, output
+
+
+@pytest.mark.parametrize(
+    ("training", "schedule"),
+    [({}, "1 of 8 stages"), ({"protocol": "efficient", "passes": 3, "stages": 8}, "a cosine schedule (passes: 3)")],
+)
+def test_the_report_names_the_schedule(look, tmp_path, training, schedule):
+    status, output = look("--report", "report.html", overlay={"training": training})
+    assert status == 0, output
+    assert schedule in (tmp_path / "report.html").read_text().replace("\\n", " ")
 
 
 def test_a_bad_configuration_and_a_model_trained_otherwise_are_refused(look, clone):

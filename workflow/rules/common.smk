@@ -5,17 +5,20 @@ import re
 import sys
 import time
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 try:
-    from iwae.study.configuration import read_study
+    from iwae import cuda
     from iwae.errors import InputError
     from iwae.files import locked, write_json
     from iwae.reporting import contents
     from iwae.reporting.closing import closing_words
     from iwae.reporting.results import write_configuration
+    from iwae.study.configuration import read_study
+    from iwae.study.cost import core_hours
     from iwae.study.flags import as_flags
     from iwae.study.manifest import WEIGHTS, source_sha256
     from iwae.study.measurements import MEASUREMENTS
@@ -164,6 +167,29 @@ def finished(files):
         return files
 
     return check
+
+
+@cache
+def tell_cost():
+    """Say what training costs, where that is more than a day and there is no GPU: a study may take months."""
+    hours = core_hours(study, status.unfinished["training"])
+    if hours > 24 and not GPU and workflow.is_main_process:
+        reason = cuda.obstacle() if config["device"] == "auto" else "device: cpu"
+        print(
+            f"Without a GPU ({reason}) training what {RESULTS} lacks takes roughly {round(hours, -1):,.0f} hours of a "
+            "CPU core; config/quick.yaml is for a laptop.",
+            file=sys.stderr,
+        )
+
+
+def training_data(dataset):
+    """An input function that gives the files of a data set. Snakemake calls it only if something is to be trained."""
+
+    def files(wildcards):
+        tell_cost()
+        return data_files(dataset)
+
+    return files
 
 
 def unmeasured():

@@ -18,7 +18,7 @@ for job, members in training_jobs().items():
         name:
             f"train_{job}"
         input:
-            data=data_files(members[0].dataset),
+            data=training_data(members[0].dataset),
             origins=origins(members),
             outdated=outdated_marks("training", [model.name for model in members]),
         output:

@@ -11,9 +11,10 @@ from iwae.errors import InputError
 from iwae.files import locked
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.results import COLUMNS, write_configuration, write_frame
-from iwae.reporting.study import StudyResults, passes
+from iwae.reporting.study import StudyResults
 from iwae.study import manifest
 from iwae.study.configuration import study_of
+from iwae.study.settings import passes
 from iwae.study.specification import ModelSpec
 
 INTERIM_LOCK = ".interim.lock"  # held while interim results are made
@@ -71,5 +72,5 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
             if entry.collected and (found := measured(study, quantity, model)):
                 rows.append({**head, "quantity": quantity, "value": found.value, "se": found.se, "n": found.n})
     if not rows:
-        raise InputError(f"no model of {study.folder} is named that is trained, such as mnist/l1-iwae-k5/seed0.")
+        raise InputError(f"{study.folder} has no trained model of those asked for: train one first.")
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "se": float, "n": "Int64"})

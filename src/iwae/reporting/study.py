@@ -15,7 +15,7 @@ from iwae.reporting.unreadable import read_arrays
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
-from iwae.study.settings import TrainingSettings, stage_passes, warm_start_passes
+from iwae.study.settings import TrainingSettings, passes
 from iwae.study.specification import ModelSpec
 
 
@@ -196,13 +196,6 @@ class StudyResults:
         """The settings that models of a kind are trained with."""
         models = self.of_kinds([kind])
         return models[0].training if models else self.configured.training.for_model(kind.spec)
-
-
-def passes(settings: TrainingSettings, spec: ModelSpec) -> int:
-    """Passes over the training images of a model: 3^i in stage i (paper, section 5); of a continued one, since."""
-    if settings.is_cosine:
-        return warm_start_passes(settings.passes) if spec.origin else settings.passes
-    return stage_passes(settings.stages) - (stage_passes(settings.stages - 1) if spec.origin else 0)
 
 
 def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Model:

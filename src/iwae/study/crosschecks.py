@@ -81,13 +81,13 @@ def _choice_problems(
 
 
 def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
-    """Passes where the schedule has stages or none where it needs them, in the study's protocol and in its models'."""
+    """What the schedule lacks or does not read, in the study's protocol and in its models'."""
     try:
         preset(config["training"]["protocol"]).with_overrides(config["training"]["overrides"])
         models = models_of(config)
     except InputError:
         return  # another check reports it
-    found = _refusal("training.passes", training_of, config["training"])
+    found = _refusal("training", training_of, config["training"])
     yield from found
     if found:
         return
@@ -116,9 +116,12 @@ def _variant_of(config: dict[str, Any], variant: str) -> Protocol:
 
 
 def _override_problems(config: dict[str, Any]) -> Iterator[str]:
-    """Each override is tried alone, so that one pass finds every impossible one."""
+    """Each override is tried alone, under the schedule asked for, so that one pass finds every impossible one."""
     protocol, known = preset(config["training"]["protocol"]), list(Protocol.__dataclass_fields__)
-    for name, value in config["training"]["overrides"].items():
+    overrides = config["training"]["overrides"]
+    with suppress(InputError):  # said below
+        protocol = protocol.with_overrides({name: overrides[name] for name in overrides if name == "schedule"})
+    for name, value in overrides.items():
         place = f"training.overrides.{shown(name)}"
         if name not in known:
             yield f"{place}: unknown field of the protocol{suggestion(name, known)}"

@@ -18,6 +18,8 @@ from iwae.study.declaration import Settings, setting
 from iwae.study.registry import DATASETS
 
 _SEEDS = {"least": 0, "most": 2**31 - 1}  # with a model's own seed added, still one that numpy takes
+# What one schedule alone reads, so that it would be ignored under the other one.
+READ_BY = {"learning_rates": "stages", "peak_rate": "cosine", "end_rate": "cosine", "rate_warm_up": "cosine"}
 
 
 @dataclass(frozen=True)
@@ -121,12 +123,16 @@ class Protocol(Settings):
     )
 
     def with_overrides(self, overrides: dict[str, Any]) -> "Protocol":
-        """This protocol with some fields changed; unknown fields and values raise `InputError`."""
+        """This protocol with some fields changed; unknown or idle fields and impossible values raise `InputError`."""
         known = [field.name for field in fields(self)]
         for name in overrides:
             if name not in known:
                 raise InputError(f"protocol field {name!r} is unknown: use one of {', '.join(known)}.")
-        return replace(self, **overrides)
+        changed = replace(self, **overrides)
+        idle = [name for name in overrides if READ_BY.get(name, changed.schedule) != changed.schedule]
+        if idle:
+            raise InputError(f"protocol field {idle[0]} has no effect, as schedule is {changed.schedule}: omit it.")
+        return changed
 
     def with_variant(self, name: str | None) -> "Protocol":
         """This protocol, but for one departure: a preset's name, a field's, or a field's with a value.
@@ -146,13 +152,13 @@ class Protocol(Settings):
             known = [*PRESETS, *(entry.name for entry in fields(self) if _presets_differ(entry.name))]
             raise InputError(f"variant {name!r} of the protocol is unknown: use one of {', '.join(known)}.")
         if value:
-            return replace(self, **{field: parsed(value)})
+            return self.with_overrides({field: parsed(value)})
         others = [getattr(known, field) for known in PRESETS.values() if getattr(known, field) != getattr(self, field)]
         if not others:
             raise InputError(
                 f"variant {name!r} of the protocol is impossible: all presets agree on this field; write {name}-VALUE."
             )
-        return replace(self, **{field: others[0]})
+        return self.with_overrides({field: others[0]})
 
     def for_dataset(self, dataset: str) -> "Protocol":
         """This protocol with the number of held-out images filled in; a validation file is never trained on."""

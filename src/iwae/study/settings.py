@@ -54,8 +54,8 @@ class TrainingSettings(Settings):
             raise InputError("passes is missing: a cosine schedule needs the number of passes over the images.")
         if not self.is_cosine and self.passes is not None:
             raise InputError(f"passes = {self.passes} is impossible: the schedule has stages, which `stages` counts.")
-        if self.is_cosine:  # which has no stages: two settings that differ there alone are one
-            object.__setattr__(self, "stages", SCHEDULE_STAGES)
+        if self.is_cosine and self.stages != SCHEDULE_STAGES:
+            raise InputError(f"stages = {self.stages} is impossible: a cosine schedule has `passes` alone.")
 
     @property
     def is_cosine(self) -> bool:
@@ -95,7 +95,8 @@ class TrainingSettings(Settings):
         passes = spec.passes or self.passes
         if spec.variant and passes is None and protocol.schedule == "cosine":
             passes = stage_passes(self.stages)
-        return replace(self, protocol=protocol, passes=passes)
+        stages = SCHEDULE_STAGES if protocol.schedule == "cosine" else self.stages
+        return replace(self, protocol=protocol, passes=passes, stages=stages)
 
 
 def stage_passes(stages: int) -> int:
@@ -109,6 +110,13 @@ def warm_start_passes(passes: int) -> int:
     Two thirds of them: that is the paper's last stage, by which its Table 2 continues models.
     """
     return max(1, round(2 / 3 * passes))
+
+
+def passes(settings: TrainingSettings, spec: ModelSpec) -> int:
+    """Passes over the training images of a model: 3^i in stage i (paper, section 5); of a continued one, since."""
+    if settings.is_cosine:
+        return warm_start_passes(settings.passes) if spec.origin else settings.passes
+    return stage_passes(settings.stages) - (stage_passes(settings.stages - 1) if spec.origin else 0)
 
 
 def differences(found: dict[str, Any], asked: dict[str, Any], prefix: str = "") -> list[str]:

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,9 +48,11 @@ class StudyStatus:
     stuck: list[ModelSpec] = field(default_factory=list)
 
     def missing(self) -> str:
-        """One sentence on what is unfinished; empty if all is finished."""
-        parts = [_count(section, models) for section, models in self.unfinished.items() if models]
-        return ", ".join(parts)
+        """A phrase on what is unfinished; empty if all is finished."""
+        sections = defaultdict(list)
+        for section, models in self.unfinished.items():
+            sections[tuple(model.name for model in models)].append(section)
+        return ", ".join(_count(", ".join(found), names) for names, found in sections.items() if names)
 
     def as_dict(self) -> dict[str, Any]:
         """This status as JSON can hold it."""
@@ -228,8 +230,7 @@ def _hash(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _count(section: str, models: Iterable[ModelSpec]) -> str:
-    """``likelihood of 3 models (a, b, c)``, at most three of them named."""
-    names = [model.name for model in models]
+def _count(sections: str, names: Sequence[str]) -> str:
+    """``likelihood, activity of 3 models (a, b, c)``, at most three of them named."""
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    return f"{section} of {len(names)} model{'s' if len(names) > 1 else ''} ({shown})"
+    return f"{sections} of {len(names)} model{'s' if len(names) > 1 else ''} ({shown})"

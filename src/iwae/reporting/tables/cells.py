@@ -13,9 +13,10 @@ from iwae.reporting.statements import (
     comparison_lines,
     schedule,
 )
-from iwae.reporting.study import Kind, Model, StudyResults, passes
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
+from iwae.study.settings import passes
 
 Columns = Callable[[StudyResults, Kind], dict[str, Any]]  # of a kind's row
 

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.quantities import measured
-from iwae.reporting.study import Kind, Model, StudyResults, passes
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells
 from iwae.reporting.tables.cells import Part
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.configuration import StudyConfig
+from iwae.study.settings import passes
 from iwae.study.specification import ModelSpec
 
 _FROM_MANIFEST = ("started", "wall_seconds", "device", "threads", "compiled", "git_commit", "source_sha256", "torch")

@@ -9,10 +9,11 @@ import pandas as pd
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.reference import paper_row
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed, model_name
-from iwae.reporting.study import Kind, Model, StudyResults, passes
+from iwae.reporting.study import Kind, Model, StudyResults
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, Part, Sum, number, papers
 from iwae.reporting.tables.formats import Column, Table
+from iwae.study.settings import passes
 
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
