@@ -1,10 +1,11 @@
-"""The README's code does what it says, and its commands exist."""
+"""The code in README and docs does what it says, their commands and links exist."""
 
 import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from iwae.models import store
@@ -12,7 +13,8 @@ from iwae.models.model import log_weights
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+DOCUMENTS = [ROOT / "README.md", ROOT / "benchmarks/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "docs/library.md").read_text(), re.DOTALL)
 
 
 FOLDER = "results/efficient/mnist/l1-iwae-k50/seed0"  # that of both blocks
@@ -72,6 +74,17 @@ def test_a_study_that_is_not_there_is_told_before_anything_is_installed():
     assert "there is no config/nosuch.yaml: STUDY is one of paper efficient" in done.stderr
 
 
-def test_the_files_it_links_to_exist():
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert links and all((ROOT / link.partition("#")[0]).exists() for link in links)
+def anchors(text):
+    """What a link can name behind #, as GitHub makes it of headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_it_links_to_exists(document):
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", document.read_text()) if "://" not in link]
+    for path, _, anchor in (link.partition("#") for link in links):
+        target = document.parent / path if path else document
+        assert target.exists(), path
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text()), anchor

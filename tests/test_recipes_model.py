@@ -1,4 +1,4 @@
-"""README's recipes for a prior and an objective, followed: toys and their entries, then train, measure, tabulate."""
+"""The recipes of docs/extending.md for a prior and an objective, followed: toys and their entries, then train, measure, tabulate."""
 
 import json
 import sys

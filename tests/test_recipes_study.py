@@ -1,4 +1,4 @@
-"""README's recipes for a data set, a measurement and settings, followed in a copy of the library, which is then run."""
+"""The recipes of docs/extending.md for a data set, a measurement and settings, followed in a copy of the library, which is then run."""
 
 import csv
 import json
