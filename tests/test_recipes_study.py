@@ -1,4 +1,4 @@
-"""The recipes of docs/extending.md for a data set, a measurement and settings, followed in a copy of the library, which is then run."""
+"""The recipes of docs/extending.md for data sets, measurements and settings, followed in a copy of the library."""
 
 import csv
 import json
