@@ -1,4 +1,4 @@
-"""The recipes of docs/extending.md for a prior and an objective, followed: toys, their entries, train, measure, tabulate."""
+"""The recipes of docs/extending.md for a prior and an objective, followed: entries, train, measure, tabulate."""
 
 import json
 import sys
