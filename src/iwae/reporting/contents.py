@@ -18,7 +18,7 @@ from iwae.errors import InputError
 from iwae.study.manifest import SECTIONS, WEIGHTS
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import PRESETS
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, implementation
 from iwae.study.specification import STANDARD, ModelSpec
 
 SIGNAL_TO_NOISE = "signal_to_noise.csv"  # of the linear Gaussian problem
@@ -117,6 +117,7 @@ class Item:
 _DECLARED = yaml.safe_load((files(__package__) / "contents.yaml").read_text(encoding="utf-8"))
 TABLES, FIGURES = ({name: Item(**entry) for name, entry in _DECLARED[part].items()} for part in ("tables", "figures"))
 _ITEMS = {"table": TABLES, "figure": FIGURES}
+_FIRST = {"table": "rows", "figure": "data"}  # of the two functions
 
 
 def tables(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
@@ -158,5 +159,7 @@ def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections_of: Secti
     item = _ITEMS[kind][name]
     if name not in _present({name: item}, models, sections_of):
         raise InputError(f"this study has no {kind} {name!r}: ask for {item.needs} in its configuration and run it.")
-    module = import_module(f"iwae.reporting.{kind}s.{item.module or name}")
-    return item, getattr(module, name, module)
+    path = f"iwae.reporting.{kind}s.{item.module or name}"
+    module = import_module(path)
+    # A module that makes one alone may have imported something of its name.
+    return item, module if hasattr(module, _FIRST[kind]) else implementation(f"{path}:{name}")
