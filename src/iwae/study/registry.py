@@ -173,10 +173,11 @@ ESTIMATORS = {
 
 
 def implementation(name: str) -> Any:
-    """What ``module:attribute`` names."""
+    """What ``module:attribute``, or ``module`` alone, names; `InputError` where it is not there."""
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
     except (ModuleNotFoundError, AttributeError) as error:
         raise InputError(f"{name} is not there ({error}): correct the entry that names it.") from error
 
