@@ -36,7 +36,7 @@ def source(folder):
 TOY = Dataset(DATASETS["toy"], {FILE: lambda content, name: len(content)}, {"here": source}, read)
 """
 DATA_ENTRY = """
-DATASETS["toy"] = DatasetEntry("Toy", "toy", ("toy.bin",), 60, 20, "iwae.data.toy:TOY")
+DATASETS["toy"] = DatasetEntry("Toy", "toys", ("toy.bin",), 60, 20, "iwae.data.toy:TOY")
 """
 MEASUREMENT_MODULE = """
 def write(subject, settings):
@@ -99,6 +99,19 @@ def copy(tmp_path_factory):
     return package.parent
 
 
+def configuration():
+    """A study with the toys alone."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["grid"] |= {"datasets": ["toy"], "layers": [1], "objectives": ["iwae"], "k": [2], "seeds": [0]}
+    config["experiments"] = {name: {**group, "run": False} for name, group in config["experiments"].items()}
+    config["training"] |= {"stages": 1, "toy": 2}
+    return config | {
+        "device": "cpu",
+        "toy": {"images": 3, "cut": 0.25},
+        "surgery": {**config["surgery"], "sizes": [20]},
+    }
+
+
 @pytest.fixture(scope="module")
 def outcome(copy):
     """What a command line and a configuration make of the toys, in a process of its own; and the study's folder."""
@@ -112,13 +125,8 @@ def outcome(copy):
         ["collect", "--results", "results", "--models", MODEL],
         ["table", "table1", "--results", "results"],
     ]
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    config["grid"] |= {"datasets": ["toy"], "layers": [1], "objectives": ["iwae"], "k": [2], "seeds": [0]}
-    config["experiments"] = {name: {**group, "run": False} for name, group in config["experiments"].items()}
-    config["training"] |= {"stages": 1, "toy": 2}
-    config |= {"device": "cpu", "toy": {"images": 3, "cut": 0.25}, "surgery": {**config["surgery"], "sizes": [20]}}
     done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(commands), json.dumps(config)],
+        [sys.executable, "-c", RUN, json.dumps(commands), json.dumps(configuration())],
         cwd=work,
         env=os.environ | {"PYTHONPATH": str(copy), "TORCHDYNAMO_DISABLE": "1"},
         capture_output=True,
@@ -136,6 +144,23 @@ def test_a_new_data_set_is_fetched_trained_on_and_tabulated(outcome):
     manifest = json.loads((results / MODEL / "manifest.json").read_text())
     assert manifest["training"]["settings"]["protocol"]["held_out"] == 20
     assert list(manifest["training"]["provenance"]["data_sha256"]) == ["toy.bin"]
+
+
+def test_a_new_data_set_is_fetched_by_the_workflow_whatever_its_folder_is_called(copy, tmp_path):
+    pytest.importorskip("snakemake")
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, copy.parent)
+    shutil.copytree(ROOT / "workflow", copy.parent / "workflow")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(configuration() | {"study": "mine"}))
+    planned = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "-s", copy.parent / "Snakefile", "--configfile", "mine.yaml"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(copy)},
+        capture_output=True,
+        text=True,
+    )
+    assert planned.returncode == 0, planned.stdout
+    assert "rule fetch_toy:" in planned.stdout
 
 
 def test_a_new_measurement_is_a_section_with_its_own_settings_and_those_it_reads(outcome):

@@ -152,7 +152,7 @@ def test_a_manifest_s_entry_gives_the_model_back(spec):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("cifar/l1-iwae-k5", "dataset 'cifar' is unknown: use one of mnist, omniglot, mnist-fixed, mnist-static."),
+        ("cifar/l1-iwae-k5", f"dataset 'cifar' is unknown: use one of {', '.join(DATASETS)}."),
         ("mnist/l3-iwae-k5", "layers 3 is unknown: use one of 1, 2."),
         ("mnist/l1-wae-k5", f"objective 'wae' is unknown: use one of {', '.join(OBJECTIVES)}."),
         ("mnist/l1-iwae-k0", "k = 0 is impossible: at least one importance sample is needed."),

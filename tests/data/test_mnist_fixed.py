@@ -1,6 +1,7 @@
 """Larochelle's files on small texts of the same form."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from iwae.data import mnist_fixed
 from iwae.data.checks import sha256
 from iwae.data.splits import load
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
 ROWS = {mnist_fixed.TRAIN: 7, mnist_fixed.VALIDATION: 3, mnist_fixed.TEST: 2}
 BITS = {file: np.random.RandomState(seed).randint(0, 2, (rows, 784)) for seed, (file, rows) in enumerate(ROWS.items())}
@@ -55,7 +57,10 @@ def test_validation_images_follow_the_training_images(contents):
     assert test.flags.writeable
 
 
-def test_larochelles_validation_images_are_the_ones_held_out(contents, tmp_path, caplog):
+def test_larochelles_validation_images_are_the_ones_held_out(contents, monkeypatch, tmp_path, caplog):
+    entry = replace(DATASETS["mnist-fixed"], images=10)
+    monkeypatch.setitem(DATASETS, "mnist-fixed", entry)
+    monkeypatch.setattr(mnist_fixed, "MNIST_FIXED", replace(mnist_fixed.MNIST_FIXED, entry=entry))
     write(tmp_path / "mnist-fixed", contents)
     images = load("mnist-fixed", tmp_path, held_out=3)
     np.testing.assert_array_equal(images.train, 255 * BITS[mnist_fixed.TRAIN])

@@ -12,6 +12,7 @@ from iwae.data import omniglot
 from iwae.data.checks import by_git_blob, git_blob, sha256
 from iwae.data.splits import load
 from iwae.errors import InputError
+from iwae.study.registry import DATASETS
 
 N, M = 11, 5
 scipy_io = pytest.importorskip("scipy.io")
@@ -45,7 +46,9 @@ def install(monkeypatch, tmp_path):
 
     def install(content):
         checks = {omniglot.FILE: by_git_blob(git_blob(content))}
-        monkeypatch.setattr(omniglot, "OMNIGLOT", dataclasses.replace(omniglot.OMNIGLOT, checks=checks))
+        entry = dataclasses.replace(DATASETS["omniglot"], images=N)
+        monkeypatch.setitem(DATASETS, "omniglot", entry)
+        monkeypatch.setattr(omniglot, "OMNIGLOT", dataclasses.replace(omniglot.OMNIGLOT, entry=entry, checks=checks))
         (tmp_path / "omniglot").mkdir()
         (tmp_path / "omniglot" / omniglot.FILE).write_bytes(content)
         return tmp_path

@@ -154,3 +154,16 @@ def test_what_a_study_lacks_is_refused_with_the_key_that_provides_it(kind, name,
 def test_an_unknown_name_is_refused():
     with pytest.raises(InputError, match="table 'table9' is unknown: use one of table1, table2, table3"):
         contents.recipe("table", "table9", [BASE], every)
+
+
+def test_what_a_module_imports_of_its_own_name_is_not_taken_for_it(monkeypatch):
+    from iwae.reporting.figures import nll
+
+    monkeypatch.setattr(nll, "nll", object(), raising=False)
+    assert contents.recipe("figure", "nll", [BASE], every)[1] is nll
+
+
+def test_an_entry_whose_module_is_not_there_is_told_in_a_sentence(monkeypatch):
+    monkeypatch.setitem(TABLES, "surgery", replace(TABLES["surgery"], module="surgary"))
+    with pytest.raises(InputError, match="iwae.reporting.tables.surgary is not there .*: correct the entry that names"):
+        contents.recipe("table", "surgery", [BASE], every)

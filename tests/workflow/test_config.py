@@ -16,6 +16,7 @@ from iwae.study.configuration import read_study, study_of
 from iwae.study.keys import configuration_keys
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import Protocol
+from iwae.study.registry import DATASETS
 from iwae.study.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,8 +110,7 @@ def test_every_declaration_says_what_the_setting_is():
         (
             ("grid", "datasets"),
             ["mnits"],
-            "grid.datasets: 'mnits' is unknown: use one of mnist, omniglot, mnist-fixed, mnist-static; "
-            'did you mean "mnist"?',
+            f"grid.datasets: 'mnits' is unknown: use one of {', '.join(DATASETS)}; did you mean \"mnist\"?",
         ),
         (("grid",), None, "grid: an empty value must be a group of keys"),
         (("study",), "a/b", "study: 'a/b' is impossible: it names a folder"),

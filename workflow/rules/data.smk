@@ -5,8 +5,8 @@
 import shlex
 from pathlib import Path
 
-# A data set that reads the files of another one has its folder, and a folder is named after the data set whose own it is.
-for dataset in {known.folder: None for known in DATASETS.values()}:
+# Data sets that read the same files share a folder: the first of them fetches it.
+for dataset in {known.folder: name for name, known in reversed(DATASETS.items())}.values():
     if not all(Path(file).exists() for file in data_files(dataset)):
 
         rule:

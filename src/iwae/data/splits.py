@@ -40,7 +40,8 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
         train_images: Number of training images, None for all that are not held out.
 
     Raises:
-        InputError: The files are missing or damaged, hold fewer images than asked for, or are read as something else.
+        InputError: The files are missing or damaged, hold fewer images than asked for, or are read as something else
+            than the data set's entry says.
     """
     known = dataset_named(dataset)
     contents, title = known.contents(data), known.entry.title
@@ -51,6 +52,8 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
                 f"{title} was read as {images.dtype} {images.shape} of {images.min()} to {images.max()}: images must "
                 "be uint8 (n, 784) of 0 to 255, zeros and ones as 0 and 255."
             )
+    if len(pool) != known.entry.images:
+        raise InputError(f"{title} was read as {len(pool)} images to train on: its entry says {known.entry.images}.")
     if not 0 <= held_out < len(pool):
         raise InputError(f"held_out = {held_out} is impossible: {title} has {len(pool)} images to train on.")
     left = len(pool) - held_out

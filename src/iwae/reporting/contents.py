@@ -8,7 +8,6 @@ has an object with these two for each, by its name. The workflow asks while it b
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from iwae.errors import InputError
 from iwae.study.manifest import SECTIONS, WEIGHTS
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.protocol import PRESETS
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, implementation
 from iwae.study.specification import STANDARD, ModelSpec
 
 SIGNAL_TO_NOISE = "signal_to_noise.csv"  # of the linear Gaussian problem
@@ -117,6 +116,7 @@ class Item:
 _DECLARED = yaml.safe_load((files(__package__) / "contents.yaml").read_text(encoding="utf-8"))
 TABLES, FIGURES = ({name: Item(**entry) for name, entry in _DECLARED[part].items()} for part in ("tables", "figures"))
 _ITEMS = {"table": TABLES, "figure": FIGURES}
+_FIRST = {"table": "rows", "figure": "data"}  # of the two functions
 
 
 def tables(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
@@ -152,11 +152,13 @@ def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections_of: Secti
     """A ``table`` or ``figure`` of a study, and what makes it: a module, or an object of a module that makes several.
 
     Raises:
-        InputError: There is none of this name, or the study lacks what it shows.
+        InputError: There is none of this name, the study lacks what it shows, or nothing is there that makes it.
     """
     require_known(kind, [name])
     item = _ITEMS[kind][name]
     if name not in _present({name: item}, models, sections_of):
         raise InputError(f"this study has no {kind} {name!r}: ask for {item.needs} in its configuration and run it.")
-    module = import_module(f"iwae.reporting.{kind}s.{item.module or name}")
-    return item, getattr(module, name, module)
+    path = f"iwae.reporting.{kind}s.{item.module or name}"
+    module = implementation(path)
+    # A module that makes one alone may have imported something of its name.
+    return item, module if hasattr(module, _FIRST[kind]) else implementation(f"{path}:{name}")

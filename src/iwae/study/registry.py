@@ -18,8 +18,7 @@ class DatasetEntry:
 
     Attributes:
         title: Its name in messages.
-        folder: Name of the folder below the data folder that holds its files: its own name, or that of the data set
-            whose files it reads.
+        folder: Name of the folder below the data folder that holds its files; data sets that read the same share it.
         files: Names of its files there.
         images: Images for training and validation together.
         held_out: Images at the end of them that the authors' code keeps for validation and never uses.
@@ -173,10 +172,11 @@ ESTIMATORS = {
 
 
 def implementation(name: str) -> Any:
-    """What ``module:attribute`` names."""
+    """What ``module:attribute``, or ``module`` alone, names; `InputError` where it is not there."""
     module, _, attribute = name.partition(":")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = importlib.import_module(module)
+        return getattr(found, attribute) if attribute else found
     except (ModuleNotFoundError, AttributeError) as error:
         raise InputError(f"{name} is not there ({error}): correct the entry that names it.") from error
 

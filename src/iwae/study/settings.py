@@ -53,7 +53,9 @@ class TrainingSettings(Settings):
         if self.is_cosine and self.passes is None:
             raise InputError("passes is missing: a cosine schedule needs the number of passes over the images.")
         if not self.is_cosine and self.passes is not None:
-            raise InputError(f"passes = {self.passes} is impossible: the schedule has stages, which `stages` counts.")
+            raise InputError(
+                f"passes = {self.passes} is impossible: the schedule has stages, so write null: `stages` counts them."
+            )
         if self.is_cosine and self.stages != SCHEDULE_STAGES:
             raise InputError(f"stages = {self.stages} is impossible: a cosine schedule has `passes` alone.")
 

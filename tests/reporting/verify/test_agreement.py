@@ -101,6 +101,21 @@ def test_a_file_that_contradicts_another_is_named(folder, file, column, row, val
     assert any(sentence in line for line in found(folder))
 
 
+def test_two_images_that_happen_to_be_alike_contradict_nothing(folder):
+    table = pd.read_csv(folder / "inference.csv")[:2]
+    table.encoder = table.encoder.mean() + [-10.0, -10.01]
+    table.to_csv(folder / "inference.csv", index=False)
+    assert found(folder, inference__images=2) == []
+
+
+def test_one_image_in_common_contradicts_nothing(folder):
+    with np.load(folder / "chopped.npz") as arrays:
+        content = dict(arrays)
+    content["images"][1:] += 1000
+    np.savez(folder / "chopped.npz", **content)
+    assert found(folder) == []
+
+
 def test_arrays_and_weights_that_contradict_the_rest_are_named(folder):
     with np.load(folder / "chopped.npz") as arrays:
         content = dict(arrays)

@@ -102,10 +102,13 @@ class _Folder:
             )
 
     def as_in_the_curve(self, file: str, what: str, values: pd.Series, k: int) -> Iterator[str]:
-        """Whether the mean of some test images is, within its error, the L_k of all those in ``likelihood.csv``."""
+        """Whether the mean of some test images is, within its error, the L_k of all those in ``likelihood.csv``.
+
+        The spread is taken from all of them: estimated of a few, it is often far too small.
+        """
         curve = self.table("likelihood")
         for row in curve[(curve.split == "test") & (curve.k == k)].itertuples():
-            error, by = float(np.hypot(values.sem(), row.se_images)), f"L_{k} of test images in likelihood.csv"
+            error, by = row.se_images * np.sqrt(1 + row.images / len(values)), f"L_{k} of test images in likelihood.csv"
             yield from self.apart(file, what, values.mean() - row.bound, error, by)
 
     def in_order(self, file: str, low: str, high: str, differences: pd.Series) -> Iterator[str]:
@@ -205,8 +208,8 @@ class _Folder:
         whole = pd.Series(chopped["whole"].astype(np.float64), chopped["images"])
         again = pd.Series(likelihood["test"].astype(np.float64), likelihood["test_images"])
         yield from self.counted("chopped.npz", "images", whole.index, settings["images"])
-        if settings["samples"] == self.content["likelihood"]["settings"]["samples"]:
-            difference, what = (whole - again).dropna(), "log p(x) of the whole model"
+        difference, what = (whole - again).dropna(), "log p(x) of the whole model"  # of the images that both have
+        if settings["samples"] == self.content["likelihood"]["settings"]["samples"] and len(difference) > 1:
             yield from self.apart("chopped.npz", what, difference.mean(), difference.sem(), "that in likelihood.npz")
         units, removed = self.table("activity"), self.table("chopped").removed.tolist()
         one_sample = self.content["training"]["settings"]["protocol"]["activity"] == "one-sample"
