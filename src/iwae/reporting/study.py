@@ -1,10 +1,10 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,34 +18,18 @@ from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import TrainingSettings, stage_passes, warm_start_passes
 from iwae.study.specification import ModelSpec
 
+Kind = ModelSpec
+"""All models that differ in their seed alone, which the specification of the one of seed 0 stands for."""
 
-class Kind(NamedTuple):
-    """A kind of model: all that names one but its seed."""
 
-    dataset: str
-    layers: int
-    objective: str
-    k: int
-    variation: str = ""
+def kind_of(spec: ModelSpec) -> Kind:
+    """The kind of a model."""
+    return replace(spec, seed=0)
 
-    @classmethod
-    def of(cls, spec: ModelSpec) -> "Kind":
-        """The kind of a model."""
-        return cls(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
 
-    @property
-    def name(self) -> str:
-        """As in a model's name, without the seed."""
-        return f"{self.dataset}/{self.spec.kind}"
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The specification of its model of seed 0."""
-        return ModelSpec(*self[:4], 0, self.variation)
-
-    def without(self, part: str) -> "Kind":
-        """The kind whose variation lacks a part, such as ``z2`` or ``with-shuffle``."""
-        return self._replace(variation=f"-{self.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
+def kind_name(kind: Kind) -> str:
+    """As in a model's name, without the seed."""
+    return f"{kind.dataset}/{kind.kind}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +44,7 @@ class Model:
     @property
     def kind(self) -> Kind:
         """Its kind."""
-        return Kind.of(self.spec)
+        return kind_of(self.spec)
 
     def settings(self, section: str) -> dict[str, Any]:
         """The settings of one section; `InputError` where the manifest has none."""
@@ -180,7 +164,7 @@ class StudyResults:
 
     def kinds(self, about: Callable[[ModelSpec], bool]) -> list[Kind]:
         """The kinds of models that the study asks for and that `about` is true of."""
-        return list(dict.fromkeys(Kind.of(spec) for spec in self.specs if about(spec)))
+        return list(dict.fromkeys(kind_of(spec) for spec in self.specs if about(spec)))
 
     def of_kinds(self, kinds: Iterable[Kind], section: str = "training") -> list[Model]:
         """The models of these kinds of which a step was run."""
@@ -189,13 +173,13 @@ class StudyResults:
 
     def shorter(self, kind: Kind) -> dict[int, Kind]:
         """The kinds of models that differ from `kind` by other numbers of passes, by these."""
-        passes = {other: other.spec.passes for other in self.by_kind}
+        passes = {other: other.passes for other in self.by_kind}
         return {n: other for other, n in passes.items() if n and other.without(f"p{n}") == kind}
 
     def training(self, kind: Kind) -> TrainingSettings:
         """The settings that models of a kind are trained with."""
         models = self.of_kinds([kind])
-        return models[0].training if models else self.configured.training.for_model(kind.spec)
+        return models[0].training if models else self.configured.training.for_model(kind)
 
 
 def passes(settings: TrainingSettings, spec: ModelSpec) -> int:

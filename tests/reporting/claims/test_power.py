@@ -52,7 +52,7 @@ def test_active_units_are_shown_if_seeds_differ_by_half_a_unit(margin, enough):
 def test_a_realised_number_is_seldom_called_not_reproduced_by_chance(make, realised):
     """The paper's model is a whole margin off, the most that still counts as equal; its number is of one seed."""
     made, generator, margin, wrong = make(), np.random.default_rng(1), 0.5, []
-    kind = Kind("mnist", 1, "iwae", 5)
+    kind = Kind("mnist", 1, "iwae", 5, 0)
     for _ in range(200):
         values = generator.normal(0, SPREAD, len(made.study.models))
         for model, value in zip(made.study.models, values, strict=True):

@@ -1,5 +1,7 @@
 """Claims of another paper, about priors: which effects they are about, what is asked of models, how they are shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from iwae.reporting.claims.found import evidence, found, found_section
@@ -10,18 +12,18 @@ from iwae.reporting.study import Kind
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings
 
-BASE = Kind("mnist", 1, "vae", 1)
+BASE = Kind("mnist", 1, "vae", 1, 0)
 OF_PRIORS = [claim for claim in read_claims().claims if claim.rule.startswith("prior_gains")]
 GAINS, MIXTURE, COUPLING, LESS = (claim.id for claim in OF_PRIORS)
 
 
 def of(prior, base=BASE):
-    return base._replace(variation="-".join(filter(None, (base.variation, prior))))
+    return replace(base, variation="-".join(filter(None, (base.variation, prior))))
 
 
 PRIORS = [of(name) for name in ("mog500", "vamp500", "vamp100")]
 SHORTER = [of("p13", kind) for kind in (BASE, *PRIORS)]
-HVAE = [Kind("mnist", 2, "vae", 1, name) for name in ("hvae", "hvae-vamp100")]
+HVAE = [Kind("mnist", 2, "vae", 1, 0, name) for name in ("hvae", "hvae-vamp100")]
 
 
 @pytest.fixture

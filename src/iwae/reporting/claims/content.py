@@ -11,7 +11,7 @@ from iwae.reporting.claims.found import VERDICTS, found, named, tallied
 from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, NOT_RUN, UNDECIDED, Verdict, family
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region
-from iwae.reporting.study import Model
+from iwae.reporting.study import Model, kind_name
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
 from iwae.study import manifest
@@ -107,7 +107,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "at_a_third": _number(finding.earlier),
         "points_the_same_way": finding.points,
         "seeds": finding.sum.seeds,
-        "missing": [kind.name for kind in finding.sum.missing],
+        "missing": [kind_name(kind) for kind in finding.sum.missing],
         "evidence": [path for model in finding.sum.models for path in _paths(model, *FILES[quantity.section])],
     }
 

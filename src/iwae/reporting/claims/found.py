@@ -24,7 +24,7 @@ from iwae.reporting.claims.verdicts import (
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import counted
 from iwae.reporting.statistics import COVERAGE, p_inside, p_outside
-from iwae.reporting.study import StudyResults
+from iwae.reporting.study import StudyResults, kind_name
 from iwae.reporting.templates import render
 
 VERDICTS = (REPRODUCED, REFUTED, UNDECIDED)
@@ -79,7 +79,12 @@ def _part(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def named(claim: Claim) -> dict[str, Any]:
     """What a claim says, and of what."""
-    return {"id": claim.id, "claim": claim.text, "dataset": claim.dataset, "model": claim.kind and claim.kind.name}
+    return {
+        "id": claim.id,
+        "claim": claim.text,
+        "dataset": claim.dataset,
+        "model": claim.kind and kind_name(claim.kind),
+    }
 
 
 def found_section(found: dict[str, Any], link: str) -> str:

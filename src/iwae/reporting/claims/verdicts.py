@@ -12,7 +12,7 @@ from iwae.reporting.claims.rules import RULES, VALUES, Claim
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
-from iwae.reporting.study import Model
+from iwae.reporting.study import Model, kind_name
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
@@ -107,7 +107,7 @@ def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     models = list({model.spec: model for finding in findings for model in finding.sum.models}.values())
-    missing = sorted({kind.name for finding in findings for kind in finding.sum.missing})
+    missing = sorted({kind_name(kind) for finding in findings for kind in finding.sum.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
     why = [NOT_RUN] if missing or not findings else []

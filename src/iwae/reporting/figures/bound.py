@@ -23,7 +23,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     frame = style.stacked(models, "likelihood", k="samples")
     frame = frame.loc[frame.split == "test", [*MODEL, "seed", "samples", "images", "bound"]].reset_index(drop=True)
     slack = {
-        (*model.kind[: len(MODEL)], model.spec.seed): found.value
+        tuple(getattr(model.spec, name) for name in (*MODEL, "seed")): found.value
         for model in models
         if (found := measured(study, "slack", model)) is not None
     }

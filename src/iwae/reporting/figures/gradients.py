@@ -29,7 +29,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
     frames = []
     for model in study.of_kinds(kinds, "gradients"):
-        words = dict(zip(_OF_MODEL, model.kind[: len(MODEL)], strict=True))
+        words = {column: getattr(model.spec, name) for column, name in zip(_OF_MODEL, MODEL, strict=True)}
         frames.append(model.table("gradients").assign(**words, seed=model.spec.seed))
     problem = study.folder / SIGNAL_TO_NOISE
     if problem.is_file():

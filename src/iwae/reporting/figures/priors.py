@@ -39,10 +39,9 @@ def firsts(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, Model]:
 
 def _model(kind: Kind, several: bool) -> str:
     """What models have in common that differ in their prior alone, after the data set where there are several."""
-    spec = kind.spec
-    networks = ARCHITECTURES[spec.architecture].label if spec.architecture else model_name(kind.objective, kind.k)
-    layers = f", {counted(spec.layers, 'layer')}" if spec.layers > 1 and not spec.architecture else ""
-    units = f", {spec.latents} units" if spec.latents else ""
+    networks = ARCHITECTURES[kind.architecture].label if kind.architecture else model_name(kind.objective, kind.k)
+    layers = f", {counted(kind.layers, 'layer')}" if kind.layers > 1 and not kind.architecture else ""
+    units = f", {kind.latents} units" if kind.latents else ""
     return f"{kind.dataset}\n" * several + f"{networks}{layers}{units}"
 
 

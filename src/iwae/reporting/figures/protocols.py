@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.figures import style
 from iwae.reporting.figures.style import GREY, MARKERS, MODEL, WIDTH
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import Kind, StudyResults, kind_name
 from iwae.reporting.tables import variations
 from iwae.reporting.tables.variations import base_of
 from iwae.study.protocol import PRESETS
@@ -28,7 +28,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     parts = []
     for kind in kinds:
         found = weighted_sum(study, "nll", {kind: 1.0, base_of(kind): -1.0})
-        parts.append(pd.DataFrame({"model": kind.name, "seed": found.seeds, "of_seed": found.by_seed}))
+        parts.append(pd.DataFrame({"model": kind_name(kind), "seed": found.seeds, "of_seed": found.by_seed}))
     rows = variations.protocols.rows(study, kinds).drop(columns="se_images")
     frame = rows.rename(columns={"difference_se_images": "se_images"}).merge(pd.concat(parts), on="model")
     return frame[

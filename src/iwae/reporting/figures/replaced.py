@@ -21,7 +21,7 @@ _LEFT_OUT = ("posteriors", "leave-one-out")  # far below zero, or on training im
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Gains in the ELBO over N(0, I), nats per image, one row for each kind of model, prior and split."""
-    frame = rows(study, [kind for kind in kinds if kind.spec.prior == "standard"] or kinds)
+    frame = rows(study, [kind for kind in kinds if kind.prior == "standard"] or kinds)
     frame = frame[frame.prior.notna() & ~frame.prior.str.startswith(_LEFT_OUT)]
     parts = [
         frame[[*MODEL, "variation", "prior"]].assign(

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 from iwae.reporting.quantities import measured
 from iwae.reporting.statements import counted, model_name, span
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults, kind_name
 from iwae.study.registry import OBJECTIVES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
@@ -77,7 +77,7 @@ def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> 
         found = {name: measured(study, quantity, model) for name, quantity in quantities.items()}
         if None not in found.values():
             values = {name: each.value for name, each in found.items()}
-            rows.append({"model": model.kind.name, "seed": model.spec.seed, **values})
+            rows.append({"model": kind_name(model.kind), "seed": model.spec.seed, **values})
     return pd.DataFrame(rows)
 
 

@@ -13,9 +13,10 @@ from iwae.reporting.statements import (
     comparison_lines,
     schedule,
 )
-from iwae.reporting.study import Kind, Model, StudyResults, passes
+from iwae.reporting.study import Kind, Model, StudyResults, kind_name, passes
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
+from iwae.study.specification import ModelSpec
 
 Columns = Callable[[StudyResults, Kind], dict[str, Any]]  # of a kind's row
 
@@ -37,6 +38,11 @@ class Part:
     def known(self, name: str) -> bool:
         """Whether some row has a value in this column."""
         return bool(self.rows[name].notna().any())
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of models that the rows are on."""
+        return [ModelSpec.parse(f"{name}/seed0") for name in self.rows.model]
 
     def ordered(self) -> "Part":
         """The same in the order of layers, k and objectives."""
@@ -130,8 +136,8 @@ def frame(study: StudyResults, kinds: Sequence[Kind], *parts: Columns) -> pd.Dat
 def head(study: StudyResults, kind: Kind) -> dict[str, Any]:
     """The columns with which a row on one kind of model begins."""
     settings = study.training(kind)
-    words = {"passes": passes(settings, kind.spec), "schedule": schedule(settings), "model": kind.name}
-    return {**kind._asdict(), **words}
+    words = {"passes": passes(settings, kind), "schedule": schedule(settings), "model": kind_name(kind)}
+    return {name: value for name, value in vars(kind).items() if name != "seed"} | words
 
 
 def several_rows(

@@ -21,7 +21,7 @@ _NETWORKS = {"": "the paper's"} | {name: entry.label for name, entry in ARCHITEC
 
 def without_prior(kind: Kind) -> Kind:
     """The same kind of model with N(0, I)."""
-    return kind.without(kind.spec.prior)
+    return kind.without(kind.prior)
 
 
 DIFFERENCE = Sum("difference", "difference", "nll", without_prior, digits=3, sign=True)
@@ -50,8 +50,7 @@ def networks(spec: ModelSpec) -> str:
 
 
 def _named(study: StudyResults, kind: Kind) -> dict[str, str]:
-    spec = kind.spec
-    return {"networks": networks(spec), "prior": prior_label(spec.prior), "variant": spec.variant or ""}
+    return {"networks": networks(kind), "prior": prior_label(kind.prior), "variant": kind.variant or ""}
 
 
 def _shorter(study: StudyResults, kind: Kind) -> dict[str, Any]:
@@ -66,8 +65,7 @@ def _shorter(study: StudyResults, kind: Kind) -> dict[str, Any]:
 def lay_out(part: Part) -> list[Table]:
     """Two tables: nll and its difference from N(0, I), and what the ELBO is made of."""
     rows = part.rows
-    kinds = [Kind(*key) for key in rows[list(Kind._fields)].itertuples(index=False, name=None)]
-    part = replace(part, measured=part.study.of_kinds(kinds, "likelihood"))
+    part = replace(part, measured=part.study.of_kinds(part.kinds, "likelihood"))
     named = [*cells.keys(rows), *cells.several(rows, "networks"), *cells.words("prior")]
     if rows.variant.any():
         named.append(Column("protocol", lambda row: row.variant or OWN, text=True))

@@ -31,7 +31,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
 
     def named(study: StudyResults, kind: Kind) -> dict[str, object]:
-        return {**cells.head(study, kind), "networks": networks(kind.spec)}
+        return {**cells.head(study, kind), "networks": networks(kind)}
 
     gains = [name for split, measure in _GAINS for name in columns(f"{measure}_{split}")]
     frame = cells.several_rows(study, kinds, "replaced", _priors, ["own", "seeds", "prior", *gains], named)
