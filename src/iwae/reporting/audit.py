@@ -12,9 +12,8 @@ from pathlib import Path
 from iwae.errors import InputError
 from iwae.files import write_json, write_text
 from iwae.reporting.claims.content import content, pages, summary
-from iwae.reporting.claims.found import verdicts_of
 from iwae.reporting.claims.reading import read_claims
-from iwae.reporting.claims.verdicts import Verdict, unreadable
+from iwae.reporting.claims.verdicts import Verdict, unreadable, verdicts_of
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.unreadable import UNREADABLE, reason

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from iwae.errors import InputError
 from iwae.files import write_text
-from iwae.reporting.claims.content import summary
-from iwae.reporting.claims.found import found_section
+from iwae.reporting.claims.content import found_section, summary
 from iwae.reporting.contents import FIGURES
 from iwae.reporting.statements import likelihood_line, protocols
 from iwae.reporting.study import StudyResults

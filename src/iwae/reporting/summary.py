@@ -8,7 +8,8 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.files import write_text
-from iwae.reporting.claims.found import found, found_section, verdicts_of
+from iwae.reporting.claims.content import found, found_section
+from iwae.reporting.claims.verdicts import verdicts_of
 from iwae.reporting.figures import figures_of
 from iwae.reporting.statements import NO_VALUES, comparison_lines, counted, interim_lines, likelihood_line, protocols
 from iwae.reporting.study import StudyResults

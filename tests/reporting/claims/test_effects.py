@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from iwae.reporting.claims.content import evidence, found
 from iwae.reporting.claims.evidence import third_of_the_passes
-from iwae.reporting.claims.found import evidence, found
 from iwae.reporting.claims.reading import claims_of, read_claims
 from iwae.reporting.claims.verdicts import (
     CUT,

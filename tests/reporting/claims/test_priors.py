@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from iwae.reporting.claims.found import evidence, found, found_section
+from iwae.reporting.claims.content import evidence, found, found_section
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES
 from iwae.reporting.claims.verdicts import CUT, FOREIGN, NOT_RUN, REFUTED, REPRODUCED, UNCHECKED, UNDECIDED, family

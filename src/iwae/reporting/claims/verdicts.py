@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from iwae.reporting.claims.checks import CHECKS, Check
 from iwae.reporting.claims.evidence import Evidence, Finding
+from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES, VALUES, Claim
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
-from iwae.reporting.study import Model, kind_name
+from iwae.reporting.study import Model, StudyResults, kind_name
 from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
@@ -40,6 +41,15 @@ class Verdict:
     adjusted_against: float | None = None  # p_against likewise
     under: str = ""  # the protocols and the seeds that it rests on, such as "efficient, 3 seeds"
     power: str = ""  # what could have been shown of an undecided claim, a sentence
+
+
+def verdicts_of(study: StudyResults) -> tuple[list[Verdict], list[Verdict]]:
+    """The verdicts on all claims, and on all identities."""
+    if "verdicts" not in study.known:
+        read = read_claims()
+        evidence = Evidence(study, read.images, read.binarization, read.taken_over)
+        study.known["verdicts"] = judge(read.claims, evidence), examine(read.identities, evidence)
+    return study.known["verdicts"]
 
 
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
