@@ -8,7 +8,7 @@ import pytest
 
 from iwae.reporting.contents import TABLES
 from iwae.reporting.figures import plotted
-from iwae.reporting.figures.protocols import draw
+from iwae.reporting.figures.variations import protocols
 from iwae.reporting.study import Kind, Model, StudyResults, kind_of
 from iwae.reporting.tables import build
 from iwae.reporting.tables.priors import without_prior
@@ -86,7 +86,7 @@ def test_a_protocol_is_compared_with_the_own_one_of_the_same_prior(warmed):
     drawn = plotted("protocols", warmed)
     assert drawn.prior.tolist() == ["N(0, I)", "MoG 9", "VampPrior 9"]
     assert drawn.difference.tolist() == pytest.approx(differences)
-    figure = draw(drawn)
+    figure = protocols.draw(drawn)
     names = [text.get_text() for text in figure.legends[0].get_texts()][:3]
     assert names == [f"1 layer, VAE, k=1, {prior}" for prior in drawn.prior]
     assert len({line.get_marker() for line in figure.legends[0].get_lines()[:3]}) == 3

@@ -14,9 +14,9 @@ from iwae.files import write_json, write_text
 from iwae.reporting.claims.content import content, pages, summary
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import Verdict, unreadable, verdicts_of
+from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import Inspection, Recomputation, integrity, rebuild, seal
 
 _log = logging.getLogger(__name__)

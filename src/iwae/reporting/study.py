@@ -1,6 +1,6 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,8 +10,14 @@ import numpy as np
 import pandas as pd
 
 from iwae.errors import InputError
-from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
-from iwae.reporting.unreadable import read_arrays
+from iwae.reporting.results import (
+    CONFIGURATION,
+    IDENTITY,
+    checked_manifest,
+    read_arrays,
+    read_configuration,
+    read_results,
+)
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
@@ -162,9 +168,9 @@ class StudyResults:
         """The models under the study's own protocol."""
         return [model for model in self.models if model.spec.variant is None] or list(self.models)
 
-    def kinds(self, about: Callable[[ModelSpec], bool]) -> list[Kind]:
-        """The kinds of models that the study asks for and that `about` is true of."""
-        return list(dict.fromkeys(kind_of(spec) for spec in self.specs if about(spec)))
+    def kinds(self, shows: Callable[[ModelSpec, Collection[str]], bool] = lambda spec, sections: True) -> list[Kind]:
+        """The kinds of models that the study asks for, if `shows` is true of them and of the steps run on them."""
+        return list(dict.fromkeys(kind_of(spec) for spec in self.specs if shows(spec, self.sections_of(spec))))
 
     def of_kinds(self, kinds: Iterable[Kind], section: str = "training") -> list[Model]:
         """The models of these kinds of which a step was run."""

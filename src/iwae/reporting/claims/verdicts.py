@@ -11,10 +11,10 @@ from iwae.reporting.claims.evidence import Evidence, Finding
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES, VALUES, Claim
 from iwae.reporting.quantities import QUANTITIES
+from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
 from iwae.reporting.study import Model, StudyResults, kind_name
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"

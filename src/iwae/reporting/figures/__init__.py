@@ -15,7 +15,7 @@ from iwae.reporting import contents
 from iwae.reporting.figures.style import project_style, remark
 from iwae.reporting.results import write_frame
 from iwae.reporting.statements import figure_lines
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import StudyResults
 from iwae.study import manifest
 
 # No dates and no program versions: the same numbers give the same bytes.
@@ -27,11 +27,7 @@ def figures_of(study: StudyResults) -> dict[str, contents.Item]:
     """The figures that a study has, by name: of those models of it that are measured."""
     stripped = [model.spec for model in study.models if manifest.is_stripped(model.manifest)]
     asked = contents.figures(study.specs, study.sections_of, stripped)
-    return {name: item for name, item in asked.items() if study.of_kinds(_kinds(item, study), item.section)}
-
-
-def _kinds(item: contents.Item, study: StudyResults) -> list[Kind]:
-    return study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))
+    return {name: item for name, item in asked.items() if study.of_kinds(study.kinds(item.shows), item.section)}
 
 
 def plotted(name: str, study: StudyResults) -> Any:
@@ -42,7 +38,7 @@ def plotted(name: str, study: StudyResults) -> Any:
             as its manifest describes it.
     """
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
-    kinds = _kinds(item, study)
+    kinds = study.kinds(item.shows)
     return module.data(study, kinds) if study.of_kinds(kinds, item.section) else {}
 
 

@@ -121,11 +121,6 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def most_seeds(frame: pd.DataFrame) -> int:
-    """The largest number of seeds of a kind of model."""
-    return int(frame.groupby(MODEL).seed.nunique().max())
-
-
 def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range") -> str:
     """What is drawn of several seeds, the last line of a legend's title: empty for one seed."""
     seeds = frame.groupby(MODEL).seed.nunique()
@@ -134,8 +129,9 @@ def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range"
 
 def error_entries(frame: pd.DataFrame, what: str) -> list[Artist]:
     """What a legend says of thin bars and of bands: one standard error, and the range of several seeds."""
-    band = [Patch(color=GREY, label="range of seeds", **RANGE["err_kws"])] if most_seeds(frame) > 1 else []
-    return [error_entry(what), *band]
+    several = frame.groupby(MODEL).seed.nunique().max() > 1
+    band = Patch(color=GREY, label="range of seeds", **RANGE["err_kws"])
+    return [error_entry(what), band] if several else [error_entry(what)]
 
 
 def error_entry(what: str, marker: str = "|") -> Artist:

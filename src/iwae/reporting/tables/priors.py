@@ -36,7 +36,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``marginal_kl``: of the ELBO surgery, in nats per training image.
     """
     wanted = {*kinds, *map(without_prior, kinds)}
-    every = [kind for kind in study.kinds(lambda spec: True) if kind in wanted]
+    every = [kind for kind in study.kinds() if kind in wanted]
     frame = cells.frame(study, every, _named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *TERMS)
     order = {name: place for place, name in enumerate(dict.fromkeys(frame.prior))}
     frame["place"] = frame.prior.map(order).where(frame.prior != PRIORS["standard"].label, -1)

@@ -54,7 +54,7 @@ class Variation:
         ``difference``: nll minus that of its base in nats, paired over images.
         """
         study = with_bases(study, kinds)
-        bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds(lambda spec: True)}
+        bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds()}
         places = {kind: place for place, kind in enumerate(bases)}
         order = sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
         difference = replace(DIFFERENCE, minus=bases.get)

@@ -12,8 +12,7 @@ from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
-from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
-from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.results import CONFIGURATION, UNREADABLE, checked_manifest, read_configuration, reason
 from iwae.reporting.verify.agreement import between_models, disagreements
 from iwae.reporting.verify.seal import NAME as SEAL
 from iwae.reporting.verify.seal import outermost, visible
