@@ -7,7 +7,7 @@ import pytest
 from iwae.reporting.claims.content import evidence, found, found_section
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES
-from iwae.reporting.claims.verdicts import CUT, FOREIGN, NOT_RUN, REFUTED, REPRODUCED, UNCHECKED, UNDECIDED, family
+from iwae.reporting.claims.verdicts import CUT, FOREIGN, NOT_RUN, REFUTED, REPRODUCED, UNCHECKED, UNDECIDED
 from iwae.reporting.study import Kind
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings
@@ -57,7 +57,7 @@ def test_a_gain_is_the_nll_with_one_prior_minus_that_with_the_other():
 
 def test_what_others_claim_is_about_effects_and_says_who():
     assert {claim.source for claim in OF_PRIORS} == {"Tomczak & Welling (2018)"}
-    assert {family(claim) for claim in OF_PRIORS} == {"effects"}
+    assert {claim.family for claim in OF_PRIORS} == {"effects"}
     assert not any(claim.source for claim in read_claims().claims if claim not in OF_PRIORS)
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from iwae.reporting import quantities
 from iwae.reporting.claims.reading import read_claims
+from iwae.reporting.claims.rules import FAMILIES
 from iwae.reporting.claims.verdicts import (
     CUT,
-    FAMILIES,
     FEW_SEEDS,
     NOT_RUN,
     REFUTED,
@@ -17,7 +17,6 @@ from iwae.reporting.claims.verdicts import (
     UNDECIDED,
     UNREAD,
     WIDE,
-    family,
     judge,
 )
 from iwae.reporting.quantities import QUANTITIES
@@ -114,7 +113,7 @@ def test_p_values_are_corrected_for_the_number_of_claims_of_their_family(make):
     among = made.judged("nll-mnist-l1-vae-k1", "nll-mnist-l1-vae-k5", *MNIST, "two-layers-omniglot")
     assert alone.adjusted == alone.p == among[0].p
     assert max(verdict.adjusted / verdict.p for verdict in among[:2]) > 1 and among[-1].p is None
-    families = [[verdict for verdict in among[:-1] if family(verdict.claim) == name] for name in FAMILIES]
+    families = [[verdict for verdict in among[:-1] if verdict.claim.family == name] for name in FAMILIES]
     assert {verdict.claim.id for verdict in families[0]} == {
         "nll-mnist-l1-vae-k1",
         "nll-mnist-l1-vae-k5",

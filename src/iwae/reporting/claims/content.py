@@ -9,10 +9,9 @@ import numpy as np
 
 from iwae.reporting.claims.checks import Check
 from iwae.reporting.claims.evidence import Finding
-from iwae.reporting.claims.rules import Claim
+from iwae.reporting.claims.rules import FAMILIES, Claim
 from iwae.reporting.claims.verdicts import (
     FAILS,
-    FAMILIES,
     HOLDS,
     NOT_RUN,
     REFUTED,
@@ -21,11 +20,11 @@ from iwae.reporting.claims.verdicts import (
     UNDECIDED,
     WIDE,
     Verdict,
-    family,
+    least_clear,
 )
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import counted
-from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region, p_inside, p_outside
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region, p_outside
 from iwae.reporting.study import Model, kind_name
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
@@ -44,7 +43,7 @@ def content(
     inspections: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """The audit of a study, its models' protocols in words, as JSON keeps it; what is no number is null."""
-    families = Counter(family(verdict.claim) for verdict in verdicts if verdict.p is not None)
+    families = Counter(verdict.claim.family for verdict in verdicts if verdict.p is not None)
     tested = {name: families[name] for name in FAMILIES}
     numbers = {"level": LEVEL, "power": POWER, "coverage": COVERAGE, "tested": tested}
     method = render("method.jinja", {"percent": "{:.0%}".format}, **numbers)
@@ -94,7 +93,7 @@ def _head(verdict: Verdict) -> dict[str, Any]:
 
 def _claim(verdict: Verdict) -> dict[str, Any]:
     return _head(verdict) | {
-        "family": family(verdict.claim),
+        "family": verdict.claim.family,
         "p": _number(verdict.p),
         "p_adjusted": _number(verdict.adjusted),
         "p_against": _number(verdict.p_against),
@@ -150,7 +149,7 @@ def found(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     """
     parts = {}
     for name in reversed(FAMILIES):  # effects first: they can be decided without the paper's schedule
-        members = [each for each in verdicts if family(each.claim) == name]
+        members = [each for each in verdicts if each.claim.family == name]
         for source in dict.fromkeys(["", *(each.claim.source for each in members)]):
             part = _part([each for each in members if each.claim.source == source])
             if part["groups"] or not source:
@@ -211,7 +210,7 @@ def evidence(verdict: Verdict) -> str:
     if not known:
         return ""
     if verdict.verdict == REPRODUCED:
-        return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(_least_clear(known))}"
+        return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(least_clear(known))}"
     if verdict.verdict == REFUTED:
         clearest = min(known, key=lambda finding: p_outside(finding.estimate, finding.contrast.region))
         before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
@@ -226,11 +225,7 @@ def evidence(verdict: Verdict) -> str:
     if UNCONVERGED in verdict.why and turned:
         value = f"{turned[0].earlier:.3g} {QUANTITIES[turned[0].contrast.quantity].unit}"
         return f"{towards}; after a third of the passes not so {turned[0].contrast.label}: {value}"
-    return f"{towards}; the least clear: {_shown(_least_clear(known))}" if WIDE in verdict.why else towards
-
-
-def _least_clear(findings: Sequence[Finding]) -> Finding:
-    return max(findings, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
+    return f"{towards}; the least clear: {_shown(least_clear(known))}" if WIDE in verdict.why else towards
 
 
 def _shown(finding: Finding) -> str:

@@ -20,6 +20,7 @@ from iwae.reporting.study import Kind
 from iwae.study.registry import ARCHITECTURES, OBJECTIVES, objectives_of, prior_label
 from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS, STANDARD
 
+FAMILIES = ("values", "effects")  # of claims, each with a correction of its own for their number
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
 
 
@@ -37,6 +38,11 @@ class Claim:
     dataset: str
     kind: Kind | None = None
     source: str = ""
+
+    @property
+    def family(self) -> str:
+        """One of `FAMILIES`: values are held against the paper's own numbers."""
+        return "values" if self.rule in VALUES else "effects"
 
 
 def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
