@@ -38,8 +38,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     wanted = {*kinds, *map(without_prior, kinds)}
     every = [kind for kind in study.kinds() if kind in wanted]
     frame = cells.frame(study, every, _named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *TERMS)
-    order = {name: place for place, name in enumerate(dict.fromkeys(frame.prior))}
-    frame["place"] = frame.prior.map(order).where(frame.prior != PRIORS["standard"].label, -1)
+    frame["place"] = pd.Series(pd.factorize(frame.prior)[0]).where(frame.prior != PRIORS["standard"].label, -1)
     keys = ["dataset", "layers", "networks", "k", "objective", "variant", "place"]
     return cells.by_objective(frame, keys).drop(columns="place")
 

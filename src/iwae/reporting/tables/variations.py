@@ -114,10 +114,7 @@ capacity = Variation(
     "of the model with the grid's number of latent units",
     "negative where it is better",
     varied=lambda study, kind: {"latents": kind.latents or PAPER_LATENTS},
-    named=lambda rows: [
-        *cells.keys(rows, ("objective", "k")),
-        Column("latent units", lambda row: str(row.latents)),
-    ],
+    named=lambda rows: [*cells.keys(rows, ("objective", "k")), Column("latent units", lambda row: str(row.latents))],
     order=("dataset", "k", "objective", "latents"),
 )
 estimators = Variation(

@@ -17,7 +17,7 @@ from iwae.reporting.tables.formats import Column, Table
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
 
-FIRST = Sum("first_nll", "nll")
+FIRST = Sum("first_nll", "nll", "nll")
 CHANGE = Sum("change", "nll", "nll", lambda kind: kind.origin, digits=3, sign=True)
 
 
@@ -39,7 +39,7 @@ def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
         "first_k": first.k,
         "first_passes": passes(study.training(kind), first),
         "comparable": comparable,
-        **weighted_sum(study, "nll", {first: 1.0}).columns("first_nll"),
+        **FIRST(study, first),
         **ours,
         **change,
         **cells.active_units(study, first, "first_"),
