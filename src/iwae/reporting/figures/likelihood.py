@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 
 from iwae.reporting.figures import panels, style
 from iwae.reporting.figures.style import GREY, MODEL, Drawing
-from iwae.reporting.quantities import measured
 from iwae.reporting.statements import model_name, span
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables.comparison import rows
@@ -74,17 +73,13 @@ def _bound(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     far it lies above, over the images that have both.
     """
     models = study.of_kinds(kinds, "likelihood")
-    frame = style.stacked(models, "likelihood", k="samples")
-    frame = frame.loc[frame.split == "test", [*MODEL, "seed", "samples", "images", "bound"]].reset_index(drop=True)
-    slack = {
-        tuple(getattr(model.spec, name) for name in (*MODEL, "seed")): found.value
-        for model in models
-        if (found := measured(study, "slack", model)) is not None
-    }
-    if slack:
-        above = pd.Series(pd.MultiIndex.from_frame(frame[[*MODEL, "seed"]]).map(slack), frame.index, dtype=float)
-        frame["annealed"] = (frame.bound + above).where(frame.samples == frame.samples.max())
-    return frame
+    frame = style.stacked(models, "likelihood", k="samples").query("split == 'test'")
+    columns, slack = [*MODEL, "seed", "samples", "images", "bound"], style.by_seed(study, models, slack="slack")
+    if not slack.empty:
+        frame = frame.merge(slack, how="left", on=["model", "seed"])
+        frame["annealed"] = (frame.bound + frame.slack).where(frame.samples == frame.samples.max())
+        columns.append("annealed")
+    return frame[columns].reset_index(drop=True)
 
 
 def _draw_bound(frame: pd.DataFrame) -> Figure:

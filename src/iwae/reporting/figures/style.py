@@ -62,10 +62,10 @@ def k_markers(ks: Iterable[int]) -> dict[int, str]:
 
 
 def stacked(models: Iterable[Model], section: str, **renamed: str) -> pd.DataFrame:
-    """The CSV file of one step of several models, one below the other, with columns `MODEL` and seed beside its own."""
+    """The CSV file of one step of several models, one below the other, with columns that name each and its seed."""
     parts = []
     for model in models:
-        words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")}
+        words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")} | {"model": kind_name(model.kind)}
         parts.append(model.table(section).rename(columns=renamed).assign(**words))
     return pd.concat(parts, ignore_index=True)
 
@@ -106,8 +106,7 @@ def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str]
         "k": "k={}".format,
     } | {name: str if frame[name].nunique() > 1 else lambda _: "" for name in ("networks", "prior") if name in frame}
     words = words or (lambda *key: listed_words(plain[name](value) for name, value in zip(columns, key, strict=True)))
-    keys = groups.size().reset_index()[list(columns)].itertuples(index=False, name=None)
-    return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key in keys])
+    return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key, _ in groups])
 
 
 def listed_words(parts: Iterable[str]) -> str:
