@@ -31,7 +31,6 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     Raises:
         InputError: There is no such study, or the models cannot be measured here.
     """
-    results, figures = Path(results), Path(figures)
     if not results.is_dir():
         raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
     study = _opened(results)

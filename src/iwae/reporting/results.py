@@ -46,15 +46,15 @@ def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
 
 def write_configuration(results: Path, configuration: dict[str, Any]) -> None:
     """Keep a study's configuration in its folder, the keys in order: the same one is the same bytes, whoever asks."""
-    write_text(Path(results) / CONFIGURATION, json.dumps(configuration, indent=2, sort_keys=True) + "\n")
+    write_text(results / CONFIGURATION, json.dumps(configuration, indent=2, sort_keys=True) + "\n")
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
     """The content of a ``configuration.json``."""
-    if not Path(path).is_file():
+    if not path.is_file():
         raise InputError(f"{path} is missing: run `python -m iwae collect` with the study's configuration.")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}): run `python -m iwae collect` again.") from error
     if not isinstance(content, dict):
@@ -70,7 +70,6 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 def read_results(path: Path) -> pd.DataFrame:
     """The rows of a ``results.csv``, at least one."""
-    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing: run `python -m iwae collect` first.")
     try:

@@ -107,7 +107,7 @@ class StudyResults:
         Whatever a folder holds beside what is `configured` counts as not there. Where that is not known the study asks
         for what there is.
         """
-        models = [_model(Path(folder), ModelSpec.parse(name), configured) for name in names]
+        models = [_model(folder, ModelSpec.parse(name), configured) for name in names]
         models = sorted((model for model in models if "training" in model.manifest), key=lambda one: _order(one.spec))
         schedules = {model.settings("training").get("stages") for model in models if not model.spec.variant}
         if len(schedules) > 1:
@@ -120,12 +120,11 @@ class StudyResults:
         else:
             specs = [model.spec for model in models]
             sections = [name for name in manifest.SECTIONS if all(name in model.manifest for model in models)]
-        return cls(Path(folder), tuple(models), tuple(sorted(specs, key=_order)), tuple(sections), configured)
+        return cls(folder, tuple(models), tuple(sorted(specs, key=_order)), tuple(sections), configured)
 
     @classmethod
     def open(cls, folder: Path) -> "StudyResults":
         """The study in `folder`, as it was collected; `InputError` where ``results.csv`` is not of these models."""
-        folder = Path(folder)
         rows, path = read_results(folder / "results.csv"), folder / CONFIGURATION
         names = [ModelSpec(*keys).name for keys in rows[IDENTITY].drop_duplicates().itertuples(index=False, name=None)]
         try:

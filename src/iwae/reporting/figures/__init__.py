@@ -31,12 +31,7 @@ def figures_of(study: StudyResults) -> dict[str, contents.Item]:
 
 
 def plotted(name: str, study: StudyResults) -> Any:
-    """What a figure's ``data`` gives; empty where no model that it is about was measured yet.
-
-    Raises:
-        InputError: The name is unknown, the study lacks what the figure shows, or a file of the study is missing or not
-            as its manifest describes it.
-    """
+    """What a figure's ``data`` gives, empty where no model of it is measured yet; errors as for `tables.build`."""
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
     kinds = study.kinds(item.shows)
     return module.data(study, kinds) if study.of_kinds(kinds, item.section) else {}
@@ -46,14 +41,14 @@ def write_figure(name: str, study: StudyResults, figures: Path) -> None:
     """Write the files of a figure, ``NAME.pdf`` and so on, to the folder `figures`; errors as for `plotted`."""
     found = plotted(name, study)
     if not len(found):
-        _log.info("%s is not drawn: no model of it is measured yet.", Path(figures) / name)
+        _log.info("%s is not drawn: no model of it is measured yet.", figures / name)
         return
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
     with project_style():
         figure = module.draw(found)
         remark(figure, figure_lines(study))
         if item.numbers:
-            write_frame(Path(figures) / f"{name}.csv", found)
+            write_frame(figures / f"{name}.csv", found)
         for suffix, metadata in _METADATA.items():
-            with atomic_path(Path(figures) / f"{name}.{suffix}") as temporary:
+            with atomic_path(figures / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary, format=suffix, metadata=metadata)
