@@ -151,6 +151,7 @@ def _rows(panels: Panels) -> Figure:
 
 
 def _about_zero(image: np.ndarray) -> tuple[float, float]:
+    """Black and white such that mid-grey is zero; each image has a scale of its own."""
     return -np.abs(image).max(), np.abs(image).max()
 
 
