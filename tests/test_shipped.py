@@ -11,8 +11,8 @@ import pytest
 
 from iwae.reporting.audit import inspect
 from iwae.reporting.figures import figures_of, write_figure
-from iwae.reporting.readme import BEGIN, END, section
 from iwae.reporting.study import StudyResults
+from iwae.reporting.summary import BEGIN, END, section
 
 ROOT = Path(__file__).resolve().parents[1]
 # Studies that are in the repository, finished or not; quick is what a user runs, and is ignored by git.

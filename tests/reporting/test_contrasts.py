@@ -11,8 +11,8 @@ from iwae.reporting.reference import paper_kinds
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
 
-IWAE_5 = Kind("mnist", 1, "iwae", 5)
-BEST = Kind("mnist", 2, "iwae", 50)
+IWAE_5 = Kind("mnist", 1, "iwae", 5, 0)
+BEST = Kind("mnist", 2, "iwae", 50, 0)
 
 
 def test_images_that_models_share_are_paired(make):
@@ -22,7 +22,7 @@ def test_images_that_models_share_are_paired(make):
     paired = evidence.find(contrast)
     assert paired.sum.se_images == pytest.approx((2 * 0.5**2 / 3 / made.images) ** 0.5, rel=0.2)
     for seed in range(3):
-        name = "nll", made.spec(BEST, seed).name
+        name = "nll", replace(BEST, seed=seed).name
         value, (sample,), *_ = made.values[name]
         made.values[name] = Measured(value, (sample._replace(indices=sample.indices + made.images),))
     made.study.known.clear()
@@ -99,7 +99,7 @@ def test_a_mean_over_models_of_gaps_is_paired_within_a_split(make):
 
 
 def test_gaps_on_two_data_sets_are_independent(make):
-    fixed = Kind("mnist-fixed", *IWAE_5[1:])
+    fixed = replace(IWAE_5, dataset="mnist-fixed")
     made = make(more=[fixed])
     values = {"mnist": (sample("test", 100, 0.1), sample("train", 50, 0.2)), "mnist-fixed": (sample("test", 100, 0.4),)}
     for model in made.study.models:
@@ -109,7 +109,7 @@ def test_gaps_on_two_data_sets_are_independent(make):
 
 
 def test_two_binarizations_of_the_same_images_are_paired(make):
-    static = Kind("mnist-static", *IWAE_5[1:])
+    static = replace(IWAE_5, dataset="mnist-static")
     made = make(more=[static])
     grey, bits = (
         made.random.normal(0, 20, 100),

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.patches import Ellipse
 
 from iwae.reporting import figures
-from iwae.reporting.figures import images, pictures, posteriors
+from iwae.reporting.figures import images, posteriors
 from iwae.reporting.study import StudyResults
 from iwae.study import manifest
 from iwae.study.specification import ModelSpec
@@ -15,7 +15,7 @@ from iwae.study.specification import ModelSpec
 
 def shown_in(folder):
     study = StudyResults.open(folder)
-    return pictures.shown(study, study.kinds(lambda spec: True), "pictures")
+    return images.shown(study, study.kinds(), "pictures")
 
 
 def test_pictures_are_those_of_the_largest_k_and_the_first_seed(whole, look):

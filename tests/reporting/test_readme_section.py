@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from iwae.errors import InputError
-from iwae.reporting.readme import BEGIN, END, write_readme
+from iwae.reporting.summary import BEGIN, END, write_readme
 
 
 def claim(name, evidence="", model=None):

@@ -25,10 +25,6 @@ P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 ABOVE, BELOW = Region(low=0.0), Region(high=0.0)
 
 
-def table(values):
-    return {(kind, seed): value for kind, row in enumerate(values) for seed, value in enumerate(row)}
-
-
 def test_holm_against_a_hand_computation():
     # Ascending 0.005 (x 4), 0.01 (x 3), 0.03 (x 2), 0.04 (x 1, but not below the one before).
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
@@ -46,7 +42,7 @@ def test_holm_lies_between_no_correction_and_bonferronis(p_values):
 
 def test_two_kinds_give_the_unpaired_t_test():
     one, other = np.random.default_rng(1).normal(size=(2, 4))
-    spread = spread_over_seeds(table([one, other]))
+    spread = spread_over_seeds([one, other])
     estimate = Estimate(float((one - other).mean()), (spread.value * 2 / 4) ** 0.5, spread.dof)
     expected = stats.ttest_ind(one, other, alternative="less").pvalue
     assert p_inside(estimate, BELOW) == pytest.approx(expected, rel=1e-9)
@@ -55,14 +51,13 @@ def test_two_kinds_give_the_unpaired_t_test():
 
 def test_one_kind_gives_the_t_test_of_one_sample():
     values = np.random.default_rng(2).normal(3, 1, 5)
-    spread = spread_over_seeds(table([values]))
+    spread = spread_over_seeds([values])
     assert spread == pytest.approx((values.var(ddof=1), 4))
 
 
 def test_kinds_may_lack_seeds():
-    values = {("a", 0): 1.0, ("a", 1): 2.0, ("b", 0): 5.0}
-    assert spread_over_seeds(values) == pytest.approx((0.5, 1))
-    assert spread_over_seeds({("a", 0): 1.0, ("b", 0): 2.0}) is None
+    assert spread_over_seeds([[1.0, 2.0], [5.0]]) == pytest.approx((0.5, 1))
+    assert spread_over_seeds([[1.0], [2.0]]) is None
 
 
 def test_equivalence_is_two_one_sided_tests():
@@ -141,11 +136,8 @@ def test_power_by_simulation_of_equivalence():
 def test_spreads_of_kinds_that_differ_by_chance_are_seldom_told_apart():
     """Even for kinds with two or three seeds; spreads that lie a thousandfold apart are."""
     generator = np.random.default_rng(0)
-    even = [
-        {(kind, seed): value for kind in range(5) for seed, value in enumerate(generator.normal(size=2 + kind % 2))}
-        for _ in range(2000)
-    ]
+    even = [[generator.normal(size=2 + kind % 2) for kind in range(5)] for _ in range(2000)]
     assert sum(spreads_differ(values, 0.0) for values in even) <= 10
-    uneven = [{name: value * 1000.0 ** (name[0] == 0) for name, value in values.items()} for values in even]
+    uneven = [[values[0] * 1000.0, *values[1:]] for values in even]
     assert sum(spreads_differ(values, 0.0) for values in uneven) > 0.9 * len(uneven)
     assert not any(spreads_differ(values, 1e6) for values in even)  # below rounding all are alike

@@ -8,8 +8,8 @@ import pytest
 
 from iwae.reporting.contents import TABLES
 from iwae.reporting.figures import plotted
-from iwae.reporting.figures.protocols import draw
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.figures.variations import protocols
+from iwae.reporting.study import Kind, Model, StudyResults, kind_of
 from iwae.reporting.tables import build
 from iwae.reporting.tables.priors import without_prior
 from iwae.reporting.tables.replaced import shown
@@ -39,7 +39,7 @@ def test_priors_are_compared_with_the_standard_one_over_the_same_images(study):
     for row in frame[1:].itertuples():
         pairs = [
             [
-                study.by_kind[Kind.of(ModelSpec.parse(f"{name}/seed0"))][seed].array("likelihood", "test").astype(float)
+                study.by_kind[ModelSpec.parse(f"{name}/seed0")][seed].array("likelihood", "test").astype(float)
                 for name in (frame.model[0], row.model)
             ]
             for seed in (0, 1)
@@ -54,7 +54,7 @@ def test_passes_stand_before_the_protocol_in_the_name_of_a_model_with_fewer():
     kinds = ["l1-vae-k1-mog9-with-shuffle", "l1-vae-k1-mog9-p3-with-shuffle", "l1-vae-k1-mog9-p3", "l1-vae-k1-p3"]
     specs = [ModelSpec.parse(f"mnist/{kind}/seed0") for kind in kinds]
     study = StudyResults(Path(), tuple(Model(spec, Path(), {}) for spec in specs), tuple(specs), ())
-    assert study.shorter(Kind.of(specs[0])) == {3: Kind.of(specs[1])}
+    assert study.shorter(kind_of(specs[0])) == {3: kind_of(specs[1])}
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_a_protocol_is_compared_with_the_own_one_of_the_same_prior(warmed):
     drawn = plotted("protocols", warmed)
     assert drawn.prior.tolist() == ["N(0, I)", "MoG 9", "VampPrior 9"]
     assert drawn.difference.tolist() == pytest.approx(differences)
-    figure = draw(drawn)
+    figure = protocols.draw(drawn)
     names = [text.get_text() for text in figure.legends[0].get_texts()][:3]
     assert names == [f"1 layer, VAE, k=1, {prior}" for prior in drawn.prior]
     assert len({line.get_marker() for line in figure.legends[0].get_lines()[:3]}) == 3
@@ -103,7 +103,7 @@ def test_a_protocol_is_compared_with_the_own_one_of_the_same_prior(warmed):
     ],
 )
 def test_a_variation_has_the_base_that_it_differs_from_in_one_thing(variation, base):
-    assert base_of(Kind("mnist", 1, "iwae", 5, variation)).variation == base
+    assert base_of(Kind("mnist", 1, "iwae", 5, 0, variation)).variation == base
 
 
 def test_other_priors_take_the_place_of_models_under_the_own_protocol_alone(warmed):
@@ -128,7 +128,7 @@ def test_gains_of_replaced_priors_and_what_is_memory(study):
     [("mog500", ""), ("z2-vamp50", "z2"), ("hvae-vamp100-p13", "hvae-p13"), ("hvae", "hvae"), ("", "")],
 )
 def test_the_same_model_with_the_standard_prior(variation, base):
-    kind = Kind("mnist", 2 if "hvae" in variation else 1, "vae", 1, variation)
+    kind = Kind("mnist", 2 if "hvae" in variation else 1, "vae", 1, 0, variation)
     assert without_prior(kind).variation == base
 
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from iwae.errors import InputError
 from iwae.files import write_json, write_text
 from iwae.reporting.claims.content import content, pages, summary
-from iwae.reporting.claims.found import verdicts_of
 from iwae.reporting.claims.reading import read_claims
-from iwae.reporting.claims.verdicts import Verdict, unreadable
+from iwae.reporting.claims.verdicts import Verdict, unreadable, verdicts_of
+from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify import Inspection, Recomputation, integrity, rebuild, seal
 
 _log = logging.getLogger(__name__)
@@ -32,7 +31,6 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     Raises:
         InputError: There is no such study, or the models cannot be measured here.
     """
-    results, figures = Path(results), Path(figures)
     if not results.is_dir():
         raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
     study = _opened(results)

@@ -24,15 +24,12 @@ _NEEDED = ("training", "likelihood", "activity")
 def write_results(
     results: Path, names: Sequence[str], configuration: dict[str, Any] | None = None, interim: bool = False
 ) -> None:
-    """Write `collect`'s rows to ``results.csv`` in the study folder `results`.
+    """Write `collect`'s rows on the models of these names to ``results.csv`` in the study folder `results`.
 
-    Args:
-        results: The study folder.
-        names: Names of the study's models.
-        configuration: The configuration that asks for them, to be kept in ``configuration.json``; None if unknown.
-        interim: Whether models may be missing, and steps of those that are there.
+    The configuration that asks for them is kept in ``configuration.json``, if it is known. If `interim`, models may be
+    missing, and steps of those that are there.
     """
-    results, configured = Path(results), None if configuration is None else study_of(configuration)
+    configured = None if configuration is None else study_of(configuration)
     if interim:
         names = [name for name in names if (results / name / manifest.NAME).is_file()]
     # Interim results that are being made would overwrite what follows by older ones.

@@ -22,7 +22,6 @@ def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | 
     Raises:
         InputError: The configuration is missing, no model is trained, or a file is not the one its manifest describes.
     """
-    results, figures = Path(results), Path(figures)
     configuration = configuration or read_configuration(results / CONFIGURATION)
     with locked(results / INTERIM_LOCK):
         write_results(results, [spec.name for spec in study_of(configuration).models], configuration, interim=True)

@@ -31,9 +31,9 @@ def paper() -> pd.DataFrame:
 
 
 @cache
-def paper_row(dataset: str, layers: int, k: int, objective: str, variation: str = "") -> pd.Series:
-    """The paper's row for one model; where the paper has none, nll, active_1 and active_2 are NaN."""
-    return paper().set_index(_MODEL).reindex([(dataset, layers, k, objective, variation)]).iloc[0]
+def paper_row(kind: Kind) -> pd.Series:
+    """The paper's row for one kind of model; where the paper has none, nll, active_1 and active_2 are NaN."""
+    return paper().set_index(_MODEL).reindex([tuple(getattr(kind, name) for name in _MODEL)]).iloc[0]
 
 
 def paper_range(quantity: str, dataset: str) -> pd.Series:
@@ -54,6 +54,6 @@ def paper_kinds(dataset: str) -> dict[Kind, str]:
     if rows.empty:
         rows = table[(table.dataset == "mnist") & (table.variation == "")]
     return {
-        Kind(dataset, row.layers, "vae" if row.k == 1 else row.objective, row.k, row.variation): row.source
+        Kind(dataset, row.layers, "vae" if row.k == 1 else row.objective, row.k, 0, row.variation): row.source
         for row in rows.itertuples()
     }

@@ -6,15 +6,18 @@ Columns of ``results.csv``: study, dataset, layers, objective, k, seed, variatio
 (terms of the surgery) and is empty for counts; for active units n is the number of units. chopped_change and the terms
 of the surgery are there where these steps were run.
 
-What cannot be read is an `InputError` here. Other damaged files can raise anything: an audit, which never ends in a
-traceback, tells the `reason` in a sentence.
+What cannot be read is an `InputError` here. Other damaged files can raise any of `UNREADABLE`; all else is no fault of
+a file. An audit, which never ends in a traceback, tells the `reason` in a sentence.
 """
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from safetensors import SafetensorError
 
 from iwae.errors import InputError
 from iwae.files import atomic_path, write_text
@@ -25,6 +28,10 @@ IDENTITY = ["dataset", "layers", "objective", "k", "seed", "variation"]
 CONFIGURATION = "configuration.json"
 COLUMNS = ["study", *IDENTITY, "passes", "quantity", "value", "se", "n"]
 _EMPTY = {column: [""] for column in ("value", "se", "n")}  # elsewhere, empty is a text of no letters
+
+# InputError is a ValueError, as are errors of JSON, CSV and UTF-8; a manifest or configuration of the wrong shape
+# raises KeyError, TypeError, IndexError or AttributeError.
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, SafetensorError)
 
 
 def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
@@ -39,15 +46,15 @@ def checked_manifest(folder: Path, spec: ModelSpec) -> dict[str, Any]:
 
 def write_configuration(results: Path, configuration: dict[str, Any]) -> None:
     """Keep a study's configuration in its folder, the keys in order: the same one is the same bytes, whoever asks."""
-    write_text(Path(results) / CONFIGURATION, json.dumps(configuration, indent=2, sort_keys=True) + "\n")
+    write_text(results / CONFIGURATION, json.dumps(configuration, indent=2, sort_keys=True) + "\n")
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
     """The content of a ``configuration.json``."""
-    if not Path(path).is_file():
+    if not path.is_file():
         raise InputError(f"{path} is missing: run `python -m iwae collect` with the study's configuration.")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}): run `python -m iwae collect` again.") from error
     if not isinstance(content, dict):
@@ -63,7 +70,6 @@ def write_frame(path: Path, frame: pd.DataFrame) -> None:
 
 def read_results(path: Path) -> pd.DataFrame:
     """The rows of a ``results.csv``, at least one."""
-    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing: run `python -m iwae collect` first.")
     try:
@@ -73,3 +79,19 @@ def read_results(path: Path) -> pd.DataFrame:
     if list(frame.columns) != COLUMNS or frame.empty:
         raise InputError(f"{path} is not a file of results: it needs rows with the columns {', '.join(COLUMNS)}.")
     return frame
+
+
+def reason(error: Exception) -> str:
+    """The error in one line, with its kind where it is not one of ours."""
+    text = " ".join(str(error).split()) or "no reason given"
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an npz file by name; `InputError` where it cannot be read."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes())) as arrays:  # a path to a damaged one numpy leaves open
+            return dict(arrays)
+    # One flipped bit makes numpy and zipfile raise a dozen kinds, RuntimeError and TokenError among them.
+    except Exception as error:
+        raise InputError(f"{path} cannot be read ({reason(error)}): restore it or measure it again.") from error

@@ -106,10 +106,7 @@ def comparison_lines(
 ) -> list[str]:
     """Whether models ran the paper's schedule, and a sentence on all ways in which some depart from the paper.
 
-    Args:
-        models: The models.
-        consequence: What a departure means for the reader, the end of that sentence.
-        sections: The steps whose measurements count too.
+    The sentence ends with the `consequence` for the reader. The measurements of these `sections` count too.
     """
     found = Counter()
     for model in models:

@@ -4,8 +4,7 @@ A claim says that an effect lies in a region, an open interval. It is tested fro
 and that it is outside. Exactly one of the two is false, whatever the effect.
 """
 
-from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,21 +44,20 @@ class Estimate(NamedTuple):
     dof: float
 
 
-def spread_over_seeds(values: Mapping[tuple[Hashable, int], float]) -> Variance | None:
-    """The variance of the values of (kind, seed) about the mean of their kind, pooled; None where no seeds repeat."""
-    by_kind = _by_kind(values)
-    dof = len(values) - len(by_kind)
+def spread_over_seeds(kinds: Sequence[Sequence[float]]) -> Variance | None:
+    """The variance of the values of each kind, one a seed, about their mean, pooled; None where no kind has two."""
+    dof = sum(len(each) - 1 for each in kinds)
     if dof < 1:
         return None
-    return Variance(sum(float(np.var(each)) * len(each) for each in by_kind) / dof, dof)
+    return Variance(sum(float(np.var(each)) * len(each) for each in kinds) / dof, dof)
 
 
-def spreads_differ(values: Mapping[tuple[Hashable, int], float], floor: float) -> bool:
+def spreads_differ(kinds: Sequence[Sequence[float]], floor: float) -> bool:
     """Whether kinds differ in their variance over seeds by more than chance: Bartlett's test at the level `UNEVEN`.
 
     `floor` is what each variance is at least, that of rounding.
     """
-    several = [each for each in _by_kind(values) if len(each) > 1]
+    several = [each for each in kinds if len(each) > 1]
     if len(several) < 2:
         return False
     variances = np.maximum([np.var(each, ddof=1) for each in several], floor)
@@ -68,13 +66,6 @@ def spreads_differ(values: Mapping[tuple[Hashable, int], float], floor: float) -
     statistic = total * np.log(dofs @ variances / total) - dofs @ np.log(variances)
     correction = 1 + (np.sum(1 / dofs) - 1 / total) / (3 * (len(several) - 1))
     return bool(stats.chi2.sf(statistic / correction, len(several) - 1) < UNEVEN)
-
-
-def _by_kind(values: Mapping[tuple[Hashable, int], float]) -> list[list[float]]:
-    found: dict[Hashable, list[float]] = defaultdict(list)
-    for (kind, _), value in values.items():
-        found[kind].append(value)
-    return list(found.values())
 
 
 def interval(estimate: Estimate) -> tuple[float, float]:

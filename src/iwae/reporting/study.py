@@ -1,51 +1,41 @@
 """A study as the reports see it: its models, and their files, each compared with its manifest before it is read."""
 
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Hashable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from iwae.errors import InputError
-from iwae.reporting.results import CONFIGURATION, IDENTITY, checked_manifest, read_configuration, read_results
-from iwae.reporting.unreadable import read_arrays
+from iwae.reporting.results import (
+    CONFIGURATION,
+    IDENTITY,
+    checked_manifest,
+    read_arrays,
+    read_configuration,
+    read_results,
+)
 from iwae.study import manifest
 from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import TrainingSettings, passes
 from iwae.study.specification import ModelSpec
 
+Kind = ModelSpec
+"""All models that differ in their seed alone, which the specification of the one of seed 0 stands for."""
 
-class Kind(NamedTuple):
-    """A kind of model: all that names one but its seed."""
 
-    dataset: str
-    layers: int
-    objective: str
-    k: int
-    variation: str = ""
+def kind_of(spec: ModelSpec) -> Kind:
+    """The kind of a model."""
+    return replace(spec, seed=0)
 
-    @classmethod
-    def of(cls, spec: ModelSpec) -> "Kind":
-        """The kind of a model."""
-        return cls(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
 
-    @property
-    def name(self) -> str:
-        """As in a model's name, without the seed."""
-        return f"{self.dataset}/{self.spec.kind}"
-
-    @property
-    def spec(self) -> ModelSpec:
-        """The specification of its model of seed 0."""
-        return ModelSpec(*self[:4], 0, self.variation)
-
-    def without(self, part: str) -> "Kind":
-        """The kind whose variation lacks a part, such as ``z2`` or ``with-shuffle``."""
-        return self._replace(variation=f"-{self.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
+def kind_name(kind: Kind) -> str:
+    """As in a model's name, without the seed."""
+    return f"{kind.dataset}/{kind.kind}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Model:
     @property
     def kind(self) -> Kind:
         """Its kind."""
-        return Kind.of(self.spec)
+        return kind_of(self.spec)
 
     def settings(self, section: str) -> dict[str, Any]:
         """The settings of one section; `InputError` where the manifest has none."""
@@ -117,7 +107,7 @@ class StudyResults:
         Whatever a folder holds beside what is `configured` counts as not there. Where that is not known the study asks
         for what there is.
         """
-        models = [_model(Path(folder), ModelSpec.parse(name), configured) for name in names]
+        models = [_model(folder, ModelSpec.parse(name), configured) for name in names]
         models = sorted((model for model in models if "training" in model.manifest), key=lambda one: _order(one.spec))
         schedules = {model.settings("training").get("stages") for model in models if not model.spec.variant}
         if len(schedules) > 1:
@@ -130,12 +120,11 @@ class StudyResults:
         else:
             specs = [model.spec for model in models]
             sections = [name for name in manifest.SECTIONS if all(name in model.manifest for model in models)]
-        return cls(Path(folder), tuple(models), tuple(sorted(specs, key=_order)), tuple(sections), configured)
+        return cls(folder, tuple(models), tuple(sorted(specs, key=_order)), tuple(sections), configured)
 
     @classmethod
     def open(cls, folder: Path) -> "StudyResults":
         """The study in `folder`, as it was collected; `InputError` where ``results.csv`` is not of these models."""
-        folder = Path(folder)
         rows, path = read_results(folder / "results.csv"), folder / CONFIGURATION
         names = [ModelSpec(*keys).name for keys in rows[IDENTITY].drop_duplicates().itertuples(index=False, name=None)]
         try:
@@ -178,9 +167,9 @@ class StudyResults:
         """The models under the study's own protocol."""
         return [model for model in self.models if model.spec.variant is None] or list(self.models)
 
-    def kinds(self, about: Callable[[ModelSpec], bool]) -> list[Kind]:
-        """The kinds of models that the study asks for and that `about` is true of."""
-        return list(dict.fromkeys(Kind.of(spec) for spec in self.specs if about(spec)))
+    def kinds(self, shows: Callable[[ModelSpec, Collection[str]], bool] = lambda spec, sections: True) -> list[Kind]:
+        """The kinds of models that the study asks for, if `shows` is true of them and of the steps run on them."""
+        return list(dict.fromkeys(kind_of(spec) for spec in self.specs if shows(spec, self.sections_of(spec))))
 
     def of_kinds(self, kinds: Iterable[Kind], section: str = "training") -> list[Model]:
         """The models of these kinds of which a step was run."""
@@ -189,13 +178,13 @@ class StudyResults:
 
     def shorter(self, kind: Kind) -> dict[int, Kind]:
         """The kinds of models that differ from `kind` by other numbers of passes, by these."""
-        passes = {other: other.spec.passes for other in self.by_kind}
+        passes = {other: other.passes for other in self.by_kind}
         return {n: other for other, n in passes.items() if n and other.without(f"p{n}") == kind}
 
     def training(self, kind: Kind) -> TrainingSettings:
         """The settings that models of a kind are trained with."""
         models = self.of_kinds([kind])
-        return models[0].training if models else self.configured.training.for_model(kind.spec)
+        return models[0].training if models else self.configured.training.for_model(kind)
 
 
 def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Model:

@@ -170,6 +170,10 @@ class ModelSpec:
         variation = f"{self._part('before') or ''}-p{passes}{self._part('after') or ''}"
         return replace(self, variation=variation.removeprefix("-"))
 
+    def without(self, part: str) -> "ModelSpec":
+        """The same model without a part of its variation, such as ``z2`` or ``with-shuffle``."""
+        return replace(self, variation=f"-{self.variation}-".replace(f"-{part}-", "-", 1).strip("-"))
+
     def _number(self, group: str) -> int | None:
         found = self._part(group)
         return None if found is None else int(found)

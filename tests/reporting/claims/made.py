@@ -1,5 +1,7 @@
 """Studies with known effects, made without files: what claims are judged on in tests."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from iwae.reporting import quantities
@@ -8,7 +10,7 @@ from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.verdicts import judge
 from iwae.reporting.quantities import QUANTITIES, Measured, Sample
 from iwae.reporting.reference import paper_kinds, paper_row
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.study import Model, StudyResults
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings
 from iwae.study.settings import TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -28,16 +30,12 @@ class Made:
         self.common -= self.common.mean()
         self.values: dict[tuple[str, str], Measured] = {}
         kinds = [kind for kind in paper_kinds(dataset) if kind not in without]
-        specs = [self.spec(kind, seed) for kind in [*kinds, *more] for seed in range(seeds)]
+        specs = [replace(kind, seed=seed) for kind in [*kinds, *more] for seed in range(seeds)]
         models = tuple(self.model(spec, training) for spec in specs)
         self.study = StudyResults(None, models, tuple(specs), ("training", "likelihood", "activity", "chopped"))
         for quantity in QUANTITIES:
             read = QUANTITIES[quantity]._replace(read=self.reader(quantity))
             monkeypatch.setitem(quantities.QUANTITIES, quantity, read)
-
-    @staticmethod
-    def spec(kind: Kind, seed: int) -> ModelSpec:
-        return ModelSpec(kind.dataset, kind.layers, kind.objective, kind.k, seed, kind.variation)
 
     @staticmethod
     def model(spec: ModelSpec, settings: TrainingSettings) -> Model:
@@ -56,8 +54,8 @@ class Made:
         return read
 
     def measured(self, quantity: str, spec: ModelSpec) -> Measured | None:
-        kind = Kind(spec.dataset, spec.layers, spec.objective, spec.k, spec.variation)
-        row = paper_row(*kind[:2], kind.k, kind.objective, "" if spec.passes else kind.variation)
+        kind = replace(spec, seed=0)
+        row = paper_row(replace(kind, variation="") if spec.passes else kind)
         change = self.changes.get((quantity, kind), 0.0) + self.spread * self.random.normal()
         if quantity == "nll":
             noise = self.random.normal(0, 0.5, self.images)

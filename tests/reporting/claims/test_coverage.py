@@ -20,15 +20,14 @@ def held(seeds, deviations, common=0.0):
     random, found = np.random.default_rng(0), []
     for _ in range(STUDIES):
         spread, shared = deviations(random), random.normal(0, common, max(seeds))
-        values = {
-            (model, seed): shared[seed] + spread[model] * random.normal()
+        values = [
+            [shared[seed] + spread[model] * random.normal() for seed in range(number)]
             for model, number in enumerate(seeds)
-            for seed in range(number)
-        }
+        ]
         pooled = spread_over_seeds(values)
         one, other = random.choice(len(seeds), 2, replace=False)
         both = min(seeds[one], seeds[other])
-        difference = np.mean([values[one, seed] - values[other, seed] for seed in range(both)])
+        difference = np.mean([values[one][seed] - values[other][seed] for seed in range(both)])
         low, high = interval(Estimate(difference, (2 * pooled.value / both) ** 0.5, pooled.dof))
         found.append(low < 0 < high)
     return np.mean(found)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from iwae.reporting.claims.content import evidence, found
 from iwae.reporting.claims.evidence import third_of_the_passes
-from iwae.reporting.claims.found import evidence, found
 from iwae.reporting.claims.reading import claims_of, read_claims
 from iwae.reporting.claims.verdicts import (
     CUT,
@@ -19,13 +19,13 @@ from iwae.reporting.claims.verdicts import (
 )
 from iwae.reporting.quantities import Measured
 from iwae.reporting.reference import paper_kinds
-from iwae.reporting.study import Kind
+from iwae.reporting.study import Kind, kind_of
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings
 
 GRID = [kind for kind in paper_kinds("mnist") if not kind.variation]
-SHORTER = [kind._replace(variation="p13") for kind in GRID]
-IWAE_5 = Kind("mnist", 1, "iwae", 5)
+SHORTER = [replace(kind, variation="p13") for kind in GRID]
+IWAE_5 = Kind("mnist", 1, "iwae", 5, 0)
 
 
 @pytest.fixture
@@ -45,14 +45,14 @@ def test_an_effect_is_decided_under_any_complete_schedule_and_a_value_under_the_
 
 
 def test_an_effect_that_is_not_there_is_refuted_as_plainly(efficient):
-    changes = {("nll", kind): -9.0 for kind in (IWAE_5, IWAE_5._replace(variation="p13"))}
+    changes = {("nll", kind): -9.0 for kind in (IWAE_5, replace(IWAE_5, variation="p13"))}
     (verdict,) = efficient(changes=changes).judged("iwae-gains-mnist")
     assert (verdict.verdict, verdict.under) == (REFUTED, "efficient, 3 seeds")
     assert evidence(verdict).startswith("the clearest of 4 effects: IWAE k = 5, 1 layer minus IWAE k = 50, 1 layer: -")
 
 
 def test_an_effect_that_came_late_is_not_converged(efficient):
-    changes = {("nll", IWAE_5._replace(variation="p13")): 3.0}  # worse than k = 1 after a third of the passes
+    changes = {("nll", replace(IWAE_5, variation="p13")): 3.0}  # worse than k = 1 after a third of the passes
     (verdict,) = efficient(changes=changes).judged("iwae-gains-mnist")
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (UNCONVERGED,))
     said = "4 of 4 effects where the claim says; after a third of the passes not so VAE = IWAE k = 1, 1 layer minus"
@@ -75,17 +75,17 @@ def test_a_kind_that_spreads_much_more_than_others_does_not_widen_their_interval
     assert len(widths) == 9 and max(widths.values()) < 0.1
 
 
-@pytest.mark.parametrize("more", [(), SHORTER[:-1], [kind._replace(variation="p30") for kind in GRID]])
+@pytest.mark.parametrize("more", [(), SHORTER[:-1], [replace(kind, variation="p30") for kind in GRID]])
 def test_without_models_of_a_third_of_the_passes_nothing_is_decided(efficient, more):
     (verdict,) = efficient(more=more).judged("two-layers-mnist")
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (UNCHECKED,))
 
 
 def test_what_has_a_variation_of_its_own_is_held_against_the_same_of_a_third_of_the_passes(efficient):
-    resized = [Kind("mnist", 1, "vae", 1, variation) for variation in ("z100", "z100-p13", "z100-p20", "p20")]
+    resized = [Kind("mnist", 1, "vae", 1, 0, variation) for variation in ("z100", "z100-p13", "z100-p20", "p20")]
     study = efficient(more=resized).study
     assert third_of_the_passes(study, resized[0]) == resized[1]
-    assert third_of_the_passes(study, Kind("mnist", 1, "vae", 1)) == resized[3]  # the one there is within the range
+    assert third_of_the_passes(study, Kind("mnist", 1, "vae", 1, 0)) == resized[3]  # the one there is within the range
 
 
 def test_the_papers_own_protocol_needs_no_check_and_a_cut_of_it_decides_nothing(make):
@@ -97,7 +97,7 @@ def test_the_papers_own_protocol_needs_no_check_and_a_cut_of_it_decides_nothing(
 
 def without_seeds(made, kinds):
     """The study without the second and later seeds of some kinds."""
-    models = tuple(model for model in made.study.models if model.spec.seed == 0 or Kind.of(model.spec) not in kinds)
+    models = tuple(model for model in made.study.models if model.spec.seed == 0 or kind_of(model.spec) not in kinds)
     made.study = replace(made.study, models=models, specs=tuple(model.spec for model in models))
     return made
 
@@ -123,7 +123,7 @@ def test_seeds_are_too_few_only_where_no_model_has_two(make):
 
 
 def test_what_was_found_is_counted_by_family_and_grouped_by_verdict(efficient):
-    made = efficient(without=[Kind("mnist", 1, "iwae", 50, "from-vae-k1")])
+    made = efficient(without=[Kind("mnist", 1, "iwae", 50, 0, "from-vae-k1")])
     part = found(made.judged("two-layers-mnist", "iwae-gains-mnist", "continued-as-iwae-mnist", "nll-mnist-l1-vae-k5"))
     assert list(part) == ["effects", "values"]
     assert part["effects"]["counts"] == {REPRODUCED: 2, REFUTED: 0, UNDECIDED: 1}

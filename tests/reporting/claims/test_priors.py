@@ -1,27 +1,29 @@
 """Claims of another paper, about priors: which effects they are about, what is asked of models, how they are shown."""
 
+from dataclasses import replace
+
 import pytest
 
-from iwae.reporting.claims.found import evidence, found, found_section
+from iwae.reporting.claims.content import evidence, found, found_section
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES
-from iwae.reporting.claims.verdicts import CUT, FOREIGN, NOT_RUN, REFUTED, REPRODUCED, UNCHECKED, UNDECIDED, family
+from iwae.reporting.claims.verdicts import CUT, FOREIGN, NOT_RUN, REFUTED, REPRODUCED, UNCHECKED, UNDECIDED
 from iwae.reporting.study import Kind
 from iwae.study.protocol import PRESETS
 from iwae.study.settings import TrainingSettings
 
-BASE = Kind("mnist", 1, "vae", 1)
+BASE = Kind("mnist", 1, "vae", 1, 0)
 OF_PRIORS = [claim for claim in read_claims().claims if claim.rule.startswith("prior_gains")]
 GAINS, MIXTURE, COUPLING, LESS = (claim.id for claim in OF_PRIORS)
 
 
 def of(prior, base=BASE):
-    return base._replace(variation="-".join(filter(None, (base.variation, prior))))
+    return replace(base, variation="-".join(filter(None, (base.variation, prior))))
 
 
 PRIORS = [of(name) for name in ("mog500", "vamp500", "vamp100")]
 SHORTER = [of("p13", kind) for kind in (BASE, *PRIORS)]
-HVAE = [Kind("mnist", 2, "vae", 1, name) for name in ("hvae", "hvae-vamp100")]
+HVAE = [Kind("mnist", 2, "vae", 1, 0, name) for name in ("hvae", "hvae-vamp100")]
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_a_gain_is_the_nll_with_one_prior_minus_that_with_the_other():
 
 def test_what_others_claim_is_about_effects_and_says_who():
     assert {claim.source for claim in OF_PRIORS} == {"Tomczak & Welling (2018)"}
-    assert {family(claim) for claim in OF_PRIORS} == {"effects"}
+    assert {claim.family for claim in OF_PRIORS} == {"effects"}
     assert not any(claim.source for claim in read_claims().claims if claim not in OF_PRIORS)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from iwae.errors import InputError
 from iwae.reporting.audit import inspect
-from iwae.reporting.unreadable import read_arrays
+from iwae.reporting.results import read_arrays
 from iwae.reporting.verify import seal
 from iwae.study import manifest
 

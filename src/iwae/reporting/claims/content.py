@@ -5,18 +5,33 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from iwae.reporting.claims.checks import Check
 from iwae.reporting.claims.evidence import Finding
-from iwae.reporting.claims.found import VERDICTS, found, named, tallied
-from iwae.reporting.claims.verdicts import FAILS, FAMILIES, HOLDS, NOT_RUN, UNDECIDED, Verdict, family
+from iwae.reporting.claims.rules import FAMILIES, Claim
+from iwae.reporting.claims.verdicts import (
+    FAILS,
+    HOLDS,
+    NOT_RUN,
+    REFUTED,
+    REPRODUCED,
+    UNCONVERGED,
+    UNDECIDED,
+    WIDE,
+    Verdict,
+    least_clear,
+)
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region
-from iwae.reporting.study import Model
+from iwae.reporting.statements import counted
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region, p_outside
+from iwae.reporting.study import Model, kind_name
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
 from iwae.study import manifest
 from iwae.study.status import FILES
 
+VERDICTS = (REPRODUCED, REFUTED, UNDECIDED)
 _WORDS = {"NOT_RUN": [NOT_RUN], "FAILS": FAILS, "EMPTY": EMPTY}
 
 
@@ -28,7 +43,7 @@ def content(
     inspections: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """The audit of a study, its models' protocols in words, as JSON keeps it; what is no number is null."""
-    families = Counter(family(verdict.claim) for verdict in verdicts if verdict.p is not None)
+    families = Counter(verdict.claim.family for verdict in verdicts if verdict.p is not None)
     tested = {name: families[name] for name in FAMILIES}
     numbers = {"level": LEVEL, "power": POWER, "coverage": COVERAGE, "tested": tested}
     method = render("method.jinja", {"percent": "{:.0%}".format}, **numbers)
@@ -78,7 +93,7 @@ def _head(verdict: Verdict) -> dict[str, Any]:
 
 def _claim(verdict: Verdict) -> dict[str, Any]:
     return _head(verdict) | {
-        "family": family(verdict.claim),
+        "family": verdict.claim.family,
         "p": _number(verdict.p),
         "p_adjusted": _number(verdict.adjusted),
         "p_against": _number(verdict.p_against),
@@ -107,7 +122,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "at_a_third": _number(finding.earlier),
         "points_the_same_way": finding.points,
         "seeds": finding.sum.seeds,
-        "missing": [kind.name for kind in finding.sum.missing],
+        "missing": [kind_name(kind) for kind in finding.sum.missing],
         "evidence": [path for model in finding.sum.models for path in _paths(model, *FILES[quantity.section])],
     }
 
@@ -124,6 +139,100 @@ def _paths(model: Model, *files: str) -> list[str]:
 
 def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
+
+
+def found(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """For each family of claims how many have which verdict, and the claims in groups of one verdict and reason.
+
+    Claims of which nothing was run are counted, and stand in no group. Those of another paper stand apart, under a name
+    such as ``effects, by Tomczak & Welling (2018)``, where something of them was run.
+    """
+    parts = {}
+    for name in reversed(FAMILIES):  # effects first: they can be decided without the paper's schedule
+        members = [each for each in verdicts if each.claim.family == name]
+        for source in dict.fromkeys(["", *(each.claim.source for each in members)]):
+            part = _part([each for each in members if each.claim.source == source])
+            if part["groups"] or not source:
+                parts[f"{name}, by {source}" if source else name] = part
+    return parts
+
+
+def _part(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    groups: dict[tuple, list[Verdict]] = {}
+    for each in verdicts:
+        if each.why != (NOT_RUN,):
+            key = (each.verdict, each.why, each.under if each.verdict != UNDECIDED else "")
+            groups.setdefault(key, []).append(each)
+    ordered = sorted(groups.items(), key=lambda item: (VERDICTS.index(item[0][0]), -len(item[1])))
+    return {
+        "counts": _counts(verdicts, *VERDICTS),
+        "not_run": sum(each.why == (NOT_RUN,) for each in verdicts),
+        "groups": [
+            {
+                "verdict": verdict,
+                "why": list(why),
+                "under": under,
+                "claims": [named(each.claim) | {"evidence": evidence(each)} for each in members],
+            }
+            for (verdict, why, under), members in ordered
+        ],
+    }
+
+
+def named(claim: Claim) -> dict[str, Any]:
+    """What a claim says, and of what."""
+    return {
+        "id": claim.id,
+        "claim": claim.text,
+        "dataset": claim.dataset,
+        "model": claim.kind and kind_name(claim.kind),
+    }
+
+
+def found_section(found: dict[str, Any], link: str) -> str:
+    """What was found, in Markdown, for a page that links to the claims of the audit at `link`."""
+    return render("found.md.jinja", {"tallied": tallied}, found=found, link=link, coverage=COVERAGE).strip()
+
+
+def tallied(part: dict[str, Any]) -> str:
+    """The counts of one family of claims: ``3 reproduced, 1 not reproduced, 4 undecided (2 of them not run)``."""
+    counts = ", ".join(f"{count} {name}" for name, count in part["counts"].items())
+    return f"{counts} ({part['not_run']} of them not run)" if part["not_run"] else counts
+
+
+def evidence(verdict: Verdict) -> str:
+    """The evidence of a verdict in one line: the effect that decides it, or how many point which way.
+
+    A claim is reproduced by its least clear effect, since all must be shown, and not reproduced by its clearest.
+    """
+    known = [finding for finding in verdict.findings if finding.points is not None]
+    number = counted(len(known), "effect")
+    if not known:
+        return ""
+    if verdict.verdict == REPRODUCED:
+        return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(least_clear(known))}"
+    if verdict.verdict == REFUTED:
+        clearest = min(known, key=lambda finding: p_outside(finding.estimate, finding.contrast.region))
+        before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
+        return f"{'the clearest of ' if len(known) > 1 else ''}{number}: {_shown(clearest)}{before}"
+    if len(known) == 1:
+        return _shown(known[0])
+    against = [finding for finding in known if not finding.points]
+    towards = f"{sum(finding.points for finding in known)} of {number} where the claim says"
+    if against:
+        return f"{towards}; not so {_shown(against[0])}"
+    turned = [finding for finding in known if finding.converged is False]
+    if UNCONVERGED in verdict.why and turned:
+        value = f"{turned[0].earlier:.3g} {QUANTITIES[turned[0].contrast.quantity].unit}"
+        return f"{towards}; after a third of the passes not so {turned[0].contrast.label}: {value}"
+    return f"{towards}; the least clear: {_shown(least_clear(known))}" if WIDE in verdict.why else towards
+
+
+def _shown(finding: Finding) -> str:
+    """An effect with its interval, and where the claim says that it lies."""
+    contrast, unit = finding.contrast, QUANTITIES[finding.contrast.quantity].unit
+    ends = " ({:.3g} to {:.3g})".format(*finding.interval) if finding.interval else ""
+    return f"{contrast.label}: {finding.sum.value:.3g} {unit}{ends}, claimed {contrast.region.words(4)}"
 
 
 def pages(content: dict[str, Any]) -> dict[str, str]:

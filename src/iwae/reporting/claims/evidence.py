@@ -166,18 +166,20 @@ class Evidence:
         pooled = next(filter(None, found), None)
         return pooled and Variance(max(pooled.value, _floor(contrast)), pooled.dof)
 
-    def _values(self, contrast: Contrast, pool: Collection[Kind]) -> dict[tuple[Kind, int], float]:
-        """The values of models of these kinds that were trained and measured as those of the contrast."""
-        found = {
-            (kind, seed): (model, entry)
-            for kind in sorted(pool)
-            for seed, model in self.study.by_kind.get(kind, {}).items()
-            if (entry := measured(self.study, contrast.quantity, model))
-        }
+    def _values(self, contrast: Contrast, pool: Collection[Kind]) -> list[list[float]]:
+        """The values of each of these kinds, of models that were trained and measured as those of the contrast."""
         section = QUANTITIES[contrast.quantity].section
-        comparable = {name: not departures(model, section) for name, (model, _) in found.items()}
-        alike = {all(comparable[name] for name in found if name[0] == kind) for kind in contrast.weights}
-        return {name: entry.value for name, (_, entry) in found.items() if comparable[name] in alike}
+        found = {
+            kind: [
+                (not departures(model, section), entry.value)
+                for model in self.study.of_kinds([kind])
+                if (entry := measured(self.study, contrast.quantity, model))
+            ]
+            for kind in sorted(pool)
+        }
+        alike = {all(comparable for comparable, _ in found.get(kind, ())) for kind in contrast.weights}
+        values = ([value for comparable, value in each if comparable in alike] for each in found.values())
+        return [each for each in values if each]
 
 
 def _floor(contrast: Contrast) -> float:

@@ -14,6 +14,7 @@ from iwae.reporting.claims.checks import CHECKS
 from iwae.reporting.claims.rules import RULES, Claim
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.reference import paper_kinds
+from iwae.reporting.study import kind_name
 from iwae.study.registry import DATASETS
 
 _KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source"}
@@ -91,7 +92,7 @@ def _expanded(entry: dict[str, Any]) -> Iterator[Claim]:
         kinds = paper_kinds(dataset) if entry["rule"] == "value" else {None: entry.get("place")}
         for kind, place in kinds.items():
             yield Claim(
-                id="-".join([entry["id"], dataset if kind is None else kind.name.replace("/", "-")]),
+                id="-".join([entry["id"], dataset if kind is None else kind_name(kind).replace("/", "-")]),
                 text=" ".join(filter(None, [entry["claim"], remark])),
                 place=place,
                 quantity=entry["quantity"],

@@ -7,7 +7,7 @@ claim "A is above B" is the value of A minus that of B; of nll less is better.
 import inspect
 import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from iwae.reporting.study import Kind
 from iwae.study.registry import ARCHITECTURES, OBJECTIVES, objectives_of, prior_label
 from iwae.study.specification import PAPER_LATENTS, PAPER_UNITS, STANDARD
 
+FAMILIES = ("values", "effects")  # of claims, each with a correction of its own for their number
 _ABOVE, _BELOW = Region(low=0.0), Region(high=0.0)
 
 
@@ -38,6 +39,11 @@ class Claim:
     kind: Kind | None = None
     source: str = ""
 
+    @property
+    def family(self) -> str:
+        """One of `FAMILIES`: values are held against the paper's own numbers."""
+        return "values" if self.rule in VALUES else "effects"
+
 
 def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
     """The kind's own value, within `margin` of the paper's; active units layer by layer.
@@ -46,7 +52,7 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
     """
     quantities = ["nll"] if claim.quantity == "nll" else [f"active_{i + 1}" for i in range(claim.kind.layers)]
     for quantity in quantities:
-        numbers = {_paper_value(claim.kind._replace(objective=name), quantity) for name in _columns(claim.kind)}
+        numbers = {_paper_value(replace(claim.kind, objective=name), quantity) for name in _columns(claim.kind)}
         for number in sorted(number for number in numbers if not np.isnan(number)):
             region = Region(number - margin, number + margin)
             yield Contrast(quantity, quantity, {claim.kind: 1.0}, region, number, realised=True)
@@ -74,7 +80,7 @@ def falls_with_layers(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
     """The quantity with one layer minus that with two, above zero."""
     for kind in _grid(claim.dataset):
         if kind.layers == 1:
-            yield _minus(claim, kind, kind._replace(layers=2))
+            yield _minus(claim, kind, replace(kind, layers=2))
 
 
 def iwae_above_vae(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
@@ -122,7 +128,7 @@ def paper_bound(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
 def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]:
     """The quantity of models with more latent units minus that of the paper's size, below `margin`."""
     for kind in sorted(evidence.study.by_kind):
-        units, base = kind.spec.latents or 0, kind._replace(variation="")
+        units, base = kind.latents or 0, replace(kind, variation="")
         if kind.dataset == claim.dataset and units > PAPER_LATENTS and kind.variation == f"z{units}":
             label = f"{_words(kind)}: {units} units minus {PAPER_LATENTS}"
             yield _minus(claim, kind, base, label, Region(high=margin))
@@ -133,7 +139,7 @@ def warm_start(
 ) -> Iterator[Contrast]:
     """The nll and the active units of the continued model minus those of the model it was continued from."""
     start = _kind(claim.dataset, 1, *origin)
-    after = Kind(claim.dataset, 1, objective, k, f"from-{start.objective}-k{start.k}")
+    after = Kind(claim.dataset, 1, objective, k, 0, f"from-{start.objective}-k{start.k}")
     regions = {"nll": _BELOW, "active": _ABOVE} if better else {"nll": _ABOVE, "active": _BELOW}
     for quantity, region in regions.items():
         weights = {after: 1.0, start: -1.0}
@@ -145,7 +151,7 @@ def above_dataset(evidence: Evidence, claim: Claim, base: str) -> Iterator[Contr
     """The quantity on the claim's data set minus that of the same kind on `base`, above zero."""
     in_paper = any(paper().dataset == claim.dataset)  # a data set of our own: the models that the study has
     for kind in (kind for kind in _grid(claim.dataset) if in_paper or kind in evidence.study.by_kind):
-        yield _minus(claim, kind, kind._replace(dataset=base), f"{_words(kind)}, {claim.dataset} minus {base}")
+        yield _minus(claim, kind, replace(kind, dataset=base), f"{_words(kind)}, {claim.dataset} minus {base}")
 
 
 def prior_gains(
@@ -181,14 +187,14 @@ def _contrast(claim: Claim, label: str, weights: Mapping[Kind, float], region: R
 
 
 def _kind(dataset: str, layers: int, objective: str, k: int) -> Kind:
-    return Kind(dataset, layers, "vae" if k == 1 else objective, k)
+    return Kind(dataset, layers, "vae" if k == 1 else objective, k, 0)
 
 
 def _vae(dataset: str, prior: str, networks: str = "") -> Kind:
     """The VAE with a prior, with one layer or in other networks."""
     layers = ARCHITECTURES[networks].layers if networks else 1
     variation = "-".join(filter(None, (networks, "" if prior == STANDARD else prior)))
-    return Kind(dataset, layers, "vae", 1, variation)
+    return Kind(dataset, layers, "vae", 1, 0, variation)
 
 
 def _grid(dataset: str) -> list[Kind]:
@@ -220,7 +226,7 @@ def _paper_sum(weights: Mapping[Kind, float], quantity: str) -> float:
 
 def _paper_value(kind: Kind, quantity: str) -> float:
     """The paper's value of a quantity, NaN where it gives none."""
-    row = paper_row(**kind._asdict())
+    row = paper_row(kind)
     values = {"nll": float(row.nll), "active": 0.0}
     for layer, total in enumerate(PAPER_UNITS[kind.layers], start=1):
         active = float(row[f"active_{layer}"])

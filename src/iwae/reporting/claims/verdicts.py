@@ -5,20 +5,21 @@ Identities have words of their own: they hold or fail, which says nothing of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from iwae.reporting.claims.checks import CHECKS, Check
 from iwae.reporting.claims.evidence import Evidence, Finding
-from iwae.reporting.claims.rules import RULES, VALUES, Claim
+from iwae.reporting.claims.reading import read_claims
+from iwae.reporting.claims.rules import FAMILIES, RULES, Claim
 from iwae.reporting.quantities import QUANTITIES
+from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
 from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
-from iwae.reporting.study import Model
-from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.study import Model, StudyResults, kind_name
 from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 HOLDS, FAILS = "holds", "fails"
-FAMILIES = ("values", "effects")  # of claims, each with a correction of its own for their number
 NOT_RUN, CUT, UNLIKE, FEW_SEEDS = "not run", "schedule cut", "not done as in the paper", "too few seeds"
 FOREIGN, UNCONVERGED, UNCHECKED = "not the paper's protocol", "not converged", "convergence not checked"
 UNREAD, WIDE, PARTLY = "evidence unreadable", "error too large", "not told by all models"
@@ -42,11 +43,20 @@ class Verdict:
     power: str = ""  # what could have been shown of an undecided claim, a sentence
 
 
+def verdicts_of(study: StudyResults) -> tuple[list[Verdict], list[Verdict]]:
+    """The verdicts on all claims, and on all identities."""
+    if "verdicts" not in study.known:
+        read = read_claims()
+        evidence = Evidence(study, read.images, read.binarization, read.taken_over)
+        study.known["verdicts"] = judge(read.claims, evidence), examine(read.identities, evidence)
+    return study.known["verdicts"]
+
+
 def judge(claims: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     """The verdict on each claim, corrected for the number of claims of its family that could be tested."""
     verdicts = {claim.id: _assess(claim, evidence) for claim in claims}
     for name in FAMILIES:
-        members = [verdict for verdict in verdicts.values() if family(verdict.claim) == name]
+        members = [verdict for verdict in verdicts.values() if verdict.claim.family == name]
         verdicts |= {verdict.claim.id: verdict for verdict in _corrected(members)}
     return list(verdicts.values())
 
@@ -67,11 +77,6 @@ def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
 def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
     """The verdicts on a study that cannot be read at all."""
     return [Verdict(claim, why=(UNREAD,), notes=(sentence,)) for claim in claims]
-
-
-def family(claim: Claim) -> str:
-    """Which of the `FAMILIES` a claim is of: values are held against the paper's own numbers."""
-    return FAMILIES[0] if claim.rule in VALUES else FAMILIES[1]
 
 
 def _corrected(verdicts: list[Verdict]) -> list[Verdict]:
@@ -107,13 +112,12 @@ def _checked(claim: Claim, checks: tuple[Check, ...]) -> Verdict:
 
 def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     models = list({model.spec: model for finding in findings for model in finding.sum.models}.values())
-    missing = sorted({kind.name for finding in findings for kind in finding.sum.missing})
+    missing = sorted({kind_name(kind) for finding in findings for kind in finding.sum.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
     why = [NOT_RUN] if missing or not findings else []
-    departing = _departing(claim, findings)
-    if departing:
-        why.append(_departure(departing))
+    if departure := _departure(claim, findings):
+        why.append(departure)
         sections = dict.fromkeys(QUANTITIES[finding.contrast.quantity].section for finding in findings)
         notes += comparison_lines(models, sections=sections)
     measured = [finding for finding in findings if finding.sum.seeds]
@@ -123,7 +127,7 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     verdict = Verdict(claim, findings, why=tuple(why), notes=tuple(notes), under=_basis(models, measured))
     if why or len(measured) < len(findings):
         return verdict if why else replace(verdict, why=(FEW_SEEDS,))
-    if family(claim) == FAMILIES[1] and any(map(is_foreign, models)):
+    if claim.family == "effects" and any(map(is_foreign, models)):
         # It counts among those that are tested all the same: whether it does must not depend on what was found.
         verdict = replace(verdict, why=tuple(_convergence(measured)))
     estimates = [(finding.estimate, finding.contrast.region) for finding in findings]
@@ -132,14 +136,12 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     return replace(verdict, p=p, p_against=min(1.0, len(estimates) * min(p_outside(*pair) for pair in estimates)))
 
 
-def _departing(claim: Claim, findings: Sequence[Finding]) -> list[Model]:
-    """The models that do not serve: for a claim of values those unlike the paper's, for effects those not complete."""
-    of_values = family(claim) == FAMILIES[0]
-    fit = [finding.comparable if of_values else finding.complete for finding in findings]
-    return [model for finding, fits in zip(findings, fit, strict=True) if not fits for model in finding.sum.models]
-
-
-def _departure(models: Sequence[Model]) -> str:
+def _departure(claim: Claim, findings: Sequence[Finding]) -> str:
+    """Why models do not serve: for a claim of values those unlike the paper's, for effects those not complete."""
+    fits = attrgetter("comparable" if claim.family == "values" else "complete")
+    models = [model for finding in findings if not fits(finding) for model in finding.sum.models]
+    if not models:
+        return ""
     if any(model.training.stages != SCHEDULE_STAGES for model in models):
         return CUT
     return FOREIGN if all(map(is_foreign, models)) else UNLIKE
@@ -172,6 +174,11 @@ def _basis(models: Sequence[Model], findings: Sequence[Finding]) -> str:
     return f"{'; '.join(protocols(models))}, {seeds if least == most else f'{least} to {seeds}'}"
 
 
+def least_clear(findings: Sequence[Finding]) -> Finding:
+    """The finding that is the least shown to lie where the claim says."""
+    return max(findings, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
+
+
 def _decided(verdict: Verdict, adjusted: float, against: float) -> Verdict:
     shown = REPRODUCED if adjusted <= LEVEL else REFUTED if against <= LEVEL else UNDECIDED
     name = UNDECIDED if verdict.why else shown
@@ -188,7 +195,7 @@ def _power(verdict: Verdict, level: float) -> str:
     known = [finding for finding in verdict.findings if finding.estimate]
     if not known:
         return "Power: unknown, since no model has two seeds, which alone tell of the spread over seeds."
-    worst = max(known, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
+    worst = least_clear(known)
     estimate, region = worst.estimate, worst.contrast.region
     two_sided = abs(region.low) + abs(region.high) < float("inf")
     least = detectable(estimate.se, estimate.dof, level, two_sided)

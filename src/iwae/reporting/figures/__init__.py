@@ -15,7 +15,7 @@ from iwae.reporting import contents
 from iwae.reporting.figures.style import project_style, remark
 from iwae.reporting.results import write_frame
 from iwae.reporting.statements import figure_lines
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import StudyResults
 from iwae.study import manifest
 
 # No dates and no program versions: the same numbers give the same bytes.
@@ -27,22 +27,13 @@ def figures_of(study: StudyResults) -> dict[str, contents.Item]:
     """The figures that a study has, by name: of those models of it that are measured."""
     stripped = [model.spec for model in study.models if manifest.is_stripped(model.manifest)]
     asked = contents.figures(study.specs, study.sections_of, stripped)
-    return {name: item for name, item in asked.items() if study.of_kinds(_kinds(item, study), item.section)}
-
-
-def _kinds(item: contents.Item, study: StudyResults) -> list[Kind]:
-    return study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))
+    return {name: item for name, item in asked.items() if study.of_kinds(study.kinds(item.shows), item.section)}
 
 
 def plotted(name: str, study: StudyResults) -> Any:
-    """What a figure's ``data`` gives; empty where no model that it is about was measured yet.
-
-    Raises:
-        InputError: The name is unknown, the study lacks what the figure shows, or a file of the study is missing or not
-            as its manifest describes it.
-    """
+    """What a figure's ``data`` gives, empty where no model of it is measured yet; errors as for `tables.build`."""
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
-    kinds = _kinds(item, study)
+    kinds = study.kinds(item.shows)
     return module.data(study, kinds) if study.of_kinds(kinds, item.section) else {}
 
 
@@ -50,14 +41,14 @@ def write_figure(name: str, study: StudyResults, figures: Path) -> None:
     """Write the files of a figure, ``NAME.pdf`` and so on, to the folder `figures`; errors as for `plotted`."""
     found = plotted(name, study)
     if not len(found):
-        _log.info("%s is not drawn: no model of it is measured yet.", Path(figures) / name)
+        _log.info("%s is not drawn: no model of it is measured yet.", figures / name)
         return
     item, module = contents.recipe("figure", name, study.specs, study.sections_of)
     with project_style():
         figure = module.draw(found)
         remark(figure, figure_lines(study))
         if item.numbers:
-            write_frame(Path(figures) / f"{name}.csv", found)
+            write_frame(figures / f"{name}.csv", found)
         for suffix, metadata in _METADATA.items():
-            with atomic_path(Path(figures) / f"{name}.{suffix}") as temporary:
+            with atomic_path(figures / f"{name}.{suffix}") as temporary:
                 figure.savefig(temporary, format=suffix, metadata=metadata)

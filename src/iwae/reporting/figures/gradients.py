@@ -29,7 +29,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
     frames = []
     for model in study.of_kinds(kinds, "gradients"):
-        words = dict(zip(_OF_MODEL, model.kind[: len(MODEL)], strict=True))
+        words = {column: getattr(model.spec, name) for column, name in zip(_OF_MODEL, MODEL, strict=True)}
         frames.append(model.table("gradients").assign(**words, seed=model.spec.seed))
     problem = study.folder / SIGNAL_TO_NOISE
     if problem.is_file():
@@ -40,14 +40,11 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 def draw(frame: pd.DataFrame) -> Figure:
     """Panels for the encoder and for the decoder: of the problem, and of the models and their mean."""
-    sources = {
-        _PROBLEM: frame[(frame.dataset == _PROBLEM) & (frame.ratio > 0)],
-        "trained models": frame[(frame.dataset != _PROBLEM) & (frame.ratio > 0)],
-    }
-    sources = {name: rows for name, rows in sources.items() if not rows.empty}
+    source = frame.dataset.where(frame.dataset == _PROBLEM, "trained models")  # in the order of the alphabet
+    sources = list(frame[frame.ratio > 0].groupby(source))
     figure, panels = canvas(WIDTH, 0.5 + 2.5 * len(sources), rows=len(sources), columns=2)
     handles: dict[str, Line2D] = {}
-    for row, (source, rows) in zip(panels, sources.items(), strict=True):
+    for row, (source, rows) in zip(panels, sources, strict=True):
         for axes, part in zip(row, _PARTS, strict=True):
             handles |= _panel(axes, rows[rows.part == part], exact=source == _PROBLEM)
             axes.set_title(f"{part}, {source}")

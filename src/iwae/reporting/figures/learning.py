@@ -40,12 +40,7 @@ def _by_split(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _draw_by_split(frame: pd.DataFrame) -> Figure:
-    """Rows of panels by number of layers, columns by objective; a colour and a marker for each k.
-
-    Markers and ticks stand at the ends of stages, where the learning rate falls. The first two stages, many nats
-    below the others, lie outside the axes where there are more, and so does the first tenth of a schedule without
-    stages, which has ticks at 1, 2, 5, 10 and so on.
-    """
+    """Rows of panels by number of layers, columns by objective; a colour and a marker for each k."""
     ends, ks = sorted(set(frame.groupby("stage")["pass"].max())), sorted(set(frame.k))
     frame = frame.rename(columns=_BOUNDS).melt(KEYS, list(_DASHES), "split", "bound").dropna(subset="bound")
     frame = frame.assign(line=style.names(frame, ["k", "split"], _name))

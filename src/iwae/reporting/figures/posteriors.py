@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.figures.pictures import firsts, show
+from iwae.reporting.figures.images import firsts, show
 from iwae.reporting.figures.style import WIDTH, Drawing, canvas, legend_below
 from iwae.reporting.study import Kind, StudyResults
 
@@ -136,15 +136,8 @@ def _view(ends: np.ndarray, mean: np.ndarray, reach: np.ndarray) -> np.ndarray:
     return (low + high)[:, None] / 2 + half * np.array([-1, 1])
 
 
-class Densities(NamedTuple):
-    """Densities of one image on its grid, by name, and the coordinates of columns and rows, (2, P)."""
-
-    axes: np.ndarray
-    by_name: dict[str, np.ndarray]
-
-
-def _implicit(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, Densities]:
-    """The posterior of an image, q and q_EW for each k, by the title of the model."""
+def _implicit(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
+    """By the title of a model, an image's axes, (2, P), and on that grid its posterior, q and q_EW for each k."""
     found, shown = study.of_kinds(kinds, "implicit"), {}
     for title, model in firsts([model for model in found if "pictures" in model.manifest]).items():
         pictures = (model.array("pictures", f"posterior_{name}") for name in _ARRAYS[:4])
@@ -157,7 +150,7 @@ def _implicit(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, Densities
         for k, log_t in zip(model.settings("implicit")["ks"], sums, strict=True):
             name = "q, k = 1" if k == 1 else f"q_EW, k = {k}"
             densities[name] = implicit_log_density(log_joint, log_q, log_t, k)
-        shown[title] = Densities(axes, {name: _seen(normalised(each, axes)) for name, each in densities.items()})
+        shown[title] = axes, {name: _seen(normalised(each, axes)) for name, each in densities.items()}
     return shown
 
 
@@ -173,18 +166,18 @@ def implicit_log_density(log_joint: np.ndarray, log_q: np.ndarray, log_t: np.nda
     return log_joint + np.log(k) + np.logaddexp.reduce(terms, axis=-1) - np.log(terms.shape[-1])
 
 
-def _draw_implicit(found: dict[str, Densities]) -> Figure:
+def _draw_implicit(found: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]) -> Figure:
     """A row for each model, a column for the posterior and for each k."""
-    names = list(dict.fromkeys(name for shown in found.values() for name in shown.by_name))
+    names = list(dict.fromkeys(name for _, densities in found.values() for name in densities))
     height = (WIDTH / len(names) + 0.15) * len(found)
-    figure, axes = canvas(WIDTH, height, len(found), len(names))
-    for line, (title, shown) in zip(axes, found.items(), strict=True):
+    figure, grid = canvas(WIDTH, height, len(found), len(names))
+    for line, (title, (axes, densities)) in zip(grid, found.items(), strict=True):
+        extent = ends_of(axes).ravel()
         for axis, name in zip(line, names, strict=True):
-            extent = ends_of(shown.axes).ravel()
-            axis.imshow(shown.by_name[name], extent=extent, aspect="auto", norm=PowerNorm(_POWER, vmin=0), **_DENSITY)
+            axis.imshow(densities[name], extent=extent, aspect="auto", norm=PowerNorm(_POWER, vmin=0), **_DENSITY)
             _few_ticks(axis)
         line[0].set_ylabel(f"{title}\nh1_2")
-    for name, top, bottom in zip(names, axes[0], axes[-1], strict=True):
+    for name, top, bottom in zip(names, grid[0], grid[-1], strict=True):
         top.set_title(name)
         bottom.set_xlabel("h1_1")
     return figure

@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 from iwae.reporting.quantities import measured
 from iwae.reporting.statements import counted, model_name, span
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults, kind_name
 from iwae.study.registry import OBJECTIVES
 
 STYLE = Path(__file__).resolve().parents[4] / "matplotlibrc"  # of the repository, where this file is in a checkout
@@ -62,10 +62,10 @@ def k_markers(ks: Iterable[int]) -> dict[int, str]:
 
 
 def stacked(models: Iterable[Model], section: str, **renamed: str) -> pd.DataFrame:
-    """The CSV file of one step of several models, one below the other, with columns `MODEL` and seed beside its own."""
+    """The CSV file of one step of several models, one below the other, with columns that name each and its seed."""
     parts = []
     for model in models:
-        words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")}
+        words = {name: getattr(model.spec, name) for name in (*MODEL, "seed")} | {"model": kind_name(model.kind)}
         parts.append(model.table(section).rename(columns=renamed).assign(**words))
     return pd.concat(parts, ignore_index=True)
 
@@ -77,7 +77,7 @@ def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> 
         found = {name: measured(study, quantity, model) for name, quantity in quantities.items()}
         if None not in found.values():
             values = {name: each.value for name, each in found.items()}
-            rows.append({"model": model.kind.name, "seed": model.spec.seed, **values})
+            rows.append({"model": kind_name(model.kind), "seed": model.spec.seed, **values})
     return pd.DataFrame(rows)
 
 
@@ -106,8 +106,7 @@ def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str]
         "k": "k={}".format,
     } | {name: str if frame[name].nunique() > 1 else lambda _: "" for name in ("networks", "prior") if name in frame}
     words = words or (lambda *key: listed_words(plain[name](value) for name, value in zip(columns, key, strict=True)))
-    keys = groups.size().reset_index()[list(columns)].itertuples(index=False, name=None)
-    return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key in keys])
+    return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key, _ in groups])
 
 
 def listed_words(parts: Iterable[str]) -> str:
@@ -121,11 +120,6 @@ def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **optio
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def most_seeds(frame: pd.DataFrame) -> int:
-    """The largest number of seeds of a kind of model."""
-    return int(frame.groupby(MODEL).seed.nunique().max())
-
-
 def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range") -> str:
     """What is drawn of several seeds, the last line of a legend's title: empty for one seed."""
     seeds = frame.groupby(MODEL).seed.nunique()
@@ -134,8 +128,9 @@ def seeds_words(frame: pd.DataFrame, what: str = "line and band: mean and range"
 
 def error_entries(frame: pd.DataFrame, what: str) -> list[Artist]:
     """What a legend says of thin bars and of bands: one standard error, and the range of several seeds."""
-    band = [Patch(color=GREY, label="range of seeds", **RANGE["err_kws"])] if most_seeds(frame) > 1 else []
-    return [error_entry(what), *band]
+    several = frame.groupby(MODEL).seed.nunique().max() > 1
+    band = Patch(color=GREY, label="range of seeds", **RANGE["err_kws"])
+    return [error_entry(what), band] if several else [error_entry(what)]
 
 
 def error_entry(what: str, marker: str = "|") -> Artist:

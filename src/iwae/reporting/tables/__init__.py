@@ -33,7 +33,7 @@ def build(name: str, study: StudyResults) -> tuple[pd.DataFrame, list[Table]]:
             as its manifest describes it.
     """
     item, module = contents.recipe("table", name, study.specs, study.sections_of)
-    frame, tables = module.rows(study, study.kinds(lambda spec: item.shows(spec, study.sections_of(spec)))), []
+    frame, tables = module.rows(study, study.kinds(item.shows)), []
     for dataset, rows in frame.groupby("dataset", sort=False):
         models = [model for model in study.models if item.about(model.spec) and model.spec.dataset == dataset]
         measured = [model for model in models if item.section in model.manifest]

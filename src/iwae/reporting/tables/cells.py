@@ -8,15 +8,12 @@ import pandas as pd
 
 from iwae.reporting.contrasts import WeightedSum, columns, weighted_sum
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statements import (
-    activity_estimate,
-    comparison_lines,
-    schedule,
-)
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.statements import activity_estimate, comparison_lines, schedule
+from iwae.reporting.study import Kind, Model, StudyResults, kind_name
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import passes
+from iwae.study.specification import ModelSpec
 
 Columns = Callable[[StudyResults, Kind], dict[str, Any]]  # of a kind's row
 
@@ -38,6 +35,11 @@ class Part:
     def known(self, name: str) -> bool:
         """Whether some row has a value in this column."""
         return bool(self.rows[name].notna().any())
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of models that the rows are on."""
+        return [ModelSpec.parse(f"{name}/seed0") for name in self.rows.model]
 
     def ordered(self) -> "Part":
         """The same in the order of layers, k and objectives."""
@@ -123,16 +125,18 @@ NLL = Sum("nll", "nll")
 
 def frame(study: StudyResults, kinds: Sequence[Kind], *parts: Columns) -> pd.DataFrame:
     """A row for each kind of model, with the columns of `head` and of each part."""
-    return pd.DataFrame(
-        {name: value for part in (head, *parts) for name, value in part(study, kind).items()} for kind in kinds
-    )
+    return pd.DataFrame(_row(study, kind, parts) for kind in kinds)
+
+
+def _row(study: StudyResults, kind: Kind, parts: Sequence[Columns]) -> dict[str, Any]:
+    return {name: value for part in (head, *parts) for name, value in part(study, kind).items()}
 
 
 def head(study: StudyResults, kind: Kind) -> dict[str, Any]:
     """The columns with which a row on one kind of model begins."""
     settings = study.training(kind)
-    words = {"passes": passes(settings, kind.spec), "schedule": schedule(settings), "model": kind.name}
-    return {**kind._asdict(), **words}
+    words = {"passes": passes(settings, kind), "schedule": schedule(settings), "model": kind_name(kind)}
+    return {name: value for name, value in vars(kind).items() if name != "seed"} | words
 
 
 def several_rows(
@@ -141,18 +145,18 @@ def several_rows(
     section: str,
     rows_of: Callable[[list[Model]], pd.DataFrame],
     names: Sequence[str],
-    named: Columns = head,
+    *parts: Columns,
 ) -> pd.DataFrame:
     """Several rows for each kind, which `rows_of` makes of the models on which a step was run; one where it has none.
 
-    Its columns are those of `named`, by which it is that of a kind, and `names`, ``seeds`` among them.
+    They have the columns of `frame`, and those that are named, ``seeds`` among them.
     """
-    parts = []
+    frames = []
     for kind in kinds:
-        models, words = study.of_kinds([kind], section), named(study, kind)
+        models, words = study.of_kinds([kind], section), _row(study, kind, parts)
         rows = rows_of(models) if models else pd.DataFrame(index=[0])
-        parts.append(rows.assign(**words, seeds=len(models)))
-    return pd.concat(parts, ignore_index=True).reindex(columns=[*words, *names])
+        frames.append(rows.assign(**words, seeds=len(models)))
+    return pd.concat(frames, ignore_index=True).reindex(columns=[*words, *names])
 
 
 def means(quantities: Mapping[str, str], study: StudyResults, kind: Kind) -> dict[str, float]:

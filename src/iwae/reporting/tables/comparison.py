@@ -16,7 +16,7 @@ from iwae.reporting.tables.cells import NLL, Part, Sum, papers
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES, objectives_of
 
-MINUS_VAE = Sum("minus_vae", "", "nll", lambda kind: kind._replace(objective="vae"), digits=3, sign=True)
+MINUS_VAE = Sum("minus_vae", "", "nll", lambda kind: replace(kind, objective="vae"), digits=3, sign=True)
 _TITLES = {
     "mnist-fixed": "Table 3: mnist-fixed (the paper's fixed binarization of MNIST)",
     "mnist-static": "mnist-static (our own binarization of MNIST, which is not in the paper)",
@@ -48,11 +48,11 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _row(study: StudyResults, kind: Kind, objective: str) -> dict[str, Any]:
-    reference, ours = paper_row(kind.dataset, kind.layers, kind.k, objective), NLL.sampled(study, kind)
-    models, vae = study.of_kinds([kind], "likelihood"), kind._replace(objective="vae")
+    reference, ours = paper_row(replace(kind, objective=objective)), NLL.sampled(study, kind)
+    models, vae = study.of_kinds([kind], "likelihood"), replace(kind, objective="vae")
     comparable = pd.notna(reference.nll) and bool(models) and not any(map(departures, models))
     apart = ours["nll"] - reference.nll if comparable else np.nan
-    theirs = paper_row(*vae[:2], vae.k, "vae").nll if vae != kind and vae in study.by_kind else np.nan
+    theirs = paper_row(vae).nll if vae != kind and vae in study.by_kind else np.nan
     return {
         **cells.head(study, kind),
         "objective": objective,

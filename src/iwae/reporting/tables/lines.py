@@ -173,7 +173,7 @@ chopped = Lines(
 
 
 def _vae(kind: Kind) -> Kind:
-    return kind._replace(objective="vae")
+    return replace(kind, objective="vae")
 
 
 ANNEALED = Sum("annealed", "nll by annealing", "annealed_nll")

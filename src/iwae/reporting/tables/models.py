@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from iwae.reporting.quantities import measured
-from iwae.reporting.study import Kind, Model, StudyResults
+from iwae.reporting.study import Kind, Model, StudyResults, kind_of
 from iwae.reporting.tables import cells
 from iwae.reporting.tables.cells import Part
 from iwae.reporting.tables.formats import EMPTY, Column, Table
@@ -29,7 +29,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _row(study: StudyResults, spec: ModelSpec, model: Model | None) -> dict[str, Any]:
-    head = {"dataset": spec.dataset, "model": spec.name, "passes": passes(study.training(Kind.of(spec)), spec)}
+    head = {"dataset": spec.dataset, "model": spec.name, "passes": passes(study.training(kind_of(spec)), spec)}
     if model is None:
         return head | {"trained": False}
     updates, trained = measured(study, "updates", model).value, model.trained

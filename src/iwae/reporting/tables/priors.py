@@ -21,7 +21,7 @@ _NETWORKS = {"": "the paper's"} | {name: entry.label for name, entry in ARCHITEC
 
 def without_prior(kind: Kind) -> Kind:
     """The same kind of model with N(0, I)."""
-    return kind.without(kind.spec.prior)
+    return kind.without(kind.prior)
 
 
 DIFFERENCE = Sum("difference", "difference", "nll", without_prior, digits=3, sign=True)
@@ -36,10 +36,9 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``marginal_kl``: of the ELBO surgery, in nats per training image.
     """
     wanted = {*kinds, *map(without_prior, kinds)}
-    every = [kind for kind in study.kinds(lambda spec: True) if kind in wanted]
+    every = [kind for kind in study.kinds() if kind in wanted]
     frame = cells.frame(study, every, _named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *TERMS)
-    order = {name: place for place, name in enumerate(dict.fromkeys(frame.prior))}
-    frame["place"] = frame.prior.map(order).where(frame.prior != PRIORS["standard"].label, -1)
+    frame["place"] = pd.Series(pd.factorize(frame.prior)[0]).where(frame.prior != PRIORS["standard"].label, -1)
     keys = ["dataset", "layers", "networks", "k", "objective", "variant", "place"]
     return cells.by_objective(frame, keys).drop(columns="place")
 
@@ -50,8 +49,7 @@ def networks(spec: ModelSpec) -> str:
 
 
 def _named(study: StudyResults, kind: Kind) -> dict[str, str]:
-    spec = kind.spec
-    return {"networks": networks(spec), "prior": prior_label(spec.prior), "variant": spec.variant or ""}
+    return {"networks": networks(kind), "prior": prior_label(kind.prior), "variant": kind.variant or ""}
 
 
 def _shorter(study: StudyResults, kind: Kind) -> dict[str, Any]:
@@ -66,8 +64,7 @@ def _shorter(study: StudyResults, kind: Kind) -> dict[str, Any]:
 def lay_out(part: Part) -> list[Table]:
     """Two tables: nll and its difference from N(0, I), and what the ELBO is made of."""
     rows = part.rows
-    kinds = [Kind(*key) for key in rows[list(Kind._fields)].itertuples(index=False, name=None)]
-    part = replace(part, measured=part.study.of_kinds(kinds, "likelihood"))
+    part = replace(part, measured=part.study.of_kinds(part.kinds, "likelihood"))
     named = [*cells.keys(rows), *cells.several(rows, "networks"), *cells.words("prior")]
     if rows.variant.any():
         named.append(Column("protocol", lambda row: row.variant or OWN, text=True))

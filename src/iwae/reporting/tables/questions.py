@@ -1,6 +1,7 @@
 """What readers of posts and lectures on the IWAE ask, each answered by a sentence with a measured number."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def _one_sample(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
     if len(variance) < 2:
         return None
     k = variance.index.max()
-    other = weighted_sum(study, "nll", {vae._replace(k=int(k)): 1.0, vae: -1.0})
+    other = weighted_sum(study, "nll", {replace(vae, k=int(k)): 1.0, vae: -1.0})
     gain = f", and the nll of a model trained so differs by {_number(other)}" if other.seeds else ""
     return (
         f"Its bound has the same mean with any number. But k = {k} divides the gradient's variance by "

@@ -29,12 +29,8 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ``elbo_train`` and so on: what the prior gains in the ELBO, and in the bound L_S of the S draws, on images of each
     split, in nats per image.
     """
-
-    def named(study: StudyResults, kind: Kind) -> dict[str, object]:
-        return {**cells.head(study, kind), "networks": networks(kind.spec)}
-
-    gains = [name for split, measure in _GAINS for name in columns(f"{measure}_{split}")]
-    frame = cells.several_rows(study, kinds, "replaced", _priors, ["own", "seeds", "prior", *gains], named)
+    names = ["own", "seeds", "prior", *(name for split, measure in _GAINS for name in columns(f"{measure}_{split}"))]
+    frame = cells.several_rows(study, kinds, "replaced", _priors, names, lambda _, kind: {"networks": networks(kind)})
     return cells.by_objective(frame, ["dataset", "layers", "networks", "k", "objective", "variation"])
 
 

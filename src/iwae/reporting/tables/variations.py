@@ -7,13 +7,13 @@ from typing import Any
 import pandas as pd
 
 from iwae.reporting.statements import NO_VALUES, listed, protocol_changes
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.study import Kind, StudyResults, kind_of
 from iwae.reporting.tables import cells, notes
 from iwae.reporting.tables.cells import NLL, OWN, Columns, Part, Sum
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.reporting.tables.priors import networks
 from iwae.study.registry import ESTIMATORS, prior_label
-from iwae.study.specification import PAPER_LATENTS, ModelSpec
+from iwae.study.specification import PAPER_LATENTS
 
 DIFFERENCE = Sum("difference", "difference", "nll", digits=3, sign=True)
 MANY = 2  # changed fields: more are listed below the table
@@ -21,8 +21,8 @@ MANY = 2  # changed fields: more are listed below the table
 
 def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
     """The models of these kinds and those that they are variations of, by seed."""
-    varied = {spec for spec in study.specs if Kind.of(spec) in kinds}
-    wanted = varied | {replace(spec, variation=base_of(Kind.of(spec)).variation) for spec in varied}
+    varied = {spec for spec in study.specs if kind_of(spec) in kinds}
+    wanted = varied | {base_of(spec) for spec in varied}
     return replace(
         study,
         specs=tuple(spec for spec in study.specs if spec in wanted),
@@ -32,8 +32,7 @@ def with_bases(study: StudyResults, kinds: Collection[Kind]) -> StudyResults:
 
 def base_of(kind: Kind) -> Kind:
     """The kind that this one is a variation of: without the last of its variant, its estimator and its units."""
-    spec = kind.spec
-    parts = f"with-{spec.variant}", f"by-{spec.estimator}", f"z{spec.latents}"
+    parts = f"with-{kind.variant}", f"by-{kind.estimator}", f"z{kind.latents}"
     return next((base for part in parts if (base := kind.without(part)) != kind), kind)
 
 
@@ -55,7 +54,7 @@ class Variation:
         ``difference``: nll minus that of its base in nats, paired over images.
         """
         study = with_bases(study, kinds)
-        bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds(lambda spec: True)}
+        bases = {kind: base_of(kind) if kind in kinds else kind for kind in study.kinds()}
         places = {kind: place for place, kind in enumerate(bases)}
         order = sorted(bases, key=lambda kind: places.get(bases[kind], places[kind]))
         difference = replace(DIFFERENCE, minus=bases.get)
@@ -64,7 +63,7 @@ class Variation:
 
     def lay_out(self, part: Part) -> list[Table]:
         """A table of nll, its difference from that of the base, and active units."""
-        study = with_bases(part.study, {Kind.of(ModelSpec.parse(f"{name}/seed0")) for name in part.rows.model})
+        study = with_bases(part.study, part.kinds)
         values = [NLL.shown(part.rows), DIFFERENCE.shown(part.rows), cells.active(part.rows)]
         # That a variant's protocol is another is what such a table is about.
         plain = [model for model in study.models if model.spec.variant is None]
@@ -89,8 +88,8 @@ def _protocol(study: StudyResults, kind: Kind) -> dict[str, Any]:
     """
     models, bases = (study.of_kinds([one]) for one in (kind, base_of(kind)))
     changes = protocol_changes(bases[0], models[0]) if models and bases else []
-    words = {"networks": networks(kind.spec), "prior": prior_label(kind.spec.prior)}
-    return {**words, "variant": kind.spec.variant or "", "changed": "; ".join(changes), **_HELD_OUT(study, kind)}
+    words = {"networks": networks(kind), "prior": prior_label(kind.prior)}
+    return {**words, "variant": kind.variant or "", "changed": "; ".join(changes), **_HELD_OUT(study, kind)}
 
 
 def _changed(row: pd.Series) -> str:
@@ -114,18 +113,15 @@ capacity = Variation(
     "active units and nll against the number of latent units, one layer",
     "of the model with the grid's number of latent units",
     "negative where it is better",
-    varied=lambda study, kind: {"latents": kind.spec.latents or PAPER_LATENTS},
-    named=lambda rows: [
-        *cells.keys(rows, ("objective", "k")),
-        Column("latent units", lambda row: str(row.latents)),
-    ],
+    varied=lambda study, kind: {"latents": kind.latents or PAPER_LATENTS},
+    named=lambda rows: [*cells.keys(rows, ("objective", "k")), Column("latent units", lambda row: str(row.latents))],
     order=("dataset", "k", "objective", "latents"),
 )
 estimators = Variation(
     "nll by estimator of the gradient",
     "by the standard estimator",
     "negative where the other estimator is better",
-    varied=lambda study, kind: {"estimator": ESTIMATORS[kind.spec.estimator].label},
+    varied=lambda study, kind: {"estimator": ESTIMATORS[kind.estimator].label},
     named=lambda rows: [*cells.keys(rows), *cells.words("estimator")],
 )
 protocols = Variation(

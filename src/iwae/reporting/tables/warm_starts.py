@@ -18,11 +18,8 @@ from iwae.study.settings import passes
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
 
-def _first(kind: Kind) -> Kind:
-    return Kind.of(kind.spec.origin)
-
-
-FIRST, CHANGE = Sum("first_nll", "nll"), Sum("change", "nll", "nll", _first, digits=3, sign=True)
+FIRST = Sum("first_nll", "nll", "nll")
+CHANGE = Sum("change", "nll", "nll", lambda kind: kind.origin, digits=3, sign=True)
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -34,16 +31,16 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
-    first, ours, change = _first(kind), NLL.sampled(study, kind), CHANGE(study, kind)
-    after, before = (paper_row(**one.without(f"p{one.spec.passes}")._asdict()) for one in (kind, first))
+    first, ours, change = kind.origin, NLL.sampled(study, kind), CHANGE(study, kind)
+    after, before = (paper_row(one.without(f"p{one.passes}")) for one in (kind, first))
     models = study.of_kinds([kind, first], "likelihood")
     comparable = pd.notna(after.nll) and not np.isnan(change["change"]) and not any(map(departures, models))
     return {
         "first_objective": first.objective,
         "first_k": first.k,
-        "first_passes": passes(study.training(kind), first.spec),
+        "first_passes": passes(study.training(kind), first),
         "comparable": comparable,
-        **weighted_sum(study, "nll", {first: 1.0}).columns("first_nll"),
+        **FIRST(study, first),
         **ours,
         **change,
         **cells.active_units(study, first, "first_"),

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
 
-from iwae.reporting.unreadable import UNREADABLE, read_arrays
+from iwae.reporting.results import UNREADABLE, read_arrays
 from iwae.study import manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings

@@ -12,11 +12,9 @@ from iwae.data import mnist
 from iwae.errors import InputError
 from iwae.files import sha256
 from iwae.reporting import contents
-from iwae.reporting.results import CONFIGURATION, checked_manifest, read_configuration
-from iwae.reporting.unreadable import UNREADABLE, reason
+from iwae.reporting.results import CONFIGURATION, UNREADABLE, checked_manifest, read_configuration, reason
+from iwae.reporting.verify import seal
 from iwae.reporting.verify.agreement import between_models, disagreements
-from iwae.reporting.verify.seal import NAME as SEAL
-from iwae.reporting.verify.seal import outermost, visible
 from iwae.study import configuration, manifest
 from iwae.study.registry import DATASETS
 from iwae.study.settings import differences
@@ -25,7 +23,7 @@ from iwae.study.status import FILES
 
 AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
 TABLE_KINDS = ("csv", "md", "html", "tex")
-_OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", SEAL, *AUDIT_FILES}
+_OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", seal.NAME, *AUDIT_FILES}
 _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
 
 
@@ -114,9 +112,9 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
         *(results / name for item in drawn.values() for name in item.beside),
     }
     models = set(folders)
-    found = [file for root in (results, figures) for file in visible(root)]
+    found = [file for root in (results, figures) for file in seal.visible(root)]
     unknown = [file for file in found if file not in known and models.isdisjoint(file.parents)]
-    for place in outermost(unknown, [results, figures, *folders]):
+    for place in seal.outermost(unknown, [results, figures, *folders]):
         yield (
             f"{place} is unknown: it is no model, table or figure of {CONFIGURATION}; delete it, or ask for it in the "
             "configuration."

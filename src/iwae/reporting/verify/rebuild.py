@@ -16,11 +16,10 @@ import pandas as pd
 from iwae.files import write_text
 from iwae.reporting.collect import collect
 from iwae.reporting.figures import figures_of, plotted
-from iwae.reporting.results import IDENTITY, write_frame
+from iwae.reporting.results import IDENTITY, UNREADABLE, reason, write_frame
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
-from iwae.reporting.unreadable import UNREADABLE, reason
 from iwae.reporting.verify.integrity import TABLE_KINDS
 from iwae.study import configuration
 

@@ -29,7 +29,7 @@ from iwae.evaluation import activity, likelihood, surgery
 from iwae.evaluation.subject import Subject
 from iwae.models.model import log_weights
 from iwae.progress import progress_bar
-from iwae.reporting.unreadable import UNREADABLE, read_arrays, reason
+from iwae.reporting.results import UNREADABLE, read_arrays, reason
 from iwae.reporting.verify import Inspection, Recomputation, integrity
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings

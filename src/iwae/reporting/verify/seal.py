@@ -13,8 +13,7 @@ _UNSEALED = (NAME, "report.html", "audit.*")  # the seal, and what is made of a 
 
 def seal(results: Path, figures: Path) -> None:
     """Write ``results/SHA256SUMS``, a line for each file of a study, with its path relative to `results`."""
-    results = Path(results)
-    files = [*_files(results), *_files(Path(figures), recursive=False)]
+    files = [*_files(results), *_files(figures, recursive=False)]
     lines = [f"{sha256(file)}  {_relative(file, results)}\n" for file in sorted(files)]
     write_text(results / NAME, "".join(lines))
 
@@ -25,7 +24,7 @@ def check(results: Path) -> list[str]:
     The folders outside `results` that the seal names, which hold figures, are searched for such files too. Of a folder
     with nothing that was sealed there is one sentence. A seal that is missing or damaged is one problem.
     """
-    results, problems = Path(results), []
+    problems = []
     try:
         sums = read(results)
     except InputError as error:
@@ -56,7 +55,7 @@ def read(results: Path) -> dict[str, str]:
 
     `InputError` where there is no seal, or a line of it is not of the form of ``sha256sum``.
     """
-    path = Path(results) / NAME
+    path = results / NAME
     if not path.is_file():
         raise InputError(f"{path} is missing: run `python -m iwae summary` first.")
     sums = {}

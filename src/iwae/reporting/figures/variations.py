@@ -1,34 +1,73 @@
-"""What each choice of the protocol is worth: nll under another protocol minus nll under the study's own."""
+"""Models that differ from others in one thing: in their latent units (paper, section 5), or in the protocol.
+
+The second shows what each choice of the protocol is worth: nll under another protocol minus nll under the study's own.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from iwae.reporting.contrasts import weighted_sum
 from iwae.reporting.figures import style
-from iwae.reporting.figures.style import GREY, MARKERS, MODEL, WIDTH
-from iwae.reporting.study import Kind, StudyResults
+from iwae.reporting.figures.style import GREY, MARKERS, MODEL, WIDTH, Drawing
+from iwae.reporting.statements import model_name
+from iwae.reporting.study import Kind, StudyResults, kind_name
 from iwae.reporting.tables import variations
-from iwae.reporting.tables.variations import base_of
+from iwae.reporting.tables.variations import base_of, with_bases
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import OBJECTIVES
 
+_QUANTITIES = {"active_units": "active units", "nll": "nll (nats per image)"}
 _WITHIN = ["layers", "objective", "k", "networks", "prior"]  # the columns that name a model of a data set
 _ZERO = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
 _STEP = 0.16  # inches between the points of one variant, and twice that between variants
 
 
-def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
+def _capacity(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
+    """Active units, estimated as in the table, and nll of each model; of each kind, the error of nll over images."""
+    seeds = style.by_seed(study, with_bases(study, kinds).models, active_units="active", nll="nll")
+    frame = variations.capacity.rows(study, kinds).drop(columns="nll").merge(seeds, on="model")
+    return frame[[*MODEL, "latents", "seed", "active_units", "nll", "se_images", "images", "activity_estimate"]]
+
+
+def _draw_capacity(frame: pd.DataFrame) -> Figure:
+    """A row for each data set: left active units, right nll; a line for each kind of model."""
+    look = style.looks(frame)
+    rows, models = style.names(frame, ["dataset", "layers"]), style.names(frame, ["objective", "k"], model_name)
+    frame = frame.assign(row=rows, model=models)
+    panels = list(frame.groupby("row", observed=True))
+    figure, axes = style.canvas(style.WIDTH, 2.3 * len(panels) + 0.6, len(panels), 2)
+    for line, (title, rows) in zip(axes, panels, strict=True):
+        for place, (quantity, label) in zip(line, _QUANTITIES.items(), strict=True):
+            lines = {"y": quantity, "hue": "model", "style": "model", **look, **style.RANGE}
+            sns.lineplot(rows, x="latents", ax=place, **lines)
+            place.set(title=title, xlabel="", ylabel=label, xscale="log")
+            place.set_xticks(sorted(set(rows.latents)), sorted(set(rows.latents)))
+            place.minorticks_off()
+        means = rows.groupby(["model", "latents", "se_images"], observed=True, as_index=False).nll.mean()
+        colours = means.model.map(look["palette"])
+        line[1].errorbar(means.latents, means.nll, means.se_images, ecolor=colours, elinewidth=0.8, linestyle="")
+    entries = {}  # one legend for all panels, which seaborn gives one each
+    for place in figure.axes:
+        entries |= dict(zip(*reversed(place.get_legend_handles_labels()), strict=True))
+        place.get_legend().remove()
+    handles = [*entries.values(), *style.error_entries(frame, "of nll over test images")]
+    style.legend_below(figure, handles, 4, "latent units")
+    return figure
+
+
+def _protocols(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """Differences in nll, nats per image: of each seed, and of each kind of model with its error over images."""
     parts = []
     for kind in kinds:
         found = weighted_sum(study, "nll", {kind: 1.0, base_of(kind): -1.0})
-        parts.append(pd.DataFrame({"model": kind.name, "seed": found.seeds, "of_seed": found.by_seed}))
+        parts.append(pd.DataFrame({"model": kind_name(kind), "seed": found.seeds, "of_seed": found.by_seed}))
     rows = variations.protocols.rows(study, kinds).drop(columns="se_images")
     frame = rows.rename(columns={"difference_se_images": "se_images"}).merge(pd.concat(parts), on="model")
     return frame[
@@ -36,7 +75,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     ]
 
 
-def draw(frame: pd.DataFrame) -> Figure:
+def _draw_protocols(frame: pd.DataFrame) -> Figure:
     """A panel for each data set; a line of points for each variant, presets first."""
     frame = frame.assign(panel=style.names(frame, ["dataset"]), model=style.names(frame, _WITHIN))
     panels = [(title, rows, _labels(rows)) for title, rows in frame.groupby("panel", observed=True)]
@@ -94,3 +133,6 @@ def _look(model: Any, frame: pd.DataFrame) -> dict[str, Any]:
         colour, marker = f"C{place}", MARKERS[place % len(MARKERS)]
     fill = "full" if model.layers == 1 else "none"
     return {"color": colour, "marker": marker, "fillstyle": fill, "markersize": 5}
+
+
+capacity, protocols = Drawing(_capacity, _draw_capacity), Drawing(_protocols, _draw_protocols)
