@@ -157,10 +157,10 @@ def test_an_unknown_name_is_refused():
 
 
 def test_what_a_module_imports_of_its_own_name_is_not_taken_for_it(monkeypatch):
-    from iwae.reporting.figures import nll
+    from iwae.reporting.figures import activity
 
-    monkeypatch.setattr(nll, "nll", object(), raising=False)
-    assert contents.recipe("figure", "nll", [BASE], every)[1] is nll
+    monkeypatch.setattr(activity, "activity", object(), raising=False)
+    assert contents.recipe("figure", "activity", [BASE], every)[1] is activity
 
 
 def test_an_entry_whose_module_is_not_there_is_told_in_a_sentence(monkeypatch):
