@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from iwae.reporting import quantities
+from iwae.reporting.claims.content import evidence
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import FAMILIES
 from iwae.reporting.claims.verdicts import (
@@ -14,6 +15,7 @@ from iwae.reporting.claims.verdicts import (
     NOT_RUN,
     REFUTED,
     REPRODUCED,
+    RUN_IN_PART,
     UNDECIDED,
     UNREAD,
     WIDE,
@@ -86,7 +88,8 @@ def test_one_seed_leaves_a_claim_undecided_with_the_paired_effect(make):
 
 def test_what_was_not_run_is_named(make):
     partly, not_at_all = make(without=[BEST]).judged("two-layers-mnist", "two-layers-omniglot")
-    assert partly.why == not_at_all.why == (NOT_RUN,)
+    assert (partly.why, not_at_all.why) == ((RUN_IN_PART,), (NOT_RUN,))
+    assert evidence(partly) == "4 of 4 effects where the claim says; 1 effect not run" and not evidence(not_at_all)
     assert partly.notes == ("Not in this study: mnist/l2-iwae-k50.",)
     assert [finding.points for finding in partly.findings].count(None) == 1
     assert not_at_all.power == "Power: unknown, since no seed was measured of all models."

@@ -206,7 +206,7 @@ def evidence(verdict: Verdict) -> str:
     A claim is reproduced by its least clear effect, since all must be shown, and not reproduced by its clearest.
     """
     known = [finding for finding in verdict.findings if finding.points is not None]
-    number = counted(len(known), "effect")
+    number, rest = counted(len(known), "effect"), len(verdict.findings) - len(known)
     if not known:
         return ""
     if verdict.verdict == REPRODUCED:
@@ -215,6 +215,10 @@ def evidence(verdict: Verdict) -> str:
         clearest = min(known, key=lambda finding: p_outside(finding.estimate, finding.contrast.region))
         before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
         return f"{'the clearest of ' if len(known) > 1 else ''}{number}: {_shown(clearest)}{before}"
+    return _undecided(verdict, known, number) + (f"; {counted(rest, 'effect')} not run" if rest else "")
+
+
+def _undecided(verdict: Verdict, known: Sequence[Finding], number: str) -> str:
     if len(known) == 1:
         return _shown(known[0])
     against = [finding for finding in known if not finding.points]

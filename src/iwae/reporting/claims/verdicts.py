@@ -20,8 +20,9 @@ from iwae.study.settings import SCHEDULE_STAGES
 
 REPRODUCED, REFUTED, UNDECIDED = "reproduced", "not reproduced", "undecided"
 HOLDS, FAILS = "holds", "fails"
-NOT_RUN, CUT, UNLIKE, FEW_SEEDS = "not run", "schedule cut", "not done as in the paper", "too few seeds"
-FOREIGN, UNCONVERGED, UNCHECKED = "not the paper's protocol", "not converged", "convergence not checked"
+NOT_RUN, RUN_IN_PART, CUT, FEW_SEEDS = "not run", "run in part", "schedule cut", "too few seeds"
+UNLIKE, FOREIGN = "not done as in the paper", "not the paper's protocol"
+UNCONVERGED, UNCHECKED = "not converged", "convergence not checked"
 UNREAD, WIDE, PARTLY = "evidence unreadable", "error too large", "not told by all models"
 
 
@@ -115,12 +116,12 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     missing = sorted({kind_name(kind) for finding in findings for kind in finding.sum.missing})
     notes = [f"Not in this study: {', '.join(missing)}."] if missing else []
     notes += [own_way_line(models, claim.source)] if claim.source and models else protocol_lines(models)
-    why = [NOT_RUN] if missing or not findings else []
+    measured = [finding for finding in findings if finding.sum.seeds]
+    why = [RUN_IN_PART if measured else NOT_RUN] if missing or not findings else []
     if departure := _departure(claim, findings):
         why.append(departure)
         sections = dict.fromkeys(QUANTITIES[finding.contrast.quantity].section for finding in findings)
         notes += comparison_lines(models, sections=sections)
-    measured = [finding for finding in findings if finding.sum.seeds]
     if any(finding.estimate is None for finding in measured):
         why.append(FEW_SEEDS)
     notes += _pooled(measured)
