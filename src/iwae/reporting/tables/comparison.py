@@ -117,10 +117,10 @@ def _difference(row: pd.Series) -> str:
 def _notes(part: Part) -> list[str]:
     rows = part.rows
     said = [
+        f"se_images: standard error over test images.{notes.seeds_note(rows)}",
         likelihood_line(part.measured),
         *tightness_lines(part.measured),
         *_slack_lines(part),
-        f"se_images: standard error over test images.{notes.seeds_note(rows)}",
     ]
     if rows.comparable.any():
         said.append(

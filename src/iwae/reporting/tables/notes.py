@@ -37,8 +37,8 @@ def paired_note(rows: pd.DataFrame, name: str = "difference") -> str:
 def difference_notes(part: Part, base: str, remark: str) -> list[str]:
     """What the columns nll and difference are: from what the difference is, and what its sign means."""
     return [
-        likelihood_line(part.measured),
         f"se_images of nll: standard error over test images.{seeds_note(part.rows)}",
+        likelihood_line(part.measured),
         f"difference: nll minus {base}, in nats; {remark}.",
         paired_note(part.rows),
     ]
