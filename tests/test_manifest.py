@@ -144,10 +144,8 @@ def test_damaged_manifest_is_named_and_left_alone(refused, folder, content):
     assert (folder / manifest.NAME).read_bytes() == content
 
 
-@pytest.mark.parametrize("bit", [0, 37, 8 * len(WEIGHTS) - 1])
-def test_flipped_bit_is_found(refused, folder, bit):
-    content = bytearray(WEIGHTS)
-    content[bit // 8] ^= 1 << bit % 8
+def test_changed_weights_are_found(refused, folder):
+    content = b"The weights"
     (folder / manifest.WEIGHTS).write_bytes(content)
     found, expected = (hashlib.sha256(c).hexdigest() for c in (content, WEIGHTS))
     assert refused(manifest.checked_file, folder, "training", manifest.WEIGHTS) == (

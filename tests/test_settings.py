@@ -89,12 +89,6 @@ def test_manifest_reads_back_what_was_written(settings):
     assert json.loads(json.dumps(settings.as_dict())) == settings.as_dict()
 
 
-@given(_settings(), _settings())
-def test_settings_are_equal_if_their_dictionaries_are(one, other):
-    if type(one) is type(other):
-        assert (one == other) == (one.as_dict() == other.as_dict())
-
-
 def test_dictionary_names_every_field_that_counts():
     for kind in KINDS:
         later = {name for name, found in declarations(kind).items() if found.later}

@@ -62,9 +62,6 @@ def test_every_draw_of_every_value(device):
     ones = binary.sum(0, dtype=torch.float64).cpu()
     values = torch.arange(256, dtype=torch.float64)
     assert torch.equal(ones, torch.round(values * 65536 / 255))
-    assert (ones / 65536 - values / 255).abs().max() <= 2**-17
-    assert ones[0] == 0
-    assert ones[255] == 65536
 
 
 def test_entropy_of_the_test_images_is_the_published_rules(mnist):

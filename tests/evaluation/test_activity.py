@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from torch.testing import assert_close
 
 from iwae.evaluation import activity
 from iwae.evaluation.noise import image_seeds, noise_chunks
@@ -24,12 +23,6 @@ def test_correction_is_unbiased():
     exact = mean.var(correction=0).item()
     assert abs(found.mean().item() - exact) < 4 * error
     assert draws.mean(0).var(0, correction=0).mean().item() > exact + 20 * error  # what it corrects
-
-
-def test_without_variance_nothing_is_subtracted():
-    mean = torch.tensor([[1.0], [3.0], [8.0]], dtype=torch.float64)
-    found = activity.unbiased_variance(activity.PosteriorMeans(mean, torch.zeros_like(mean)), 7)
-    assert_close(found, torch.tensor([26 / 3], dtype=torch.float64))  # of -3, -1, 4
 
 
 def test_units_at_the_threshold_are_inactive():

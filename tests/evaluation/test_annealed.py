@@ -1,5 +1,6 @@
 """Annealed importance sampling of models."""
 
+import numpy as np
 import torch
 from torch.testing import assert_close
 
@@ -19,6 +20,7 @@ def test_one_temperature_is_the_importance_bound_on_the_same_noise(model_of, bin
     noise = draw_each(generators, 7, units, torch.float32)
     expected = importance_bound(log_weights_at(model, 0, device)(x)(noise)[0])
     assert_close(torch.from_numpy(found.lower).float(), expected.cpu())
+    assert np.isnan(found.acceptance).all()  # there are no moves
 
 
 def test_noise_of_simulated_images_leads_to_draws_of_the_prior(model_of, device):

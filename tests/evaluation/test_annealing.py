@@ -45,14 +45,6 @@ def betas(temperatures):
     return torch.linspace(0, 1, temperatures + 1, dtype=torch.float64)
 
 
-def test_one_temperature_gives_the_importance_bound():
-    noise = draws(7)
-    moves = find_steps(log_weights, noise, betas(1), LEAPFROGS, generators())
-    weights, acceptance = annealed_log_weights(log_weights, noise, moves, generators())
-    assert_close(weights, log_weights(noise)[0])
-    assert acceptance.isnan().all()
-
-
 def test_both_bounds_of_a_known_likelihood():
     chains, temperatures = 64, 400
     moves = find_steps(log_weights, draws(chains), betas(temperatures), LEAPFROGS, generators())

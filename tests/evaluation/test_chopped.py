@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from iwae.evaluation import chopped, likelihood, weights
+from iwae.evaluation import chopped, weights
 from iwae.models import model as plain
-from iwae.study.measurements import ChoppedSettings, LikelihoodSettings
+from iwae.study.measurements import ChoppedSettings
 
 S, B = 3, 5
 EXACT = 1e-8  # float64: rounding of sums of some 1000 nats, and softplus beyond 20
@@ -111,10 +111,9 @@ def test_the_model_itself_stays_as_it_is(random_model):
     assert {name: value.shape for name, value in changed.items()} == {n: value.shape for n, value in before.items()}
 
 
-def measured(model, x, images, removed, device, samples=20, seed=0, progress=lambda images: None):
-    settings = ChoppedSettings(samples=samples, seed=seed)
+def measured(model, x, removed, device, progress=lambda images: None):
     means = [np.zeros(units) for units in model.architecture.latents]
-    return chopped.measure(model, x[images], images, removed, means, settings, device, progress)
+    return chopped.measure(model, x, np.arange(len(x)), removed, means, ChoppedSettings(samples=20), device, progress)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -123,32 +122,16 @@ def test_to_remove_nothing_changes_no_bit(model_of, binary, device, layers):
     assert (
         chopped.without(model.architecture, model.parameters, NOTHING[:layers]) == model.parameters
     )  # the very tensors
-    found = measured(model, binary(4), np.arange(4), NOTHING[:layers], device)
+    found = measured(model, binary(4), NOTHING[:layers], device)
     np.testing.assert_array_equal(found.chopped, found.whole)
     np.testing.assert_array_equal(found.held, found.whole)
-
-
-@pytest.mark.parametrize("layers", [1, 2])
-def test_estimates_with_all_units_are_the_likelihoods(model_of, binary, device, layers):
-    model, x, images = model_of(layers), binary(9), np.array([0, 3, 8])
-    found = measured(model, x, images, CHOICES[2][:layers], device, samples=30, seed=4)
-    settings = LikelihoodSettings(samples=30, seed=4)
-    expected = likelihood.evaluate(model, x[images], images, settings, "test", device).log_likelihood
-    np.testing.assert_array_equal(found.whole, expected.astype(np.float32))
-    assert found.images.tolist() == [0, 3, 8]
-    assert {name: array.dtype.name for name, array in found._asdict().items()} == {
-        "images": "int32",
-        "whole": "float32",
-        "chopped": "float32",
-        "held": "float32",
-    }
 
 
 def test_units_that_work_are_missed(random_model, binary, device):
     model = random_model(1)
     single = dataclasses.replace(model, parameters={name: value.float() for name, value in model.parameters.items()})
     done: list[int] = []
-    found = measured(single, binary(4), np.arange(4), [np.arange(30)], device, progress=done.append)
+    found = measured(single, binary(4), [np.arange(30)], device, done.append)
     assert (np.abs(found.chopped - found.whole) > 10 * SINGLE).all()
     np.testing.assert_array_equal(found.held, found.chopped)  # at 0
     assert sum(done) == 12  # each image three times

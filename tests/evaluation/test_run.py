@@ -233,19 +233,10 @@ def test_pictures_of_a_model_with_two_units_show_posteriors(tmp_path, model_of, 
     settings = PicturesSettings(samples=3, reconstructions=2, posterior_images=4, posterior_points=5)
     measure(tmp_path, device, pictures=settings)
     with np.load(tmp_path / "pictures.npz") as arrays:
-        shapes = {name: array.shape for name, array in arrays.items() if not name.startswith("plane_")}
         np.testing.assert_array_equal(arrays["posterior_inputs"], 255 * binarize(images.train, 124)[:4])
-    assert shapes == {
-        "samples": (3, 784),
-        "inputs": (2, 784),
-        "reconstructions": (2, 784),
-        "posterior_axes": (4, 2, 5),
-        "posterior_log_joint": (4, 5, 5),
-        "posterior_mean": (4, 2),
-        "posterior_deviation": (4, 2),
-        "posterior_inputs": (4, 784),
-        "posterior_reconstructions": (4, 784),
-    }
+        assert arrays["posterior_log_joint"].shape == (4, 5, 5)
+        names = {name.removeprefix("posterior_") for name in arrays if name.startswith("posterior_")}
+    assert names == {"axes", "log_joint", "mean", "deviation", "inputs", "reconstructions"}
 
 
 def test_an_image_keeps_its_bits_in_every_subset(folder, images, device, monkeypatch):
@@ -256,15 +247,6 @@ def test_an_image_keeps_its_bits_in_every_subset(folder, images, device, monkeyp
     measure(folder, device, "likelihood")
     for split, chosen, x in seen:
         np.testing.assert_array_equal(x, binarize(getattr(images, split), {"test": 123, "train": 124}[split])[chosen])
-
-
-def test_failure_leaves_the_folder_as_it_was(folder, device, monkeypatch):
-    measure(folder, device, "surgery")
-    before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    monkeypatch.setattr(surgeries, "measure", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        measure(folder, device, surgery=SurgerySettings(samples=7, sizes=()))
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_folder_without_a_model_is_refused_in_one_sentence(tmp_path, device):

@@ -76,19 +76,14 @@ def test_identity_and_elbo_computed_another_way(model_of, doubled, binary, devic
 
 @pytest.mark.parametrize("prior", ["", "-vamp4"])
 def test_identity_of_a_model_that_infers_its_top_layer_first(model_named, binary, device, prior):
-    """z is h2: the marginal KL and the information are those of q(h2|x)."""
     model, x = model_named(f"mnist/l2-vae-k1-hvae{prior}/seed0"), binary(60)
-    found = measured(model, x, device)
-    assert abs(found[60, "residual"][0]) < IDENTITY
-    mean, log_std = surgery.encode(model, x, device)
-    if not prior:
-        exact = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1).mean().item()
-        error = found[60, "mutual_information"][1] + found[60, "marginal_kl"][1]
-        assert abs(found[60, "mutual_information"][0] + found[60, "marginal_kl"][0] - exact) < 4 * error + 1e-6
+    assert abs(measured(model, x, device)[60, "residual"][0]) < IDENTITY
 
 
-def test_divergence_from_the_prior_is_information_and_marginal_kl(model_of, doubled, binary, device):
-    model, x = model_of(1), binary(200)
+@pytest.mark.parametrize("kind", ["l1-iwae-k5", "l2-vae-k1-hvae"])
+def test_divergence_from_the_prior_is_information_and_marginal_kl(kind, model_named, doubled, binary, device):
+    """Of z, which in an HVAE is h2, inferred first."""
+    model, x = model_named(f"mnist/{kind}/seed0"), binary(200)
     found = measured(model, x, device)
     mean, log_std = surgery.encode(doubled(model), x, device)
     exact = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1).mean().item()

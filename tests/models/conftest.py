@@ -35,11 +35,11 @@ def parameters_of(device, train):
 
 @pytest.fixture(scope="session")
 def noise_of(device):
-    """A function from an architecture to noise (k, B, D) for each stochastic layer."""
+    """A function from an architecture to noise (K, B, D) for each stochastic layer."""
 
-    def draw(architecture, k=K, b=B):
+    def draw(architecture):
         generator = torch.Generator().manual_seed(2)
-        shapes = [(k, b, units) for units in architecture.latents]
+        shapes = [(K, B, units) for units in architecture.latents]
         return [torch.randn(shape, generator=generator, dtype=torch.float64).to(device) for shape in shapes]
 
     return draw
@@ -47,5 +47,5 @@ def noise_of(device):
 
 @pytest.fixture(scope="session")
 def images(device):
-    """A function from a number b to binary images (b, 784)."""
-    return lambda b=B: (torch.rand(b, PIXELS, generator=torch.Generator().manual_seed(3)) < 0.3).double().to(device)
+    """A function that gives binary images (B, 784)."""
+    return lambda: (torch.rand(B, PIXELS, generator=torch.Generator().manual_seed(3)) < 0.3).double().to(device)

@@ -6,10 +6,8 @@ import torch
 from torch.distributions import Bernoulli, Normal
 from torch.testing import assert_close
 
-from iwae.bounds import elbo, importance_bound
 from iwae.models.architecture import Architecture, Conditional
 from iwae.models.model import encode, generate, infer, log_weights, reconstruct, standardize
-from iwae.models.networks import linear
 
 K, B = 3, 5
 SMALL = 1e-9  # rounding of float64 sums over 784 pixels
@@ -66,13 +64,6 @@ def test_log_weights_are_the_ratio_of_the_densities(
     assert_close(found.cpu(), log_p - log_q, atol=SMALL, rtol=SMALL)
 
 
-def test_a_layer_of_several_inputs_is_that_of_their_concatenation(device):
-    weight, bias = torch.randn(7, 4, device=device), torch.randn(4, device=device)
-    x, z = torch.randn(B, 5, device=device), torch.randn(K, B, 2, device=device)
-    found = linear({"l.weight": weight, "l.bias": bias}, "l", x, z)
-    assert_close(found, torch.cat([x.expand(K, B, 5), z], dim=-1) @ weight + bias, atol=1e-5, rtol=0)
-
-
 def test_scale_head_predicts_log_variance_where_the_protocol_says_so(parameters_of, images):
     parameters = parameters_of(Architecture.paper(1))
     x = images()
@@ -80,27 +71,6 @@ def test_scale_head_predicts_log_variance_where_the_protocol_says_so(parameters_
     same, half = encode(Architecture.paper(1, "log-variance"), parameters, x).posteriors["q1"]
     assert_close(same, mean)
     assert_close(half, deviation / 2)
-
-
-@LAYERS
-def test_one_sample_bounds_are_the_elbo(layers, parameters_of, noise_of, images):
-    architecture = Architecture.paper(layers)
-    parameters, noise = parameters_of(architecture), noise_of(architecture, k=1)
-    log_w = log_weights(architecture, parameters, images(), noise)
-    assert_close(importance_bound(log_w), elbo(log_w))
-
-
-@LAYERS
-def test_elbo_converges_to_the_closed_form_of_its_divergence(layers, parameters_of, noise_of, images):
-    # E_q log q(h1|x) = -sum (log deviation + 0.5 log 2 pi e): the sampled term agrees within its standard error.
-    architecture, samples = Architecture.paper(layers), 4000
-    parameters = parameters_of(architecture)
-    noise = noise_of(architecture, samples, 1)
-    _, (posterior, *_) = infer(architecture, parameters, encode(architecture, parameters, images(1)), noise)
-    log_q = posterior.sample_log_prob(noise[0])
-    entropy = Normal(0.0, posterior.log_std.exp()).entropy().sum(-1)
-    error = log_q.std(0) / samples**0.5
-    assert ((log_q.mean(0) + entropy).abs() < 5 * error).all()
 
 
 @pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)

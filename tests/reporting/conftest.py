@@ -1,4 +1,7 @@
-"""Synthetic studies: `synthetic` writes models, `configurations` says what asks for them; `drawings` reads figures."""
+"""Synthetic studies: `synthetic` writes models, `configurations` says what asks for them, `damage` changes their files.
+
+`drawings` reads figures.
+"""
 
 import runpy
 from functools import partial
@@ -12,7 +15,8 @@ from iwae.study.measurements import LikelihoodSettings
 from iwae.study.specification import ModelSpec, grid
 
 FOLDER = Path(__file__).parent
-parts = SimpleNamespace(**{**runpy.run_path(FOLDER / "synthetic.py"), **runpy.run_path(FOLDER / "configurations.py")})
+NAMES = ("synthetic", "configurations", "damage")
+parts = SimpleNamespace(**{key: each for name in NAMES for key, each in runpy.run_path(FOLDER / f"{name}.py").items()})
 write_model = parts.write_model
 
 

@@ -20,29 +20,30 @@ from iwae.reporting.study import StudyResults
 MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
 
 
-def make_running(whole, root):
+def make_running(whole, root, synthetic):
     """A copy of a study, of which one model is not trained, and one not measured; nothing was made of it yet."""
     results = root / "results/whole"
     shutil.copytree(whole, results, ignore=shutil.ignore_patterns("*.md", "table*", "results.csv"))
     shutil.rmtree(results / MISSING)
-    path = results / TRAINED / "manifest.json"
-    content = json.loads(path.read_text())
-    content["activity"]["weights"] = "0" * 64  # as if the training had been continued since
-    del content["likelihood"], content["surgery"], content["chopped"], content["pictures"]
-    path.write_text(json.dumps(content))
+
+    def change(content):
+        content["activity"]["weights"] = "0" * 64  # as if the training had been continued since
+        del content["likelihood"], content["surgery"], content["chopped"], content["pictures"]
+
+    synthetic.edit(results / TRAINED / "manifest.json", change)
     return results
 
 
 @pytest.fixture
-def running(whole, tmp_path):
-    return make_running(whole, tmp_path)
+def running(whole, tmp_path, synthetic):
+    return make_running(whole, tmp_path, synthetic)
 
 
 @pytest.fixture(scope="module")
-def written(whole, tmp_path_factory):
+def written(whole, tmp_path_factory, synthetic):
     """Such a study below ``results``, and beside it ``figures``, of which all is made that can be; do not change it."""
     root = tmp_path_factory.mktemp("interim")
-    results = make_running(whole, root)
+    results = make_running(whole, root, synthetic)
     write_interim(results, root / "figures/whole")
     return root
 

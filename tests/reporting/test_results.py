@@ -14,6 +14,7 @@ from iwae.reporting.quantities import SURGERY_TERMS, measured
 from iwae.reporting.reference import paper, paper_range, paper_row
 from iwae.reporting.results import COLUMNS, read_configuration, read_results
 from iwae.reporting.study import Kind, StudyResults
+from iwae.study.manifest import NAME as MANIFEST
 from iwae.study.specification import ModelSpec
 
 NAME = "mnist/l2-iwae-k5/seed0"
@@ -60,8 +61,8 @@ def test_collect_reads_every_quantity_of_a_model(one, synthetic):
     assert counts.se.isna().all() and list(counts.n) == [100, 50, 100, 50]
 
 
-def test_draws_are_counted_as_made_where_there_are_fewer_images(one):
-    change_manifest(one, lambda content: content["surgery"]["settings"].update(samples=100_000))
+def test_draws_are_counted_as_made_where_there_are_fewer_images(one, synthetic):
+    synthetic.edit(one / NAME / MANIFEST, lambda content: content["surgery"]["settings"].update(samples=100_000))
     frame = collect(one, [NAME])
     assert set(frame[frame.quantity.isin(SURGERY_TERMS)].n) == {59_600}
 
@@ -96,10 +97,10 @@ def test_a_folder_of_another_model_is_refused(one):
         collect(one, ["mnist/l2-iwae-k5/seed1"])
 
 
-def test_an_absent_model_and_an_absent_step_are_named(one):
+def test_an_absent_model_and_an_absent_step_are_named(one, synthetic):
     with pytest.raises(InputError, match="l1-vae-k1/seed0 holds no model"):
         collect(one, ["mnist/l1-vae-k1/seed0"])
-    change_manifest(one, lambda content: content.pop("activity"))
+    synthetic.edit(one / NAME / MANIFEST, lambda content: content.pop("activity"))
     with pytest.raises(InputError, match="has no section 'activity'"):
         collect(one, [NAME])
 
@@ -118,7 +119,7 @@ def test_a_step_that_the_study_asks_for_is_missed(one, synthetic):
 
 def test_a_step_that_the_study_does_not_ask_for_is_not_looked_at(one, synthetic):
     sections = ("training", "likelihood", "activity", "surgery")
-    change_manifest(one, lambda content: content["chopped"].update(weights="0" * 64))
+    synthetic.edit(one / NAME / MANIFEST, lambda content: content["chopped"].update(weights="0" * 64))
     (one / NAME / "pictures.npz").unlink()
     asked = synthetic.configuration("one", [ModelSpec.parse(NAME)], sections=sections) | {"pictures": {"run": False}}
     write_results(one, [NAME], asked)
@@ -147,17 +148,10 @@ def test_variations_may_lack_steps_and_keep_their_names(one, synthetic):
     assert measured(study, "active_units_2", study.models[0]) is None
 
 
-def test_measurements_of_other_weights_are_refused(one):
-    change_manifest(one, lambda content: content["activity"].update(weights="0" * 64))
+def test_measurements_of_other_weights_are_refused(one, synthetic):
+    synthetic.edit(one / NAME / MANIFEST, lambda content: content["activity"].update(weights="0" * 64))
     with pytest.raises(InputError, match="has no section 'activity' of these weights"):
         collect(one, [NAME])
-
-
-def change_manifest(study, change):
-    path = study / NAME / "manifest.json"
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
 
 
 def test_no_names_and_impossible_names_are_refused(one):

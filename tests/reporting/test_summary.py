@@ -76,15 +76,6 @@ def test_one_caption_serves_every_table_and_figure():
         assert text.startswith(item.title) and "4321" in text and "987" in text
 
 
-def test_the_readme_says_which_bound_was_measured(tmp_path, synthetic):
-    folder = synthetic.study(tmp_path / "rough", grid(["mnist"], (1,), ("vae",), (1,), (0,)), samples=10)
-    for name in tables_of(StudyResults.open(folder)):
-        write_table(name, StudyResults.open(folder))
-    write_summary(StudyResults.open(folder), tmp_path)
-    text = (folder / "README.md").read_text()
-    assert "Nll is measured by L_10 instead of L_5000: not comparable with the paper.**" in text
-
-
 def test_durations():
     assert [duration(seconds) for seconds in (42.4, 185, 7800, float("nan"))] == [
         "42 s",

@@ -1,4 +1,4 @@
-"""The draws of training: uniform, normal, each model's own, and the same from a restored generator."""
+"""The draws of training: uniform, normal, each model's own; the order of a pass."""
 
 import torch
 
@@ -12,13 +12,6 @@ def draws(seeds, device, steps=6, k=3, batch=5):
     block = BlockDraws(ARCHITECTURE, [torch.Generator(device).manual_seed(s) for s in seeds], k, batch, steps)
     block.refill()
     return block
-
-
-def test_shapes(device):
-    block = draws([1, 2], device)
-    assert block.bits.shape == (6, 2, 5, 784)
-    assert block.bits.dtype == torch.int16
-    assert block.noise.shape == (6, 2, 3, 5, 150)
 
 
 def test_a_model_s_draws_do_not_depend_on_its_companions(device):
@@ -36,21 +29,6 @@ def test_the_bits_are_uniform_and_the_noise_standard(device):
     assert (block.bits.min().item(), block.bits.max().item()) == (-(2**15), 2**15 - 1)
     assert abs(block.noise.mean().item()) < 0.01
     assert abs(block.noise.var().item() - 1) < 0.02
-
-
-def test_a_restored_generator_goes_on_with_the_same_draws(device):
-    generator = torch.Generator(device).manual_seed(3)
-    block = BlockDraws(ARCHITECTURE, [generator], 3, 5, 4)
-    block.refill()
-    state = generator.get_state()
-    block.refill()
-    expected = block.noise.clone(), block.bits.clone()
-    restored = torch.Generator(device)
-    restored.set_state(state)
-    other = BlockDraws(ARCHITECTURE, [restored], 3, 5, 4)
-    other.refill()
-    assert torch.equal(other.noise, expected[0])
-    assert torch.equal(other.bits, expected[1])
 
 
 def test_the_order_of_a_pass():

@@ -124,14 +124,6 @@ def test_weight_of_the_kl(build_stack, run_blocks):
         assert_alike(value, whole.parameters[parameter])
 
 
-def test_the_first_update_of_the_authors_changes_nothing(build_stack, run_blocks):
-    stack = build_stack(["mnist/l1-vae-k1/seed0"])
-    before = {name: value.clone() for name, value in stack.parameters.items()}
-    run_blocks(stack, steps=1, blocks=1)
-    assert all(torch.equal(value, stack.parameters[name]) for name, value in before.items())
-    assert any(moment.abs().sum() > 0 for moment in stack.first.values())
-
-
 def test_warming_up_leaves_the_stack_and_its_draws_alone(build_stack, images, device):
     """What a capture on CUDA does first must not show in the results."""
     index = torch.arange(40, device=device).view(8, 1, 5)

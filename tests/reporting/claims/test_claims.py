@@ -1,6 +1,5 @@
 """The claims themselves, complete and of every cell; and identities, which a model's files satisfy or do not."""
 
-import inspect
 import shutil
 from dataclasses import replace
 
@@ -9,14 +8,12 @@ import pandas as pd
 import pytest
 
 from iwae.reporting import quantities
-from iwae.reporting.claims.checks import CHECKS
 from iwae.reporting.claims.evidence import Evidence
 from iwae.reporting.claims.reading import read_claims
 from iwae.reporting.claims.rules import RULES
 from iwae.reporting.claims.verdicts import FAILS, HOLDS, NOT_RUN, PARTLY, UNDECIDED, examine
 from iwae.reporting.reference import paper, paper_range
 from iwae.reporting.study import Kind, StudyResults
-from iwae.study import manifest
 
 CLAIMS = {claim.id: claim for claim in read_claims().claims}
 IDENTITIES = {claim.id: claim for claim in read_claims().identities}
@@ -35,11 +32,7 @@ def test_every_cell_of_the_papers_tables_is_claimed():
 def test_every_claim_is_complete():
     assert len(CLAIMS | IDENTITIES) == len(read_claims().claims) + len(read_claims().identities)
     for claim in (CLAIMS | IDENTITIES).values():
-        assert claim.text.endswith(".") and claim.place and "{" not in claim.test
-    for claim in CLAIMS.values():
-        inspect.signature(RULES[claim.rule]).bind(None, claim, **claim.parameters)
-    for identity in IDENTITIES.values():
-        assert identity.rule in CHECKS and not identity.parameters
+        assert claim.text.endswith(".") and claim.place
 
 
 def test_a_data_set_that_is_not_the_papers_is_said_to_be_ours():
@@ -94,34 +87,24 @@ def test_a_mode_has_three_units(monkeypatch, active, share):
     assert quantities.QUANTITIES["share_between_modes"].read(None, None).value == share
 
 
-def rewritten(whole, tmp_path, change, section="likelihood", place=0):
-    """A copy of the study in which one model's CSV file of a section is changed, its curve if none is named."""
-    folder = tmp_path / "whole"
-    if not folder.exists():
-        shutil.copytree(whole, folder)
-    model = StudyResults.open(folder).models[place]
-    path = model.folder / f"{section}.csv"
-    change(table := pd.read_csv(path))
-    table.to_csv(path, index=False)
-    entry = model.manifest[section]
-    files = list(entry["files"])
-    manifest.record(model.folder, model.spec, section, entry["settings"], files, entry["provenance"])
-    return Evidence(StudyResults.open(folder), {})
+@pytest.fixture
+def rewritten(whole, tmp_path, synthetic):
+    """A function that changes one model's CSV file of a section in a copy of the study, its curve if none is named."""
+    study = StudyResults.open(shutil.copytree(whole, tmp_path / "whole"))
+
+    def evidence(change, section="likelihood", place=0):
+        synthetic.rewrite(study.models[place].folder / f"{section}.csv", change)
+        return Evidence(StudyResults.open(study.folder), {})
+
+    return evidence
 
 
-@pytest.mark.parametrize("name", ["bound-rises-mnist", "estimate-deviates-little-mnist", "picked-above-bound-mnist"])
-def test_identities_hold_of_the_synthetic_study(whole, cut, name):
-    for study in (whole, cut):  # whatever the schedule
-        (verdict,) = examine([IDENTITIES[name]], Evidence(StudyResults.open(study), {}))
-        assert verdict.verdict == HOLDS and verdict.p is None and not verdict.power
-
-
-def test_a_bound_that_falls_is_seen(whole, tmp_path):
+def test_a_bound_that_falls_is_seen(rewritten):
     def fall(table):
         table.loc[(table.split == "test") & (table.k == 10), "bound"] -= 5.0
 
-    (verdict,) = examine([IDENTITIES["bound-rises-mnist"]], rewritten(whole, tmp_path, fall))
-    assert verdict.verdict == FAILS
+    (verdict,) = examine([IDENTITIES["bound-rises-mnist"]], rewritten(fall))
+    assert verdict.verdict == FAILS and verdict.p is None and not verdict.power
     assert [check.holds for check in verdict.checks].count(False) == 1
     assert "to k = 10;" in next(check.shown for check in verdict.checks if not check.holds)
 
@@ -130,38 +113,38 @@ def stray(table):
     table.loc[table.k == 50, "deviation"] = 2.2  # the bound there is 2 + 2 (L_5000 - L_50) = 2.12
 
 
-def test_an_estimate_that_deviates_too_much_is_seen(whole, tmp_path):
-    (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], rewritten(whole, tmp_path, stray))
+def test_an_estimate_that_deviates_too_much_is_seen(rewritten):
+    (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], rewritten(stray))
     assert verdict.verdict == FAILS
 
 
 @pytest.mark.parametrize(("above", "verdict"), [(0.4, HOLDS), (-0.4, FAILS), (0.05, UNDECIDED)])
-def test_the_elbo_of_q_ew_is_held_against_the_bound_with_its_error(whole, tmp_path, above, verdict):
+def test_the_elbo_of_q_ew_is_held_against_the_bound_with_its_error(rewritten, above, verdict):
     def change(table):
         noise = np.where(table.image % 2, 0.2, -0.2)  # paired over images
         table["lower"] = table.importance + (table.k > 1) * (above + noise)
 
-    (found,) = examine([IDENTITIES["picked-above-bound-mnist"]], rewritten(whole, tmp_path, change, "implicit"))
+    (found,) = examine([IDENTITIES["picked-above-bound-mnist"]], rewritten(change, "implicit"))
     assert found.verdict == verdict
     assert found.checks[0].file == "implicit.csv" and f"{above:+.3f} ±" in found.checks[0].shown
 
 
-def test_models_that_do_not_tell_leave_an_identity_undecided(whole, tmp_path):
-    evidence = rewritten(whole, tmp_path, lambda table: table.pop("deviation"))
+def test_models_that_do_not_tell_leave_an_identity_undecided(rewritten):
+    evidence = rewritten(lambda table: table.pop("deviation"))
     (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], evidence)
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (PARTLY,))
     assert verdict.notes == ("The files of 1 of 12 models do not tell.",)
 
 
-def test_one_model_fails_an_identity_that_others_do_not_tell_of(whole, tmp_path):
-    rewritten(whole, tmp_path, stray)
-    evidence = rewritten(whole, tmp_path, lambda table: table.pop("deviation"), place=1)
+def test_one_model_fails_an_identity_that_others_do_not_tell_of(rewritten):
+    rewritten(stray)
+    evidence = rewritten(lambda table: table.pop("deviation"), place=1)
     (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], evidence)
     assert verdict.verdict == FAILS and "1 of 12 models" in verdict.notes[0]
 
 
-def test_deviations_that_were_not_measured_decide_nothing(whole, tmp_path):
-    evidence = rewritten(whole, tmp_path, lambda table: table.pop("deviation"))
+def test_deviations_that_were_not_measured_decide_nothing(rewritten):
+    evidence = rewritten(lambda table: table.pop("deviation"))
     one = Evidence(replace(evidence.study, models=evidence.study.models[:1]), {})
     (verdict,) = examine([IDENTITIES["estimate-deviates-little-mnist"]], one)
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (NOT_RUN,))

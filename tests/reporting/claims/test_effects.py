@@ -8,7 +8,6 @@ from iwae.reporting.claims.content import evidence, found
 from iwae.reporting.claims.evidence import third_of_the_passes
 from iwae.reporting.claims.reading import claims_of, read_claims
 from iwae.reporting.claims.verdicts import (
-    CUT,
     FEW_SEEDS,
     FOREIGN,
     REFUTED,
@@ -86,13 +85,6 @@ def test_what_has_a_variation_of_its_own_is_held_against_the_same_of_a_third_of_
     study = efficient(more=resized).study
     assert third_of_the_passes(study, resized[0]) == resized[1]
     assert third_of_the_passes(study, Kind("mnist", 1, "vae", 1, 0)) == resized[3]  # the one there is within the range
-
-
-def test_the_papers_own_protocol_needs_no_check_and_a_cut_of_it_decides_nothing(make):
-    (whole,) = make().judged("two-layers-mnist")
-    assert (whole.verdict, whole.under) == (REPRODUCED, "authors-code, 3 seeds")
-    (cut,) = make(stages=5).judged("two-layers-mnist")
-    assert cut.why == (CUT,)
 
 
 def without_seeds(made, kinds):

@@ -1,6 +1,5 @@
 """A small finished study to be damaged and the problems that its audit finds."""
 
-import json
 import shutil
 
 import pytest
@@ -21,12 +20,13 @@ def sealed(tmp_path_factory, synthetic):
     root = tmp_path_factory.mktemp("audited")
     models = synthetic.grid(layers=(1,), objectives=("vae",))
     results, figures = synthetic.study(root / "results/small", models), root / "figures/small"
-    for spec in models:
-        path = results / spec.name / manifest.NAME
-        content = json.loads(path.read_text())
+
+    def name_data(content):
         for section in content.keys() & set(manifest.SECTIONS):
             content[section]["provenance"] |= {"data_sha256": mnist.SHA256}
-        path.write_text(json.dumps(content, indent=2) + "\n")
+
+    for spec in models:
+        synthetic.edit(results / spec.name / manifest.NAME, name_data)
     study = StudyResults.open(results)
     for name in tables_of(study):
         write_table(name, StudyResults.open(results))

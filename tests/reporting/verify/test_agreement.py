@@ -72,13 +72,6 @@ def test_a_claim_of_the_manifest_that_a_file_contradicts_is_named(folder, claim,
     assert any(sentence in line for line in found(folder, **{claim: value}))
 
 
-def edited(path, edit):
-    """Change a CSV file."""
-    frame = pd.read_csv(path)
-    edit(frame)
-    frame.to_csv(path, index=False)
-
-
 @pytest.mark.parametrize(
     ("file", "column", "row", "value", "sentence"),
     [
@@ -96,8 +89,8 @@ def edited(path, edit):
         ("replaced.csv", "elbo", 0, 0.0, "replaced.csv: elbo of mog10 on test images differs by -2"),
     ],
 )
-def test_a_file_that_contradicts_another_is_named(folder, file, column, row, value, sentence):
-    edited(folder / file, lambda frame: frame.loc.__setitem__((row, column), value))
+def test_a_file_that_contradicts_another_is_named(folder, synthetic, file, column, row, value, sentence):
+    synthetic.edit(folder / file, lambda frame: frame.loc.__setitem__((row, column), value))
     assert any(sentence in line for line in found(folder))
 
 
@@ -108,18 +101,19 @@ def test_two_images_that_happen_to_be_alike_contradict_nothing(folder):
     assert found(folder, inference__images=2) == []
 
 
-def test_one_image_in_common_contradicts_nothing(folder):
-    with np.load(folder / "chopped.npz") as arrays:
-        content = dict(arrays)
-    content["images"][1:] += 1000
-    np.savez(folder / "chopped.npz", **content)
+def test_one_image_in_common_contradicts_nothing(folder, synthetic):
+    def renumber(arrays):
+        arrays["images"][1:] += 1000
+
+    synthetic.edit(folder / "chopped.npz", renumber)
     assert found(folder) == []
 
 
-def test_arrays_and_weights_that_contradict_the_rest_are_named(folder):
-    with np.load(folder / "chopped.npz") as arrays:
-        content = dict(arrays)
-    np.savez(folder / "chopped.npz", **content | {"whole": content["whole"] + 1, "chopped": content["chopped"] + 1})
+def test_arrays_and_weights_that_contradict_the_rest_are_named(folder, synthetic):
+    def raise_both(arrays):
+        arrays.update({name: arrays[name] + 1 for name in ("whole", "chopped")})
+
+    synthetic.edit(folder / "chopped.npz", raise_both)
     (line,) = found(folder)
     assert "chopped.npz: log p(x) of the whole model differs by +1.000 nats from that in likelihood.npz" in line
     weights = load_file(folder / manifest.WEIGHTS)

@@ -76,22 +76,6 @@ def afresh(study, device, images=20):
     return recompute(study, Recomputation(images, study, device.type, 1))
 
 
-def rewrite(folder, section, name, edit):
-    """Change a file, and enter it in the manifest as if it had been measured."""
-    path, content = folder / name, manifest.read(folder)
-    if name.endswith(".npz"):
-        with np.load(path) as stored:
-            arrays = dict(stored)
-        edit(arrays)
-        np.savez(path, **arrays)
-    else:
-        edit(table := pd.read_csv(path))
-        table.to_csv(path, index=False)
-    entry = content[section]
-    spec = ModelSpec(**content["model"])
-    manifest.record(folder, spec, section, entry["settings"], list(entry["files"]), entry["provenance"])
-
-
 def test_what_was_measured_is_measured_again(study, device):
     found = afresh(study, device)
     assert found.problems == ()
@@ -118,32 +102,32 @@ def test_other_weights_give_other_numbers(study, device, name):
     assert not any(problem.startswith(str(study / other)) for problem in problems for other in NAMES if other != name)
 
 
-def test_one_changed_image_is_named(study, device):
+def test_one_changed_image_is_named(study, synthetic, device):
     def edit(arrays):
         arrays["test"][3] += 60.0
 
-    rewrite(study / NAMES[0], "likelihood", "likelihood.npz", edit)
+    synthetic.rewrite(study / NAMES[0] / "likelihood.npz", edit)
     problems = afresh(study, device, images=30).problems
     assert any("test image 3 has" in problem or "test image 4 has" in problem for problem in problems)
     assert any("from the same draws" in problem for problem in problems)
 
 
-def test_a_shift_of_all_images_is_found_by_their_mean(study, device):
+def test_a_shift_of_all_images_is_found_by_their_mean(study, synthetic, device):
     def edit(arrays):
         arrays["test"] += 3.0
 
-    rewrite(study / NAMES[1], "likelihood", "likelihood.npz", edit)
+    synthetic.rewrite(study / NAMES[1] / "likelihood.npz", edit)
     problems = afresh(study, device).problems
     assert any("the mean over 20 test images measured afresh differs by -3" in problem for problem in problems)
 
 
 @pytest.mark.parametrize(("name", "layer"), [(NAMES[0], 1), (NAMES[1], 1), (NAMES[1], 2)])
-def test_a_changed_activity_is_named(study, device, name, layer):
+def test_a_changed_activity_is_named(study, synthetic, device, name, layer):
     def edit(table):
         unit = table[table.layer == layer].index[7]
         table.loc[unit, "activity"] = 2 * table.loc[unit, "activity"] + 0.1
 
-    rewrite(study / name, "activity", "activity.csv", edit)
+    synthetic.rewrite(study / name / "activity.csv", edit)
     problems = afresh(study, device).problems
     assert [f"unit 7 of layer {layer}" in problem for problem in problems] == [True]
 
@@ -163,11 +147,11 @@ def test_a_term_that_few_draws_carry_is_not_called_another(tmp_path):
     assert len(problems(shift=1.0)) == 1
 
 
-def test_a_changed_term_of_the_surgery_is_named(study, device):
+def test_a_changed_term_of_the_surgery_is_named(study, synthetic, device):
     def edit(table):
         table.loc[table.term == "marginal_kl", "value"] += 20.0
 
-    rewrite(study / NAMES[0], "surgery", "surgery.csv", edit)
+    synthetic.rewrite(study / NAMES[0] / "surgery.csv", edit)
     assert [f"{NAMES[0]}/surgery.csv: marginal_kl" in one for one in afresh(study, device).problems] == [True]
 
 
@@ -177,16 +161,14 @@ def test_a_damaged_folder_is_named_and_the_others_are_measured(study, device):
     assert f"{NAMES[0]} cannot be measured afresh" in problem and manifest.WEIGHTS in problem
 
 
-def test_results_of_another_device_are_not_compared_draw_by_draw(study, device, monkeypatch):
+def test_results_of_another_device_are_not_compared_draw_by_draw(study, synthetic, device):
     folder = study / NAMES[0]
-    content = json.loads((folder / manifest.NAME).read_text())
-    content["likelihood"]["provenance"]["device"] = "tpu: none"
-    (folder / manifest.NAME).write_text(json.dumps(content))
+    synthetic.edit(folder / manifest.NAME, lambda found: found["likelihood"]["provenance"].update(device="tpu: none"))
 
     def edit(arrays):
         arrays["test"] += 0.01  # within the error of other draws, not of the same
 
-    rewrite(folder, "likelihood", "likelihood.npz", edit)
+    synthetic.rewrite(folder / "likelihood.npz", edit)
     assert afresh(study, device).problems == ()
 
 

@@ -4,7 +4,6 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from iwae.data import mnist
@@ -14,25 +13,9 @@ from iwae.reporting.summary import write_summary
 from iwae.reporting.verify.rebuild import _frame_difference
 from iwae.reporting.verify.seal import seal
 from iwae.study import manifest
-from iwae.study.specification import ModelSpec
 
 MODEL = "mnist/l1-vae-k5/seed1"
 OTHER = "mnist/l1-vae-k5/seed0"
-
-
-def change(folder, edit):
-    """Edit a manifest."""
-    path = folder / manifest.NAME
-    content = json.loads(path.read_text())
-    edit(content)
-    path.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def again(folder, section):
-    """Enter a section's files, as they are, in the manifest again."""
-    entry = manifest.read(folder)[section]
-    spec = ModelSpec.parse("/".join(folder.parts[-3:]))
-    manifest.record(folder, spec, section, entry["settings"], list(entry["files"]), entry["provenance"])
 
 
 def test_swapped_model_folders_are_named(study, problems):
@@ -46,9 +29,9 @@ def test_swapped_model_folders_are_named(study, problems):
     assert found.naming(f"{OTHER}/manifest.json", "describes the model")
 
 
-def test_a_measurement_of_other_weights_is_named(study, problems):
+def test_a_measurement_of_other_weights_is_named(study, synthetic, problems):
     results, _ = study
-    change(results / MODEL, lambda content: content["activity"].update(weights="0" * 64))
+    synthetic.edit(results / MODEL / manifest.NAME, lambda content: content["activity"].update(weights="0" * 64))
     assert problems("models").naming(MODEL, "'activity' was measured of other weights")
 
 
@@ -72,12 +55,12 @@ def test_an_edited_cell_of_the_results_is_named_with_row_and_column(study, probl
     assert problems("numbers").naming("results.csv", "row 4, column value")
 
 
-def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, problems):
+def test_a_step_that_is_no_longer_asked_for_is_not_missed(study, synthetic, problems):
     results, figures = study
     path = results / "configuration.json"
     content = json.loads(path.read_text())
     content["chopped"]["run"] = False
-    change(results / MODEL, lambda content: content.pop("chopped"))
+    synthetic.edit(results / MODEL / manifest.NAME, lambda content: content.pop("chopped"))
     for name in ("chopped.csv", "chopped.npz"):
         (results / MODEL / name).unlink()
     for kind in ("csv", "md", "html", "tex"):
@@ -94,11 +77,11 @@ def test_the_order_of_the_results_is_of_no_account(study, problems):
     assert problems("numbers") == []
 
 
-def test_an_edited_number_of_a_figure_is_named(study, problems):
-    results, figures = study
-    frame = pd.read_csv(figures / "bound.csv")
-    frame.loc[0, "bound"] += 0.01
-    frame.to_csv(figures / "bound.csv", index=False)
+def test_an_edited_number_of_a_figure_is_named(study, synthetic, problems):
+    def edit(frame):
+        frame.loc[0, "bound"] += 0.01
+
+    synthetic.edit(study[1] / "bound.csv", edit)
     assert problems("numbers").naming("bound.csv", "row 1, column bound")
 
 
@@ -129,42 +112,45 @@ def test_unknown_files_or_the_folder_of_several_are_named_once_although_sealed(s
     assert named == sorted([*alone, *(path.parent / f"{path.name}.lock" for path in alone), *folders])
 
 
-def test_changed_per_image_values_disagree_with_their_mean(study, problems):
-    results, _ = study
-    path = results / MODEL / "likelihood.npz"
-    with np.load(path) as arrays:
-        content = dict(arrays)
-    content["test"][0] += 1.0
-    np.savez(path, **content)
-    again(results / MODEL, "likelihood")
+def test_changed_per_image_values_disagree_with_their_mean(study, synthetic, problems):
+    def edit(arrays):
+        arrays["test"][0] += 1.0
+
+    synthetic.rewrite(study[0] / MODEL / "likelihood.npz", edit)
     assert problems("models").naming(f"{MODEL}/likelihood.csv", "bound of test")
 
 
-def test_settings_that_are_not_the_configurations_are_named(study, problems):
+def test_settings_that_are_not_the_configurations_are_named(study, synthetic, problems):
     results, _ = study
-    change(results / MODEL, lambda content: content["training"]["settings"]["protocol"].update(held_out=0))
-    change(results / OTHER, lambda content: content["likelihood"]["settings"].update(samples=4000))
+    synthetic.edit(
+        results / MODEL / manifest.NAME, lambda content: content["training"]["settings"]["protocol"].update(held_out=0)
+    )
+    synthetic.edit(
+        results / OTHER / manifest.NAME, lambda content: content["likelihood"]["settings"].update(samples=4000)
+    )
     found = problems("models")
     assert found.naming(MODEL, "in 'training', protocol.held_out is 0, asked is 400")
     assert found.naming(OTHER, "in 'likelihood', samples is 4000, asked is 5000")
 
 
-def test_other_data_are_named(study, problems):
+def test_other_data_are_named(study, synthetic, problems):
     results, _ = study
     damaged = dict(mnist.SHA256) | {mnist.TRAIN: "0" * 64}
-    change(results / MODEL, lambda content: content["training"]["provenance"].update(data_sha256=damaged))
-    change(results / OTHER, lambda content: content["training"]["provenance"].pop("data_sha256"))
+    synthetic.edit(
+        results / MODEL / manifest.NAME, lambda content: content["training"]["provenance"].update(data_sha256=damaged)
+    )
+    synthetic.edit(
+        results / OTHER / manifest.NAME, lambda content: content["training"]["provenance"].pop("data_sha256")
+    )
     found = problems("models")
     assert found.naming(MODEL, "another train-images-idx3-ubyte than the published one")
     assert found.naming(MODEL, "its data files are not those of")
     assert found.naming(OTHER, "made from no data files; mnist consists of")
 
 
-def test_another_studys_configuration_is_named(study, problems):
+def test_another_studys_configuration_is_named(study, synthetic, problems):
     results, figures = study
-    path = results / "configuration.json"
-    content = json.loads(path.read_text()) | {"study": "paper"}
-    path.write_text(json.dumps(content))
+    synthetic.edit(results / "configuration.json", lambda content: content.update(study="paper"))
     seal(results, figures)
     assert problems().naming("configuration.json", "describes the study 'paper'")
 
