@@ -19,9 +19,9 @@ def closing_words(results: Path, figures: Path) -> str:
     lines = [f"{name + ':':<10}{path}" for name, path in places.items() if path.exists()]
     if not lines:
         return ""
-    table, audit = results / "table1.csv", results / "audit.html"
+    table = results / "table1.csv"
     lines += ["Report:   snakemake --report report.html, with the same configuration"]
-    lines += [f"Audit:    {f'{audit}, made again by ' if audit.exists() else ''}snakemake audit, likewise"]
+    lines += [f"Audit:    snakemake audit, likewise, which makes {results / 'audit.html'}"]
     return "\n".join(["", *(table1_lines(table) if table.is_file() else []), *lines])
 
 
