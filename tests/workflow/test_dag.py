@@ -219,6 +219,7 @@ def test_a_study_in_use_is_left_alone_and_can_be_looked_at(snakemake, clone):
         status, output = snakemake("figures")
         assert status == 1
         assert f"results/tiny/.lock is held by process {os.getpid()} on " in output
+        assert "`python -m iwae interim --results results/tiny` shows" in output
         assert before == {path: path.read_bytes() for path in clone.rglob("results/**/*") if path.is_file()}
         status, output = snakemake("-n", "figures")
         assert status == 0, output

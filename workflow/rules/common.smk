@@ -97,10 +97,10 @@ def hold_study():
     """
     try:
         HELD.enter_context(locked(Path(RESULTS) / ".lock", seconds=0))
-        if study_status(study, Path(RESULTS), Path(CHECKPOINTS)) != status:
-            raise InputError(f"{RESULTS} has changed since this command looked at it: give the same command again.")
     except InputError as error:
-        sys.exit(str(error))
+        sys.exit(f"{error} `python -m iwae interim --results {RESULTS}` shows meanwhile what is finished.")
+    if study_status(study, Path(RESULTS), Path(CHECKPOINTS)) != status:
+        sys.exit(f"{RESULTS} has changed since this command looked at it: give the same command again.")
 
 
 def mend_times():

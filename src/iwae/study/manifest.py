@@ -44,8 +44,10 @@ def read(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} holds no model: its {NAME} is missing; train the model or restore the file.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if "model" not in content:
+            raise ValueError("it has no entry 'model'")
         ModelSpec(**content["model"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}): restore it or delete the folder and train again.") from error
     return content
 
