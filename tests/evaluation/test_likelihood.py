@@ -207,6 +207,8 @@ def test_log_weights_that_are_not_finite_are_refused(model_of, binary, device, v
         evaluated(dataclasses.replace(model, parameters=broken), binary(9), np.array([4, 8]), device)
 
 
-def test_images_of_grey_levels_are_refused(model_of, binary, device):
-    with pytest.raises(InputError, match="pixels of up to 255 are impossible: images must be binary"):
-        evaluated(model_of(1), 255 * binary(2), np.arange(2), device)
+def test_images_and_indices_are_as_many(model_of, binary, device, refused):
+    """Else those without a seed would have the zeros of the padding for draws."""
+    settings = LikelihoodSettings(samples=20)
+    sentence = refused(likelihood.evaluate, model_of(1), binary(5), np.arange(3), settings, "test", device)
+    assert sentence == "3 images have seeds, but there are 5: each needs one."

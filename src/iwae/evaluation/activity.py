@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.pixels import as_tensor
 from iwae.evaluation.subject import Subject
 from iwae.models.model import Model
 from iwae.models.networks import gaussian
@@ -121,7 +122,7 @@ def posterior_means(
     group = min(_IMAGES, max(1, _ROWS[device.type] // samples))
     for start in range(0, len(x), group):
         rows = slice(start, min(start + group, len(x)))
-        binary = torch.from_numpy(x[rows]).to(device).float()
+        binary = as_tensor(x[rows], device)
         seeds = image_seeds(model.spec, *stream, range(rows.start, rows.stop))
         for whole, part in zip(found, _layer_means(model, binary, seeds, samples), strict=True):
             whole.mean[rows], whole.variance[rows] = part.mean.cpu(), part.variance.cpu()

@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from iwae.estimators import Gradient
+from iwae.evaluation.pixels import as_tensor
 from iwae.evaluation.subject import Subject
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
@@ -107,7 +108,7 @@ def measure(
         device: Where to compute.
         progress: Called with the number of draws done since its last call.
     """
-    x, units = torch.from_numpy(train[: settings.images]).to(device).float(), sum(model.architecture.latents)
+    x, units = as_tensor(train[: settings.images], device), sum(model.architecture.latents)
     first = torch.zeros((), dtype=torch.int64, device=device)  # the only bound
     networks = {
         "encoder": model.architecture.recognition,

@@ -10,9 +10,9 @@ import torch
 
 from iwae.bounds import implicit_elbo
 from iwae.data import splits
-from iwae.evaluation.grey import grey
 from iwae.evaluation.likelihood import model_log_weights
 from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.pixels import as_tensor, grey
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.models.model import encode, infer, log_weights, pixel_means
 from iwae.models.store import TrainedModel
@@ -76,7 +76,7 @@ def measure(
 def reconstructions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettings, device: torch.device) -> np.ndarray:
     """Images decoded from one draw of q_EW, for each k and each of m images, as grey levels (len(ks), m, 784)."""
     architecture, parameters = model.architecture, model.parameters
-    binary = torch.from_numpy(x).to(device).float()
+    binary = as_tensor(x, device)
     encoded = encode(architecture, parameters, binary)
     found = []
     for k in settings.ks:
@@ -94,7 +94,7 @@ def reconstructions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettin
 @torch.inference_mode()
 def companions(model: TrainedModel, x: np.ndarray, settings: ImplicitSettings, device: torch.device) -> np.ndarray:
     """Log T of `sets` sums T of k - 1 weights for each k and image, (len(ks), sets, m) ``float32``; -inf for k = 1."""
-    binary = torch.from_numpy(x).to(device).float()
+    binary = as_tensor(x, device)
     found = np.full((len(settings.ks), settings.sets, len(x)), -np.inf, dtype=np.float32)
     for row, k in enumerate(settings.ks):
         if k == 1:

@@ -17,6 +17,7 @@ from iwae.data import splits
 from iwae.device import compile_function
 from iwae.errors import InputError
 from iwae.evaluation.noise import BLOCK, image_seeds, noise_chunks
+from iwae.evaluation.pixels import as_tensor
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.evaluation.weights import encode, log_weights
 from iwae.models.model import Model, prior_density
@@ -132,10 +133,8 @@ def evaluate(
         progress: Called with the number of images done since its last call.
 
     Raises:
-        InputError: The images are not binary, or the log weights of one are not finite.
+        InputError: The images are not binary, or not as many as their indices, or the log weights of one not finite.
     """
-    if x.max(initial=0) > 1:
-        raise InputError(f"pixels of up to {x.max()} are impossible: images must be binary, of 0 and 1.")
     seeds = image_seeds(model.spec, settings.seed, f"likelihood/{split}", images.tolist())
     draw = model_log_weights(model, x, seeds, settings.samples, device, ROWS[device.type], progress)
     estimates = estimate(draw, len(x), settings.samples)
@@ -161,14 +160,19 @@ def model_log_weights(
     """A model's log weights of S = `samples` draws for images x (n, 784) ``uint8`` with `seeds`, `rows` at a time.
 
     Every chunk has the same shape, padded where images or samples run out, as the function is compiled for one shape.
+
+    Raises:
+        InputError: There are not as many seeds as images.
     """
+    if len(seeds) != len(x):
+        raise InputError(f"{len(seeds)} images have seeds, but there are {len(x)}: each needs one.")
     step = min(samples, max(BLOCK, rows // BLOCK * BLOCK))
     width = max(1, rows // step)
     prior = prior_density(model.architecture, model.parameters)
     compute = compile_function(log_weights, device) if len(x) * samples >= _WORTH_COMPILING else log_weights
 
     def draw(start: int, stop: int) -> Tensor:
-        binary = torch.from_numpy(x[start:stop]).to(device).float()
+        binary = as_tensor(x[start:stop], device)
         encoded = encode(model.architecture, model.parameters, binary)
         log_w = torch.empty(samples, stop - start, device=device)
         for first in range(0, stop - start, width):

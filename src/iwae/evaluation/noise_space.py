@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from iwae.device import compile_function
+from iwae.evaluation.pixels import as_tensor
 from iwae.models.architecture import Architecture
 from iwae.models.model import Encoded, Model, encode, infer, joint_log_prob, prior_density, samples_log_prob
 from iwae.models.networks import Parameters
@@ -35,7 +36,7 @@ def log_weights_at(model: Model, gradients: int, device: torch.device) -> Callab
     compute = compile_function(_value_and_gradient, device) if gradients >= _WORTH_COMPILING else _value_and_gradient
 
     def at(x: np.ndarray) -> LogWeights:
-        encoded = encode(architecture, parameters, torch.from_numpy(x).to(device, kind))
+        encoded = encode(architecture, parameters, as_tensor(x, device, kind))
         return lambda noise: compute(architecture, parameters, prior, encoded, noise)
 
     return at

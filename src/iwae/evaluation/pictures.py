@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from iwae.evaluation import posterior, prior_pictures
-from iwae.evaluation.grey import grey
 from iwae.evaluation.noise import noise_chunks
+from iwae.evaluation.pixels import as_tensor, grey
 from iwae.evaluation.subject import Subject
 from iwae.models.model import generate, reconstruct
 from iwae.models.priors.vamp import VampPrior
@@ -44,7 +44,7 @@ def draw(model: TrainedModel, x: np.ndarray, settings: PicturesSettings, device:
     generator = torch.Generator(device).manual_seed(model.spec.random_seed(settings.seed, "pictures/prior"))
     samples = generate(model.architecture, model.parameters, [layer[:, 0] for layer in noise], generator)
     inputs = x[: settings.reconstructions]
-    means = reconstruct(model.architecture, model.parameters, torch.from_numpy(inputs).to(device).float(), generator)
+    means = reconstruct(model.architecture, model.parameters, as_tensor(inputs, device), generator)
     return Pictures(grey(samples), inputs * np.uint8(255), grey(means))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iwae.evaluation.grey import grey
+from iwae.evaluation.pixels import as_tensor, grey
 from iwae.models.model import Model, encode, joint_log_prob, reconstruct
 
 _LEAST_REACH = 5.0  # of the grid that all images share: the prior's deviations on each side
@@ -51,7 +51,7 @@ def draw(model: Model, x: np.ndarray, points: int, device: torch.device) -> Post
         points: Points P of each grid along each axis.
         device: Where to compute.
     """
-    binary = torch.from_numpy(x).to(device).float()
+    binary = as_tensor(x, device)
     (posterior,) = encode(model.architecture, model.parameters, binary).posteriors.values()
     mean, deviation = posterior.mean, torch.exp(posterior.log_std)
     axes = common_axes(mean, deviation, points)

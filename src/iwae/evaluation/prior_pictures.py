@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from iwae.evaluation.grey import grey
+from iwae.evaluation.pixels import grey
 from iwae.evaluation.replaced import aggregate_log_probs, top_posteriors
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture

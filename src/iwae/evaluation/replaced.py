@@ -22,6 +22,7 @@ from iwae.bounds import elbo, importance_bound
 from iwae.data.splits import evenly_spaced
 from iwae.evaluation.fitting import fit_mixture
 from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.pixels import as_tensor
 from iwae.evaluation.subject import ROWS, Subject
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import CorrelatedGaussian, Mixture
@@ -51,7 +52,7 @@ def top_posteriors(model: Model, x: np.ndarray, generator: torch.Generator) -> G
     """q(z|x) of the top layer for images (N, 784) ``uint8``, at one draw of what it is given beside x: (N, D)."""
     parts, device = [], generator.device
     for start in range(0, len(x), _IMAGES):
-        binary = torch.from_numpy(x[start : start + _IMAGES]).to(device).float()
+        binary = as_tensor(x[start : start + _IMAGES], device)
         units = model.architecture.latents
         noise = [torch.randn(1, len(binary), size, generator=generator, device=device) for size in units]
         encoded = encode(model.architecture, model.parameters, binary)
@@ -186,7 +187,7 @@ def gains(
     for start in range(0, len(x), width):
         some = slice(start, min(start + width, len(x)))
         noise = next(noise_chunks(seeds[some], samples, samples, architecture.latents, device))
-        binary = torch.from_numpy(x[some]).to(device).float()
+        binary = as_tensor(x[some], device)
         latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, binary), noise)
         log_joint = sum(joint_log_prob(architecture, parameters, binary, latents, own))
         log_w = log_joint - samples_log_prob(posteriors, noise)

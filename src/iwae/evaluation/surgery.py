@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.evaluation.pixels import as_tensor
 from iwae.evaluation.subject import Subject
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
@@ -129,7 +130,7 @@ def encode(model: Model, x: np.ndarray, device: torch.device) -> Gaussian:
     kind = model.parameters[f"{first.name}.mean.bias"].dtype
     parts = []
     for start in range(0, len(x), _IMAGES):
-        binary = torch.from_numpy(x[start : start + _IMAGES]).to(device, kind)
+        binary = as_tensor(x[start : start + _IMAGES], device, kind)
         parts.append(gaussian(model.architecture, model.parameters, first, {"x": binary}))
     return Gaussian(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
@@ -165,7 +166,7 @@ def draw(
 def _draw(model: Model, x: np.ndarray, images: Tensor, mixture: Mixture, prior: Density, seeds: Sequence[int]) -> Draws:
     architecture, device = model.architecture, mixture.components.mean.device
     noise = [layer.double() for layer in next(noise_chunks(seeds, 1, 1, architecture.latents, device))]
-    binary = torch.from_numpy(x[images.numpy()]).to(device).double()
+    binary = as_tensor(x[images.numpy()], device, torch.float64)
     latents, posteriors = infer(
         architecture, model.parameters, encode_images(architecture, model.parameters, binary), noise
     )
