@@ -5,10 +5,14 @@ import math
 import pandas as pd
 import pytest
 import torch
+from torch.testing import assert_close
 
+from iwae.bounds import elbo
+from iwae.estimators import RELATIVE
 from iwae.evaluation import gradients
 from iwae.evaluation.gradients import noise_of
-from iwae.evaluation.linear_gaussian import signal_to_noise
+from iwae.evaluation.linear_gaussian import LinearGaussian, signal_to_noise
+from iwae.models.densities import Gaussian
 from iwae.reporting.figures.gradients import power_law
 from iwae.study.measurements import GradientsSettings
 
@@ -54,6 +58,31 @@ def test_a_prior_s_parameters_are_none_of_the_decoder_s(monkeypatch, model_named
     gradient, names = groups[0]
     assert gradient["prior.inputs"].any() and "prior.inputs" not in names["encoder"] + names["decoder"]
     assert {*names["encoder"], *names["decoder"], "prior.inputs"} == set(model.parameters)
+
+
+def test_what_is_one_for_one_sample_is_measured_once(model_of, binary, device):
+    settings = GradientsSettings(images=2, ks=(1, 2), replicates=5)
+    rows = gradients.measure(model_of(1), binary(2), settings, device)
+    found = [(row["objective"], row["estimator"], row["k"]) for row in rows if row["part"] == "encoder"]
+    of_vae = [("vae", estimator, k) for estimator in ("standard", "stl") for k in (1, 2)]
+    assert found == of_vae + [("iwae", estimator, 2) for estimator in ("standard", "stl", "dreg")]
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_linear_gaussian_problem_in_closed_form(spread):
+    """x ~ N(mu, 2 I); at the optimum q differs from the posterior by its variance, 2/3 for 1/2, and nothing else."""
+    images, units, generator = 4000, 3, torch.Generator().manual_seed(0)
+    problem = LinearGaussian(images, units, spread, generator)
+    assert_close(problem.x.var(0), torch.full((units,), 2.0), atol=0.2, rtol=0)  # four errors
+    q, mu = problem.posterior(problem.parameters), problem.parameters["mu"]
+    if not spread:
+        z = q.sample(torch.randn(50, images, units, generator=generator))
+        elbos = (problem.log_joint(problem.parameters, [z]) - q.log_prob(z)).mean(0)
+        log_p = Gaussian(mu, torch.full_like(mu, 0.5 * math.log(2))).log_prob(problem.x)
+        gap = units * (4 / 3 - 1 - math.log(4 / 3)) / 2
+        assert (log_p - elbos).mean().item() == pytest.approx(gap, abs=0.005)
+    found = problem.gradient(RELATIVE["standard"], elbo, 20, generator)["mu"]
+    assert_close(found, q.mean.mean(0) - mu, atol=0.015, rtol=0)  # five errors of the mean of z - mu
 
 
 def test_exponents_of_k():
