@@ -73,6 +73,11 @@ def test_scale_head_predicts_log_variance_where_the_protocol_says_so(parameters_
     assert_close(half, deviation / 2)
 
 
+def test_unknown_scale_is_one_sentence(refused):
+    expected = "scale = 'log_deviation' is unknown: use log-deviation or log-variance."
+    assert refused(Architecture.paper, 1, "log_deviation") == expected
+
+
 @pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)
 def test_generated_and_reconstructed_means(
     architecture, recognition, generation, seen, parameters_of, noise_of, images

@@ -107,6 +107,10 @@ class Architecture:
     prior: Prior = STANDARD
     scale: str = "log-deviation"
 
+    def __post_init__(self) -> None:
+        if self.scale not in ("log-deviation", "log-variance"):
+            raise InputError(f"scale = {self.scale!r} is unknown: use log-deviation or log-variance.")
+
     @classmethod
     def of(cls, spec: ModelSpec, protocol: Protocol) -> "Architecture":
         """The architecture of a model that is trained under `protocol`."""
