@@ -93,6 +93,15 @@ def test_aggregate_gains_the_marginal_kl_of_the_surgery(model_of, binary, device
     assert gain["leave-one-out"].elbo.mean() < gain["aggregate"].elbo.mean() - 1
 
 
+def test_every_draw_leaves_out_the_image_that_it_came_from(model_of, binary, device):
+    model, x = model_of(1), binary(8)
+    model.parameters["q1.mean.weight"] *= 100  # posteriors far apart
+    settings = ReplacedSettings(components=(2,), iterations=1, posteriors=2, images=4, samples=3)
+    images, found = replaced.measure(model, x, x, settings, device)["train"]
+    assert len(images) == 4
+    assert (found["leave-one-out"].elbo < found["aggregate"].elbo - 100).all()
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 def test_posteriors_of_the_top_layer(model_of, binary, device, layers):
     model, x = model_of(layers), binary(7)
