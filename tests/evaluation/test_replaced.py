@@ -9,10 +9,12 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch.testing import assert_close
 
-from iwae.evaluation import replaced, run, surgery
+from iwae.bounds import importance_bound
+from iwae.evaluation import likelihood, replaced, run, surgery
 from iwae.evaluation.noise import image_seeds
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
+from iwae.models.model import prior_density
 from iwae.study.measurements import ReplacedSettings, SurgerySettings
 
 FLOAT32 = 2e-3  # nats, of sums of some hundred in float32
@@ -83,6 +85,17 @@ def test_gains_of_one_sample_are_those_of_the_elbo_and_the_own_prior_gains_nothi
     assert (found["other"].elbo.abs() > 0.1).all()
 
 
+def test_gain_in_the_bound_is_what_a_model_with_the_other_prior_has_more(model_named, binary, device):
+    own, other = (model_named(f"mnist/l1-iwae-k5{prior}/seed0") for prior in ("", "-mog4"))  # else the same parameters
+    x, samples, seeds = binary(5), 20, image_seeds(own.spec, 0, "test", range(5))
+    density = prior_density(other.architecture, other.parameters)
+    found = gained(own, x, device, samples, lambda z, own: {"other": density.log_prob(z)})["other"]
+    log_w = [likelihood.model_log_weights(each, x, seeds, samples, device, 100)(0, 5) for each in (own, other)]
+    before, after = map(importance_bound, log_w)
+    assert_close(found.bound, after - before, atol=2 * FLOAT32, rtol=0)
+    assert (found.bound.abs() > 10 * FLOAT32).all()
+
+
 def test_aggregate_gains_the_marginal_kl_of_the_surgery(model_of, binary, device):
     model, x = model_of(1), binary(60)
     aggregate = Mixture.of(replaced.top_posteriors(model, x, generator(device)))
@@ -97,9 +110,11 @@ def test_every_draw_leaves_out_the_image_that_it_came_from(model_of, binary, dev
     model, x = model_of(1), binary(8)
     model.parameters["q1.mean.weight"] *= 100  # posteriors far apart
     settings = ReplacedSettings(components=(2,), iterations=1, posteriors=2, images=4, samples=3)
-    images, found = replaced.measure(model, x, x, settings, device)["train"]
+    found = replaced.measure(model, x, x, settings, device)
+    (images, of_train), (_, of_test) = found["train"], found["test"]
     assert len(images) == 4
-    assert (found["leave-one-out"].elbo < found["aggregate"].elbo - 100).all()
+    assert (of_train["leave-one-out"].bound < of_train["aggregate"].bound - 100).all()
+    assert (of_train["gaussian"].elbo != of_test["gaussian"].elbo).all()  # the splits have draws of their own
 
 
 @pytest.mark.parametrize("layers", [1, 2])
