@@ -102,6 +102,16 @@ def test_a_unit_that_always_has_one_value_may_be_held_there(random_model, binary
     assert (log_weights(model, gone, x, noise) - expected).abs().max() > 1
 
 
+def test_what_reads_held_units_has_their_part_in_its_bias(random_model):
+    model, removed, random = random_model(2), CHOICES[2], np.random.default_rng(0)
+    means = [random.normal(size=units) for units in model.architecture.latents]
+    held = chopped.without(model.architecture, model.parameters, removed, means)
+    for layer, level in (("px.hidden1", 0), ("q2.hidden1", 0), ("p1.hidden1", 1)):
+        weight, bias = (model.parameters[f"{layer}.{kind}"].cpu().numpy() for kind in ("weight", "bias"))
+        expected = bias + means[level][removed[level]] @ weight[removed[level]]
+        np.testing.assert_allclose(held[f"{layer}.bias"].cpu(), expected, rtol=1e-12)
+
+
 def test_the_model_itself_stays_as_it_is(random_model):
     model = random_model(2)
     before = {name: value.clone() for name, value in model.parameters.items()}
@@ -111,8 +121,8 @@ def test_the_model_itself_stays_as_it_is(random_model):
     assert {name: value.shape for name, value in changed.items()} == {n: value.shape for n, value in before.items()}
 
 
-def measured(model, x, removed, device, progress=lambda images: None):
-    means = [np.zeros(units) for units in model.architecture.latents]
+def measured(model, x, removed, device, at=0.0, progress=lambda images: None):
+    means = [np.full(units, at) for units in model.architecture.latents]
     return chopped.measure(model, x, np.arange(len(x)), removed, means, ChoppedSettings(samples=20), device, progress)
 
 
@@ -131,7 +141,10 @@ def test_units_that_work_are_missed(random_model, binary, device):
     model = random_model(1)
     single = dataclasses.replace(model, parameters={name: value.float() for name, value in model.parameters.items()})
     done: list[int] = []
-    found = measured(single, binary(4), [np.arange(30)], device, done.append)
+    found = measured(single, binary(4), [np.arange(30)], device, progress=done.append)
     assert (np.abs(found.chopped - found.whole) > 10 * SINGLE).all()
     np.testing.assert_array_equal(found.held, found.chopped)  # at 0
     assert sum(done) == 12  # each image three times
+    elsewhere = measured(single, binary(4), [np.arange(30)], device, at=1.0)
+    np.testing.assert_array_equal(elsewhere.chopped, found.chopped)
+    assert (np.abs(elsewhere.held - found.held) > 10 * SINGLE).all()
