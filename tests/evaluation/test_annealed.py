@@ -46,3 +46,13 @@ def test_bounds_of_simulated_images_close_in_and_do_not_depend_on_their_batch(mo
     assert 0 < gaps[1] < 0.5 * gaps[0]
     alone = estimate(model, x[4:], [4, 5], settings, device, noise[4:])
     assert_close(torch.from_numpy(alone.lower), torch.from_numpy(found.lower[4:]), atol=0.02, rtol=0)  # float32 moves
+
+
+def test_more_chains_tighten_both_bounds(model_of, device):
+    model = model_of(1)
+    x, noise = simulate(model, 20, 0, device)
+    one, many = (
+        estimate(model, x, range(20), AnnealedSettings(temperatures=2, chains=chains, leapfrogs=2), device, noise)
+        for chains in (1, 32)
+    )
+    assert one.lower.mean() < many.lower.mean() < many.upper.mean() < one.upper.mean()
