@@ -61,3 +61,4 @@ def test_nearest_gaussian_has_the_moments_of_the_mixture(device):
     assert_close(nearest.mean, expected.loc, atol=0.02, rtol=0)
     assert_close(nearest.factor @ nearest.factor.T, expected.covariance_matrix, atol=0.03, rtol=0)
     assert_close(nearest.log_prob(z).mean(), expected.log_prob(z).mean(), atol=1e-3, rtol=0)
+    assert_close(nearest.sample(draws(device, 200_000, 4)).T.cov(), expected.covariance_matrix, atol=0.03, rtol=0)

@@ -8,7 +8,7 @@ from torch import Tensor
 from iwae.models.densities import Gaussian
 from iwae.models.mixtures import Mixture
 
-_ROWS = 2000  # draws weighed at once: 8 MB of responsibilities for 500 components in float64
+_ROWS = 2000  # draws weighed at once: 4 MB of responsibilities for 500 components
 _LEAST_VARIANCE = 1e-6  # of a component that a single draw belongs to
 _LEAST_WEIGHT = 1e-10  # of a component that no draw belongs to, in draws
 
