@@ -1,10 +1,14 @@
 """The best Gaussians of an image, where the posterior is a Gaussian that is known."""
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
+from iwae.evaluation import inference
 from iwae.evaluation.inference import LocalGaussian, elbo_terms, fitted_elbos
+from iwae.evaluation.noise import image_generators, image_seeds
+from iwae.evaluation.noise_space import log_weights_at
 from iwae.study.measurements import InferenceSettings
 
 B, D = 3, 4
@@ -85,3 +89,17 @@ def test_a_diagonal_gaussian_is_the_full_one_without_correlations():
     diagonal, full = LocalGaussian(mean, log_scale), LocalGaussian(mean, log_scale, torch.zeros(B, D, D))
     assert_close(diagonal.sample(draws), full.sample(draws))
     assert_close(diagonal.slopes(draws), full.slopes(draws))
+
+
+def test_every_image_has_one_row_whatever_the_batches(model_of, binary, device, monkeypatch):
+    model, x, images = model_of(1), binary(3), np.array([4, 7, 9])
+    settings = InferenceSettings(samples=2, diagonal_steps=2, full_steps=2, elbo_samples=8)
+    monkeypatch.setattr(inference, "ROWS", {device.type: 4})  # two images, then one
+    rows = inference.measure(model, x, images, settings, device)
+    generators = image_generators(image_seeds(model.spec, 0, "inference", images.tolist()), device)
+    with torch.no_grad():
+        expected = torch.stack(fitted_elbos(log_weights_at(model, 0, device)(x), 50, settings, generators), 1)
+    assert [list(row) for row in rows] == [["image", "encoder", "diagonal", "full"]] * 3
+    assert [row["image"] for row in rows] == images.tolist()
+    found = torch.tensor([list(row.values())[1:] for row in rows], dtype=torch.float64)
+    assert_close(found, expected.cpu(), atol=0.01, rtol=0)  # float32 steps
