@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from iwae.evaluation.pixels import as_tensor, grey
-from iwae.models.model import Model, encode, joint_log_prob, reconstruct
+from iwae.models.model import Model, encode, joint_log_prob, prior_density, reconstruct
 
 _LEAST_REACH = 5.0  # of the grid that all images share: the prior's deviations on each side
 _REACH = 4.0  # deviations of q about its mean that it covers
@@ -91,9 +91,9 @@ def window_axes(axes: Tensor, log_joint: Tensor) -> Tensor:
 
 def log_joint(model: Model, x: Tensor, axes: Tensor) -> Tensor:
     """Log p(x, h) of binary images x (m, 784) on grids with axes (m, 2, P): (m, P, P), row i the second coordinate."""
-    rows = []
+    rows, prior = [], prior_density(model.architecture, model.parameters)
     for second in axes[:, 1].T:  # one row of points at a time: a few megabytes
         h = torch.stack([axes[:, 0].T, second.expand(axes.shape[-1], -1)], dim=-1)  # (P, m, 2)
-        log_prior, log_likelihood = joint_log_prob(model.architecture, model.parameters, x, [h])
+        log_prior, log_likelihood = joint_log_prob(model.architecture, model.parameters, x, [h], prior)
         rows.append((log_prior + log_likelihood).T)
     return torch.stack(rows, dim=1)
