@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from iwae.evaluation.implicit import companions, measure, reconstructions
+from iwae.evaluation.noise import image_seeds, noise_chunks
+from iwae.models.model import encode, infer, log_weights, pixel_means
 from iwae.reporting.figures.posteriors import implicit_log_density
 from iwae.study.measurements import ImplicitSettings
 
@@ -46,15 +49,29 @@ def test_bounds_of_images_are_in_order(model_of, binary, device):
     assert all(row["importance"] < row["lower"] < row["upper"] for row in rows[4:])
 
 
+def test_an_image_has_the_same_bounds_in_every_subset(model_of, binary, device):
+    model, x, settings = model_of(1), binary(4), ImplicitSettings(sets=3, groups=2)
+    (*_, last) = measure(model, x, np.arange(4), 5, settings, device)
+    (alone,) = measure(model, x[3:], np.array([3]), 5, settings, device)
+    assert alone == pytest.approx(last, abs=2e-3)  # float32
+
+
 def test_reconstructions_are_picked_by_weight(model_of, binary, device):
-    """Of two hundred draws one is taken whose image fits better than a draw of q does."""
-    model, x = model_of(1), binary(5)
-    model.parameters["px.hidden1.weight"] *= 8  # images that depend on h
-    found = reconstructions(model, x, ImplicitSettings(ks=(1, 200)), device) / 255
-    model.parameters["px.hidden1.weight"] /= 8
+    """Of two hundred draws the one of nearly all the weight, where the images depend on h as much as here."""
+    model, x, k = model_of(1), binary(5), 200
+    a, w = model.architecture, model.parameters
+    w["px.logits.weight"] *= 8
+    found = reconstructions(model, x, ImplicitSettings(ks=(1, k)), device)
     assert found.shape == (2, 5, 784)
-    losses = [np.abs(x - means).sum() for means in found]
-    assert losses[1] < losses[0]
+    seeds = image_seeds(model.spec, 0, f"implicit/reconstruction/{k}", range(5))
+    (noise,) = next(noise_chunks(seeds, k, k, a.latents, device))
+    pixels = torch.from_numpy(x).to(device).float()
+    share, best = torch.softmax(log_weights(a, w, pixels, [noise]), 0).max(0)
+    latents, _ = infer(a, w, encode(a, w, pixels), [noise[best, torch.arange(5, device=device)]])
+    sure = (share > 0.999).cpu().numpy()
+    assert sure.sum() >= 3
+    expected = 255 * pixel_means(a, w, latents).cpu().numpy()
+    np.testing.assert_allclose(found[1][sure], expected[sure], atol=0.501)  # rounded
 
 
 def test_companions_are_sums_of_weights(model_of, binary, device):
