@@ -69,7 +69,8 @@ def test_the_make_targets_exist():
 
 
 def test_a_study_that_is_not_there_is_told_before_anything_is_installed():
-    done = subprocess.run(["make", "-n", "study", "STUDY=nosuch"], cwd=ROOT, capture_output=True, text=True)
+    command = ["make", "-n", "--no-print-directory", "study", "STUDY=nosuch"]  # as `make test` runs these tests
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert "there is no config/nosuch.yaml: STUDY is one of paper efficient" in done.stderr
 
