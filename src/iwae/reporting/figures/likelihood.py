@@ -47,13 +47,14 @@ def _draw_nll(frame: pd.DataFrame) -> Figure:
             _errors_and_paper(grid.axes[row, column], panel)
     for text in grid.legend.get_texts():
         text.set_text(OBJECTIVES[text.get_text()].label)
-    entries = style.error_entries(frame, "over test images")
+    entries, columns = style.error_entries(frame, "over test images"), 5
     if frame.comparable.any():
+        columns = 3
         entries.insert(0, Line2D([], [], markersize=8, marker="o", label="paper (hollow, same shapes)", **_HOLLOW))
     title, left_out = None, frame.paper_nll[~frame.comparable].dropna()
     if len(left_out):
         title = f"not comparable with the paper: its values, {span(left_out)} nats, are not drawn"
-    return panels.finished(grid, 5 if grid.axes.shape[1] > 1 else 2, title, entries)
+    return panels.finished(grid, columns if grid.axes.shape[1] > 1 else 2, title, entries)
 
 
 def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:
