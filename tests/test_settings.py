@@ -59,6 +59,11 @@ def test_one_minibatch_of_images_is_the_least(refused):
     assert refused(TrainingSettings, batch_size=7, train_images=6) == expected
 
 
+def test_a_list_is_kept_as_a_tuple_and_one_number_is_refused(refused):
+    assert SurgerySettings(sizes=[1000]) == SurgerySettings(sizes=(1000,))
+    assert refused(SurgerySettings, sizes=1000) == "sizes = 1000 must be a list; write [1000]."
+
+
 @pytest.mark.parametrize("sizes", [(0,), (-5,), (1000, 1)])
 def test_impossible_sizes_are_one_sentence(refused, sizes):
     expected = f"sizes = {list(sizes)}: {min(sizes)} is impossible: it must be 2 or more."

@@ -1,6 +1,7 @@
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +89,12 @@ def test_other_passes_have_their_place_in_a_name(kind, longer):
 
 def test_negative_seed_is_one_sentence(refused):
     assert refused(ModelSpec, "mnist", 1, "iwae", 5, -1) == "seed = -1 is impossible: seeds are from 0 to 2147483647."
+
+
+@pytest.mark.parametrize("field", ["layers", "k", "seed"])
+@pytest.mark.parametrize("value", [1.0, True, "1", None, np.int64(1)])
+def test_what_is_no_whole_number_has_no_name(refused, field, value):
+    assert refused(replace, IWAE5, **{field: value}).startswith(f"{field} = {value!r} is impossible: it must be")
 
 
 def _axis(values):

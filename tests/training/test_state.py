@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from iwae.errors import InputError
 from iwae.study.protocol import PRESETS
@@ -58,6 +59,20 @@ def test_a_flipped_bit_is_noticed(state, tmp_path):
         path.write_bytes(flipped)
         with pytest.raises(InputError, match="is damaged .* delete it|was written with other settings"):
             states.load(path, KEYS)
+
+
+def test_a_full_disk_is_one_sentence_and_the_old_state_stays(state, tmp_path, monkeypatch):
+    path = tmp_path / "s.safetensors"
+    states.save(path, "key", state)
+
+    def save_file(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(states, "save_file", save_file)
+    with pytest.raises(InputError, match=r"s\.safetensors cannot be written \(I/O error: No space left"):
+        states.save(path, "key", replace(state, updates=80))
+    assert states.load(path, KEYS).updates == 40
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
 def test_other_settings_never_resume(state, tmp_path):

@@ -108,6 +108,12 @@ def _typed(found: Declaration, hint: Any) -> Declaration:
 
 def faults(value: Any, declared: Declaration) -> Iterator[str]:
     """What is wrong with a value, a list or tuple where there may be many, and what would be right."""
+    if value is None and declared.optional:
+        return
+    if declared.many and not isinstance(value, list | tuple):
+        hint = "" if value is None or isinstance(value, dict) else f"; write [{shown(value)}]"
+        yield f"{given(value)} must be a list{hint}"
+        return
     if not declared.many:
         yield from _entry_faults(value, declared)
         return
@@ -187,11 +193,14 @@ class Settings:
     def __post_init__(self) -> None:
         for name, found in declarations(type(self)).items():
             value = getattr(self, name)
-            if value is None and found.optional:
-                continue
             for fault in faults(value, found):
-                raise InputError(f"{self.title}{name} = {f'{list(value)}: ' if found.many else ''}{fault}.")
-            if found.kind is float and not found.many:  # 0 and 0.0 are one setting, so written alike
+                listed = f"{list(value)}: " if found.many and isinstance(value, list | tuple) else ""
+                raise InputError(f"{self.title}{name} = {listed}{fault}.")
+            if value is None:
+                continue
+            if found.many:
+                object.__setattr__(self, name, tuple(value))
+            elif found.kind is float:  # 0 and 0.0 are one setting, so written alike
                 object.__setattr__(self, name, float(value))
 
     def as_dict(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def settings_of(options: Namespace, record: type[Record], section: str = "", **o
     names = declarations(record)
     values = {name: getattr(options, _flag(name, section)[2:].replace("-", "_")) for name in names}
     try:
-        return record(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}, **others)
+        return record(**values, **others)
     except InputError as error:
         raise InputError(f"{section}: {error}" if section else str(error)) from error
 

@@ -65,4 +65,4 @@ def _values(record: type[Settings], group: dict[str, Any]) -> dict[str, Any]:
     """The values of a record's fields: a list's in order, and none of what an earlier version did not know."""
     found = {name: entry.key or name for name, entry in declarations(record).items()}
     values = {name: group[key] for name, key in found.items() if key in group}
-    return {name: tuple(sorted(value)) if isinstance(value, list) else value for name, value in values.items()}
+    return {name: sorted(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -7,7 +7,7 @@ declarations, not studies; `iwae.study.configuration` knows what the values mean
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iwae.study.declaration import Declaration, Group, faults, given, shown, suggestion
+from iwae.study.declaration import Group, faults, given, shown, suggestion
 
 
 def problems(config: Any, declared: Group, place: str = "") -> Iterator[str]:
@@ -25,18 +25,7 @@ def problems(config: Any, declared: Group, place: str = "") -> Iterator[str]:
         elif isinstance(entry, Mapping):
             yield from problems(config[key], entry, name)
         else:
-            yield from dict.fromkeys(f"{name}: {sentence}" for sentence in _sentences(config[key], entry))
-
-
-def _sentences(value: Any, declared: Declaration) -> Iterator[str]:
-    """What is wrong with the value of one key, and what would be right."""
-    if value is None and declared.optional:
-        return
-    if declared.many and not isinstance(value, list):
-        hint = "" if value is None or isinstance(value, dict) else f"; write [{shown(value)}]"
-        yield f"{given(value)} must be a list{hint}"
-    else:
-        yield from faults(value, declared)
+            yield from dict.fromkeys(f"{name}: {sentence}" for sentence in faults(config[key], entry))
 
 
 def _join(place: str, key: Any) -> str:

@@ -60,6 +60,9 @@ class ModelSpec:
     variation: str = ""
 
     def __post_init__(self) -> None:
+        for field in ("layers", "k", "seed"):  # numpy's are none that a manifest can hold
+            if type(value := getattr(self, field)) is not int:
+                raise InputError(f"{field} = {value!r} is impossible: it must be a whole number, a Python int.")
         for field, value, allowed in (
             ("dataset", self.dataset, DATASETS),
             ("layers", self.layers, LAYERS),

@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from iwae.data.splits import Images, load
 from iwae.device import can_compile, choose_device, configure, describe, memory, require_exact
 from iwae.errors import DivergenceError, InputError
-from iwae.files import atomic_path, locked, remove_leftovers, write_rows
+from iwae.files import locked, remove_leftovers, write_rows
 from iwae.models.architecture import Architecture
 from iwae.study import manifest
 from iwae.study.registry import OBJECTIVES, implementation
@@ -23,7 +22,7 @@ from iwae.study.specification import ModelSpec
 from iwae.study.status import require_extensible
 from iwae.training.concurrency import run_side_by_side
 from iwae.training.loop import StackTraining
-from iwae.training.state import ModelState
+from iwae.training.state import ModelState, write_tensors
 from iwae.training.task import Task
 
 _log = logging.getLogger(__name__)
@@ -199,8 +198,7 @@ class _Job:
 
     def _write(self, task: Task, state: ModelState, stack: list[str]) -> None:
         """Write the folder of a model that is trained, and was in a stack of models of these names."""
-        with atomic_path(task.weights) as temporary:
-            save_file(state.parameters, temporary)
+        write_tensors(task.weights, state.parameters)
         write_rows(task.folder / "training.csv", state.curve)
         provenance = {
             **self._provenance,

@@ -148,8 +148,20 @@ def save(path: Path, key: str, state: ModelState) -> None:
     tensors["generator"] = state.generator
     scalars = json.dumps({on_disk: getattr(state, name) for name, on_disk in _SCALARS.items()})
     metadata = {"key": key, "scalars": scalars, "sha256": _digest(tensors, scalars)}
+    write_tensors(path, tensors, metadata)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a file of tensors, atomically.
+
+    Raises:
+        InputError: It cannot be written, as on a full disk; what was there before stays.
+    """
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # which is no OSError
+            raise InputError(f"{path} cannot be written ({error}): the same command goes on once it can.") from error
 
 
 def load(path: Path, keys: Mapping[str, str]) -> ModelState | None:
