@@ -114,13 +114,6 @@ def test_nothing_is_current_without_a_manifest(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_measurement_without_a_training_is_not_current(folder):
-    content = manifest.read(folder)
-    del content["training"]
-    (folder / manifest.NAME).write_text(json.dumps(content))
-    assert not manifest.is_current(folder, "surgery", SURGERY)
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -131,6 +124,8 @@ def test_measurement_without_a_training_is_not_current(folder):
         b'{"model": {"dataset": "mnist"}}',
         b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": "5", "seed": 3}}',
         b'{"model": {"dataset": "mnist", "layers": 3, "objective": "iwae", "k": 5, "seed": 3}}',
+        b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": 5, "seed": 3}}',
+        b'{"model": {"dataset": "mnist", "layers": 2, "objective": "iwae", "k": 5, "seed": 3}, "training": {}}',
     ],
 )
 def test_damaged_manifest_is_named_and_left_alone(refused, folder, content):
@@ -212,6 +207,13 @@ def test_stripped_weights_are_gone_and_what_was_measured_stays_current(folder):
     assert manifest.is_current(folder, "training", TRAINING) and manifest.is_current(folder, "surgery", SURGERY)
     with pytest.raises(InputError, match="was deleted to make the study small: train the model again"):
         manifest.checked_file(folder, "training", manifest.WEIGHTS)
+
+
+def test_weights_that_nothing_was_measured_of_are_not_stripped(tmp_path):
+    _train(tmp_path)
+    with pytest.raises(InputError, match="has not been measured"):
+        manifest.strip(tmp_path)
+    assert (tmp_path / manifest.WEIGHTS).is_file()
 
 
 def test_weights_that_are_not_the_manifest_s_are_not_stripped(folder):

@@ -116,6 +116,7 @@ def test_every_declaration_says_what_the_setting_is():
         (("study",), "a/b", "study: 'a/b' is impossible: it names a folder"),
         (("study",), "..", "study: '..' is impossible: it names a folder"),
         (("study",), "a" * 300, "is impossible: it names a folder, so use up to 100 letters"),
+        (("experiments", "convergence", "models"), ["iwea-k5"], "experiments.convergence: objective 'iwea' is unknown"),
         (("gradients", "seeds"), [7], "gradients: it chooses no model of the study: change what it chooses, or turn"),
         (("training", "protocol"), "authors_code", 'did you mean "authors-code"?'),
         (("training", "stages"), 9, "training.stages: 9 is impossible: it must be 8 or less"),

@@ -57,11 +57,10 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     """Each experiment is tried alone, whether it is to run or not; then the protocols of all their models."""
     yield from _refusal("grid", models_of, {**config, "experiments": {}})
     for name, experiment in config["experiments"].items():
-        if name == "convergence":  # of models that are checked already
-            place = f"experiments.{name}"
+        place = f"experiments.{name}"
+        yield from _refusal(place, lambda *given: list(experiment_models(*given)), name, experiment)
+        if name == "convergence":
             yield from _choice_problems(config, place, experiment, lambda config: model_groups(config)["convergence"])
-            continue
-        yield from _refusal(f"experiments.{name}", lambda *given: list(experiment_models(*given)), name, experiment)
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():
         yield from _refusal("experiments.protocols.variants", _variant_of, config, variant)

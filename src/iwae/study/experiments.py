@@ -86,7 +86,7 @@ _LISTS = {"other_priors": "priors", "protocols": "variants"}
 
 
 def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSpec]:
-    """The models of one experiment but ``convergence``, those included that it compares its own with.
+    """The models of one experiment, those included that it compares its own with; of ``convergence`` those it names.
 
     Args:
         name: One of `EXPERIMENTS`.
@@ -106,7 +106,7 @@ def experiment_models(name: str, experiment: dict[str, Any]) -> Iterator[ModelSp
             yield from (model, *(_varied(model, part) for part in added))
         elif model.variation:
             raise InputError(f"{kind!r} is impossible here: write an objective and k, like iwae-k50.")
-        elif name == "other_datasets":
+        elif name in ("other_datasets", "convergence"):
             yield model
         elif name == "two_latents":
             yield replace(model, variation="z2")

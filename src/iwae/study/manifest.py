@@ -44,9 +44,14 @@ def read(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} holds no model: its {NAME} is missing; train the model or restore the file.")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if "model" not in content:
-            raise ValueError("it has no entry 'model'")
+        for name in ("model", "training"):
+            if name not in content:
+                raise ValueError(f"it has no entry {name!r}")
         ModelSpec(**content["model"])
+        for section in SECTIONS:
+            keys = {"settings", "files"} if section == "training" else {"settings", "files", "weights"}
+            if section in content and not keys <= {*content[section]}:
+                raise ValueError(f"its entry {section!r} is incomplete")
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}): restore it or delete the folder and train again.") from error
     return content
@@ -91,10 +96,12 @@ def strip(folder: Path) -> None:
     """Delete the weights of the model in `folder`, and say so in its manifest, which keeps their SHA-256.
 
     Raises:
-        InputError: There is no trained model, or its weights are not those of its manifest.
+        InputError: There is no trained model, nothing was measured of it, or its weights are not those of its manifest.
     """
     folder = Path(folder)
-    if not is_stripped(read(folder)):
+    if not (content := read(folder)).keys() & MEASUREMENTS.keys():
+        raise InputError(f"{folder} has not been measured, which needs its weights: measure the model first.")
+    if not is_stripped(content):
         checked_file(folder, "training", WEIGHTS)
         with locked(folder / f".{NAME}.lock"):
             content = read(folder)

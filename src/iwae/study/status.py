@@ -164,11 +164,6 @@ def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
     content = manifest.read(folder)
     if ModelSpec(**content["model"]) != model:
         raise InputError(f"{path} belongs to another model, {ModelSpec(**content['model']).name}: restore the folder.")
-    for section in manifest.SECTIONS:
-        entry = content.get(section, {"settings": {}, "files": {}, "weights": ""})
-        keys = ("settings", "files") if section == "training" else ("settings", "files", "weights")
-        if not isinstance(entry, dict) or not all(key in entry for key in keys):
-            raise InputError(f"{path} is damaged (its entry {section!r} is incomplete): restore it or delete {folder}.")
     return content
 
 
