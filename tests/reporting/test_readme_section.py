@@ -27,7 +27,7 @@ FOUND = {
             "not_run": 2,
             "groups": [
                 group("reproduced", claim("up", "1 effect: 3 nats"), under="efficient, 3 seeds"),
-                group("undecided", claim("down", "1 of 2 effects where the claim says"), why=FEW),
+                group("undecided", claim("down", "1 of 2 effects lie where the claim says"), why=FEW),
             ],
         },
         "values": {

@@ -176,7 +176,7 @@ def tightness_lines(models: Sequence[Model]) -> list[str]:
         return []
     lower, upper = (listed(curve.k.iloc[place] for curve in curves) for place in (0, 1))
     rise = [curve.bound.iloc[1] - curve.bound.iloc[0] for curve in curves]
-    several = ", and not by the same for all" if len(rise) > 1 else ""
+    several = ", by an amount that differs between models" if len(rise) > 1 else ""
     return [f"From L_{lower} to L_{upper} the bound rises by {span(rise)} nats: log p(x) is higher still{several}."]
 
 

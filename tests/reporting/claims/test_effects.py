@@ -54,7 +54,9 @@ def test_an_effect_that_came_late_is_not_converged(efficient):
     changes = {("nll", replace(IWAE_5, variation="p13")): 3.0}  # worse than k = 1 after a third of the passes
     (verdict,) = efficient(changes=changes).judged("iwae-gains-mnist")
     assert (verdict.verdict, verdict.why) == (UNDECIDED, (UNCONVERGED,))
-    said = "4 of 4 effects where the claim says; after a third of the passes not so VAE = IWAE k = 1, 1 layer minus"
+    said = (
+        "4 of 4 effects lie where the claim says; not so after a third of the passes: VAE = IWAE k = 1, 1 layer minus"
+    )
     assert evidence(verdict).startswith(said)
 
 

@@ -89,7 +89,7 @@ def test_one_seed_leaves_a_claim_undecided_with_the_paired_effect(make):
 def test_what_was_not_run_is_named(make):
     partly, not_at_all = make(without=[BEST]).judged("two-layers-mnist", "two-layers-omniglot")
     assert (partly.why, not_at_all.why) == ((RUN_IN_PART,), (NOT_RUN,))
-    assert evidence(partly) == "4 of 4 effects where the claim says; 1 effect not run" and not evidence(not_at_all)
+    assert evidence(partly) == "4 of 4 effects lie where the claim says; 1 effect not run" and not evidence(not_at_all)
     assert partly.notes == ("Not in this study: mnist/l2-iwae-k50.",)
     assert [finding.points for finding in partly.findings].count(None) == 1
     assert not_at_all.power == "Power: unknown, since no seed was measured of all models."

@@ -222,13 +222,13 @@ def _undecided(verdict: Verdict, known: Sequence[Finding], number: str) -> str:
     if len(known) == 1:
         return _shown(known[0])
     against = [finding for finding in known if not finding.points]
-    towards = f"{sum(finding.points for finding in known)} of {number} where the claim says"
+    towards = f"{sum(finding.points for finding in known)} of {number} lie where the claim says"
     if against:
-        return f"{towards}; not so {_shown(against[0])}"
+        return f"{towards}; {'an' if len(against) > 1 else 'the'} exception: {_shown(against[0])}"
     turned = [finding for finding in known if finding.converged is False]
     if UNCONVERGED in verdict.why and turned:
         value = f"{turned[0].earlier:.3g} {QUANTITIES[turned[0].contrast.quantity].unit}"
-        return f"{towards}; after a third of the passes not so {turned[0].contrast.label}: {value}"
+        return f"{towards}; not so after a third of the passes: {turned[0].contrast.label}, {value}"
     return f"{towards}; the least clear: {_shown(least_clear(known))}" if WIDE in verdict.why else towards
 
 

@@ -133,7 +133,7 @@ def _notes(part: Part) -> list[str]:
         said.append("The paper has no value for any of these models.")
     said += notes.active_note(part)
     if (rows.k == 1).any():
-        said.append("At k = 1 VAE and IWAE are one algorithm: one model stands in both columns.")
+        said.append("At k = 1 the VAE and the IWAE are one algorithm, so one model stands in both columns.")
     return said
 
 

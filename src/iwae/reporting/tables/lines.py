@@ -73,7 +73,7 @@ def _generalization_notes(part: Part) -> list[str]:
         f"The training images are {listed(part.rows.train_images.dropna())} of those that the models were trained on.",
         "se_images: standard error over images; the two sets are independent, so the squares of their errors add up."
         f"{notes.seeds_note(part.rows, 'gap')}",
-        "All models are measured on the same images, so the error over images is one, and moves all rows together.",
+        "All models are measured on the same images: they share one error over images, which moves all rows together.",
     ]
     if part.known("paper_low"):
         said.append("paper's: what the text, or the authors' README, says of the differences of all models.")
@@ -149,8 +149,8 @@ def _inactive_notes(part: Part) -> list[str]:
         f"nll: mean of -L_{listed(rows.samples.dropna())} over {listed(rows.images.dropna())} test images, in nats per "
         "image. The change is positive where the whole model is better.",
         f"removed: units with A_u of {ACTIVE} or less (layer 1 + layer 2), which the others are measured without.",
-        "held at their means: the same where the networks that read a removed unit keep its mean over the training "
-        "images, as part of their biases; of the seeds of which it was measured.",
+        "held at their means: the same change where the networks that read a removed unit keep its mean over the "
+        "training images in their biases; over the seeds for which this was measured.",
         notes.paired_note(rows, "change"),
         "A change below zero is no contradiction: a unit that tells nothing of the image still adds to the variance of "
         "log w, so without it the bound L_k is tighter. The effect fades as k grows.",
@@ -190,8 +190,8 @@ def _annealed_notes(part: Part) -> list[str]:
     settings = {name: listed(model.settings("annealed")[name] for model in part.measured) for name in names}
     slack = part.rows.slack.dropna()  # none where no image was measured both ways
     above = (
-        f"above L_samples: paired over the images that were measured both ways, {span(slack)} "
-        "nats: the table of nll measures the encoder too, by as much."
+        f"above L_samples: paired over the images that were measured both ways. By these {span(slack)} nats the table "
+        "of nll measures the encoder, too."
     )
     return [
         f"nll by annealing: minus the lower bound on log p(x) of {listed(part.rows.images.dropna())} test images, by "
@@ -229,8 +229,8 @@ def _by_both(part: Part) -> list[Table]:
     said = [
         "se_images: standard error of the differences, paired over test images."
         f"{' sd_seeds: standard deviation over seeds.' if pairs.difference_sd_seeds.notna().any() else ''}",
-        "those annealed: the images and the seeds of which there is both, so that what differs from the last column is "
-        "the estimate alone.",
+        "those annealed: the images and seeds that have both estimates, so that only the estimate differs from the "
+        "last column.",
     ]
     return [replace(part, rows=pairs).table(title, shown, lambda part: said, NO_VALUES)]
 

@@ -22,8 +22,8 @@ def seeds_note(rows: pd.DataFrame, name: str = "nll") -> str:
     if rows[columns(name)[2]].isna().all():
         return " One seed: the spread over seeds is not known."
     counts = listed(rows.seeds[rows.seeds > 1])
-    means = "the values, and what se_images is the error of, are means over them"
-    return f" sd_seeds: standard deviation over {counts} seeds; {means}."
+    means = "Values are means over seeds, and se_images is the error of that mean."
+    return f" sd_seeds: standard deviation over {counts} seeds. {means}"
 
 
 def paired_note(rows: pd.DataFrame, name: str = "difference") -> str:
@@ -53,11 +53,16 @@ def active_note(part: Part) -> list[str]:
     near = [activities(part.study, one).activity.between(ACTIVE / _NEAR, ACTIVE * _NEAR).sum() for one in models]
     spreads = [weighted_sum(part.study, "active", {kind: 1.0}).sd_seeds for kind in {one.kind for one in models}]
     known = [spread for spread in spreads if pd.notna(spread)]
+    ends = f"between {ACTIVE / _NEAR:.2g} and {ACTIVE * _NEAR:.2g}"
+    threshold = (
+        f"Each model has {span(near, 0)} units {ends}, which another threshold would count otherwise."
+        if max(near)
+        else f"No model has a unit {ends}, so any threshold there gives the same count."
+    )
     return [
         f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
-        f"{_ESTIMATES[activity_estimate(part.study)].format(images=images)}; the CSV has both estimates. Between "
-        f"{ACTIVE / _NEAR:.2g} and {ACTIVE * _NEAR:.2g} lie {span(near, 0)} units of each model: another "
-        "threshold would count them otherwise."
+        f"{_ESTIMATES[activity_estimate(part.study)].format(images=images)}; the CSV has both estimates. "
+        f"{threshold}"
         f"{f' Over seeds their number has a standard deviation of {span(known, 1)}.' if known else ''}"
     ]
 

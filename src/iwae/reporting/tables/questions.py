@@ -51,7 +51,7 @@ def _one_sample(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
         return None
     k = variance.index.max()
     other = weighted_sum(study, "nll", {replace(vae, k=int(k)): 1.0, vae: -1.0})
-    gain = f", and the nll of a model trained so differs by {_number(other)}" if other.seeds else ""
+    gain = f", and training so changes the nll by {_number(other)}" if other.seeds else ""
     return (
         f"Its bound has the same mean with any number. But k = {k} divides the gradient's variance by "
         f"{variance.iloc[0] / variance[k]:.1f} at the trained VAE{gain}."
@@ -90,7 +90,7 @@ def _equality(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
     above = (several.lower - several.importance)[several.k == k].groupby(several.image).mean()
     return (
         f"No: with q of the VAE and k = {k} ELBO[q_EW] is at least {above.mean():.3f} ± {above.sem():.3f} above L_{k}; "
-        "equal is only a mean over the other samples of an integral over a density that is not normalised."
+        "what equals L_k is the mean, over the other samples, of an integral over a density that is not normalised."
     )
 
 

@@ -16,8 +16,9 @@ from iwae.reporting.tables.formats import Column, Table
 _MOVING = ("index_gap", "marginal_kl")  # terms that move with the number of images
 _CONSEQUENCE = "these are not the paper's models"
 _MEMORY = (
-    "marginal_kl is what another p of all latents could gain on training images, not on others: of these q(z) knows no "
-    "posterior of their own. The table `replaced`, where the top layer has another prior, tells what is such memory."
+    "marginal_kl is what another prior over all latents could gain on training images, but not on others, whose own "
+    "posteriors are no part of q(z). The table `replaced`, with another prior of the top layer, shows how much is such "
+    "memory."
 )
 
 
