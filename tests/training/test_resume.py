@@ -195,8 +195,11 @@ def test_what_another_process_finished_meanwhile_stays_as_it_is(train, tmp_path,
 
 
 def test_what_a_killed_process_left_is_removed(train, tmp_path):
-    left = tmp_path / "checkpoints" / MODEL.replace("seed0", ".seed0.safetensors.a1b2c3d4")
-    left.parent.mkdir(parents=True)
-    left.write_text("half a state")
+    state = tmp_path / "checkpoints" / MODEL.replace("seed0", ".seed0.safetensors.a1b2c3d4")
+    unfinished = tmp_path / "results" / MODEL / ".model.safetensors.a1b2c3d4"
+    for left in (state, unfinished):
+        left.parent.mkdir(parents=True)
+        left.write_text("half a file")
     train(tmp_path, stages=1)
-    assert sorted(path.name for path in left.parent.iterdir()) == ["seed0.lock", "seed0.safetensors"]
+    assert sorted(path.name for path in state.parent.iterdir()) == ["seed0.lock", "seed0.safetensors"]
+    assert (unfinished.parent / "model.safetensors").is_file() and not unfinished.exists()

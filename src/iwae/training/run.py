@@ -127,7 +127,8 @@ class _Job:
         with ExitStack() as locks:
             for task in tasks:
                 locks.enter_context(locked(task.checkpoint.with_suffix(".lock"), _LOCK_SECONDS))
-                remove_leftovers(task.checkpoint)
+                for path in (task.checkpoint, task.weights):
+                    remove_leftovers(path)
             # Another process may have finished some while this one waited for its locks: theirs is the provenance.
             left = [task for task in tasks if not manifest.is_current(task.folder, "training", task.settings.as_dict())]
             trainings, states = [], {task: task.start() for task in left}
