@@ -73,9 +73,10 @@ def test_scale_head_predicts_log_variance_where_the_protocol_says_so(parameters_
     assert_close(half, deviation / 2)
 
 
-def test_unknown_scale_is_one_sentence(refused):
+def test_what_the_papers_networks_are_not_is_one_sentence(refused):
     expected = "scale = 'log_deviation' is unknown: use log-deviation or log-variance."
     assert refused(Architecture.paper, 1, "log_deviation") == expected
+    assert refused(Architecture.paper, 3) == "layers = 3 is impossible: the paper's models have 1 or 2."
 
 
 @pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)

@@ -124,6 +124,8 @@ class Architecture:
         cls, layers: int, scale: str = "log-deviation", units: int | None = None, prior: Prior = STANDARD
     ) -> "Architecture":
         """The paper's networks (section 5) for 1 or 2 stochastic layers; `units` are h1's where not the paper's."""
+        if layers not in PAPER_UNITS:
+            raise InputError(f"layers = {layers!r} is impossible: the paper's models have 1 or 2.")
         if units is not None and layers > 1:
             raise InputError(f"units = {units} is impossible: it is for one stochastic layer.")
         variables = ("x", "h1", "h2")[: layers + 1]
