@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from iwae import cuda
 from iwae.__main__ import _parser
 from iwae.files import locked, write_text
 from iwae.reporting import contents
@@ -102,7 +103,9 @@ def test_months_on_a_cpu_are_told_before_training_alone(plan):
         "config/quick.yaml is for a laptop."
     ]
     assert not any("Without a GPU" in output for output in (plan(), plan("figures", overlay=long)))
-    assert "Without a GPU" not in plan(overlay=long | {"device": "cuda"})
+    on_gpu = plan(overlay=long | {"device": "cuda"})
+    assert "Without a GPU" not in on_gpu
+    assert ("jobs that run on this machine will fail" in on_gpu) == bool(cuda.obstacle())
 
 
 def test_on_a_gpu_one_job_trains_all_that_is_not_finished(plan, tiny_study, finish, tmp_path):

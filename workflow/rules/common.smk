@@ -171,9 +171,13 @@ def finished(files):
 
 @cache
 def tell_cost():
-    """Say what training costs, where that is more than a day and there is no GPU: a study may take months."""
+    """Say what training costs, where that is more than a day and there is no GPU, and where a GPU is asked for in vain."""
+    if not workflow.is_main_process:
+        return
+    if config["device"] == "cuda" and not workflow.non_local_exec and (obstacle := cuda.obstacle()):
+        print(f"device: cuda, but {obstacle}: jobs that run on this machine will fail.", file=sys.stderr)
     hours = core_hours(study, status.unfinished["training"])
-    if hours > 24 and not GPU and workflow.is_main_process:
+    if hours > 24 and not GPU:
         reason = cuda.obstacle() if config["device"] == "auto" else "device: cpu"
         print(
             f"Without a GPU ({reason}) training what {RESULTS} lacks takes roughly {round(hours, -1):,.0f} hours of a "
