@@ -12,6 +12,10 @@ class InputError(ValueError):
     """
 
 
+class LockedError(InputError):
+    """Another process holds a lock; the message names the file and the process."""
+
+
 class AuditError(Exception):
     """The audit found files of a study that are not what they were; the message names each.
 

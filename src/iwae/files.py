@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from iwae.errors import InputError
+from iwae.errors import InputError, LockedError
 
 
 @contextmanager
@@ -72,8 +72,8 @@ def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
     """Hold the lock file `path`, which the kernel frees when this process ends, however it ends.
 
     Raises:
-        InputError: Another process has held it for all of these `seconds`, it cannot be written, or the file system
-            has no locks.
+        LockedError: Another process has held it for all of these `seconds`.
+        InputError: It cannot be written, or the file system has no locks.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def locked(path: Path, seconds: float = math.inf) -> Iterator[None]:
         while not _lock(file):
             if time.monotonic() >= deadline:
                 file.seek(0)
-                raise InputError(f"{path} is held by {file.read() or 'another process'}: wait for it, or end it.")
+                raise LockedError(f"{path} is held by {file.read() or 'another process'}: wait for it, or end it.")
             time.sleep(0.05)
         file.truncate(0)
         command = textwrap.shorten(shlex.join(sys.orig_argv), 300, placeholder=" ...")

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 
 try:
     from iwae import cuda
-    from iwae.errors import InputError
+    from iwae.errors import InputError, LockedError
     from iwae.files import locked, write_json
     from iwae.reporting import contents
     from iwae.reporting.closing import closing_words
@@ -97,10 +97,12 @@ def hold_study():
     """
     try:
         HELD.enter_context(locked(Path(RESULTS) / ".lock", seconds=0))
-    except InputError as error:
+        if study_status(study, Path(RESULTS), Path(CHECKPOINTS)) != status:
+            raise InputError(f"{RESULTS} has changed since this command looked at it: give the same command again.")
+    except LockedError as error:
         sys.exit(f"{error} `python -m iwae interim --results {RESULTS}` shows meanwhile what is finished.")
-    if study_status(study, Path(RESULTS), Path(CHECKPOINTS)) != status:
-        sys.exit(f"{RESULTS} has changed since this command looked at it: give the same command again.")
+    except InputError as error:
+        sys.exit(str(error))
 
 
 def mend_times():
@@ -170,14 +172,18 @@ def finished(files):
 
 
 @cache
-def tell_cost():
-    """Say what training costs, where that is more than a day and there is no GPU, and where a GPU is asked for in vain."""
-    if not workflow.is_main_process:
-        return
-    if config["device"] == "cuda" and not workflow.non_local_exec and (obstacle := cuda.obstacle()):
+def tell_missing_gpu():
+    """Say that a GPU is asked for which is not there."""
+    local = workflow.is_main_process and not workflow.non_local_exec
+    if config["device"] == "cuda" and local and (obstacle := cuda.obstacle()):
         print(f"device: cuda, but {obstacle}: jobs that run on this machine will fail.", file=sys.stderr)
+
+
+@cache
+def tell_cost():
+    """Say what training costs, where that is more than a day and there is no GPU: a study may take months."""
     hours = core_hours(study, status.unfinished["training"])
-    if hours > 24 and not GPU:
+    if hours > 24 and not GPU and workflow.is_main_process:
         reason = cuda.obstacle() if config["device"] == "auto" else "device: cpu"
         print(
             f"Without a GPU ({reason}) training what {RESULTS} lacks takes roughly {round(hours, -1):,.0f} hours of a "
@@ -190,6 +196,7 @@ def training_data(dataset):
     """An input function that gives the files of a data set. Snakemake calls it only if something is to be trained."""
 
     def files(wildcards):
+        tell_missing_gpu()
         tell_cost()
         return data_files(dataset)
 
@@ -224,7 +231,8 @@ def outdated_marks(section, names):
 
 
 def measured_data(wildcards):
-    """The data files that a model was trained on."""
+    """The data files that a model was trained on. Snakemake calls it only if something of the model is to be measured."""
+    tell_missing_gpu()
     return data_files(wildcards.model.split("/")[0])
 
 
