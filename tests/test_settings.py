@@ -112,6 +112,17 @@ def test_what_a_schedule_lacks_or_does_not_have_is_refused():
         TrainingSettings(preset("efficient"), stages=3, passes=3)
 
 
+def test_a_rate_that_rises_to_its_end_and_a_warm_up_without_an_end_are_refused():
+    efficient = preset("efficient")
+    with pytest.raises(InputError, match=r"end_rate = 0.01 is impossible: the cosine falls to it from"):
+        TrainingSettings(replace(efficient, end_rate=0.01), passes=3)
+    assert TrainingSettings(replace(efficient, end_rate=0.001), passes=3)  # one rate for all
+    with pytest.raises(InputError, match=r"rate_warm_up = 3 is impossible: it must be less than the schedule"):
+        TrainingSettings(replace(efficient, rate_warm_up=3), passes=3)
+    with pytest.raises(InputError, match=r"kl_warm_up = 1.5 is .* the schedule's 1 pass\."):
+        TrainingSettings(replace(preset("authors-code"), kl_warm_up=1.5), stages=1)
+
+
 def test_a_model_may_have_passes_of_its_own():
     spec = ModelSpec.parse("mnist/l2-vae-k1-p13/seed0")
     assert TrainingSettings(preset("efficient"), passes=40).for_model(spec).passes == 13

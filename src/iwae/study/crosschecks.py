@@ -103,15 +103,12 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
 
 
 def _variant_of(config: dict[str, Any], variant: str) -> Protocol:
-    """The study's protocol with a variant, which must change it."""
+    """The study's protocol with a variant."""
     training = config["training"]
     protocol = preset(training["protocol"])
     if not list(_override_problems(config)):  # else another check reports them
         protocol = protocol.with_overrides(training["overrides"])
-    other = protocol.with_variant(variant)
-    if other == protocol:
-        raise InputError(f"variant {variant!r} of the protocol is impossible: it is the study's own protocol.")
-    return other
+    return protocol.with_variant(variant)
 
 
 def _override_problems(config: dict[str, Any]) -> Iterator[str]:

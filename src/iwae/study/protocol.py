@@ -141,12 +141,17 @@ class Protocol(Settings):
         ``peak_rate-0.002``, that. None is no departure.
 
         Raises:
-            InputError: There is no such preset or field, or no preset has another value of it.
+            InputError: There is no such preset or field, no preset has another value of it, or nothing would change.
         """
         if name is None:
             return self
-        if name in PRESETS:
-            return PRESETS[name]
+        other = PRESETS[name] if name in PRESETS else self._with_field(name)
+        if other == self:
+            raise InputError(f"variant {name!r} of the protocol is impossible: it is the study's own protocol.")
+        return other
+
+    def _with_field(self, name: str) -> "Protocol":
+        """This protocol but for one field, as a variant names it."""
         field, _, value = name.partition("-")
         if field not in (known.name for known in fields(self)):
             known = [*PRESETS, *(entry.name for entry in fields(self) if _presets_differ(entry.name))]

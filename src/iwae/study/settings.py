@@ -58,6 +58,22 @@ class TrainingSettings(Settings):
             )
         if self.is_cosine and self.stages != SCHEDULE_STAGES:
             raise InputError(f"stages = {self.stages} is impossible: a cosine schedule has `passes` alone.")
+        self._require_sense()
+
+    def _require_sense(self) -> None:
+        """Refuse a rate that rises to its end, and a warm-up that does not end before the schedule."""
+        protocol, length = self.protocol, self.passes or stage_passes(self.stages)
+        if self.is_cosine and protocol.end_rate > protocol.peak_rate:
+            raise InputError(
+                f"end_rate = {protocol.end_rate:g} is impossible: the cosine falls to it from peak_rate = "
+                f"{protocol.peak_rate:g}."
+            )
+        for name in ("rate_warm_up", "kl_warm_up"):
+            if getattr(protocol, name) >= length:
+                raise InputError(
+                    f"{name} = {getattr(protocol, name):g} is impossible: it must be less than the schedule's {length} "
+                    f"pass{'es' * (length > 1)}."
+                )
 
     @property
     def is_cosine(self) -> bool:
