@@ -77,10 +77,11 @@ benchmark: $(STAMP) ## measure the speed on this machine: benchmarks/results/
 test: $(STAMP) ## run the tests; the first time fetches MNIST into data/
 	$(BIN)/python -m pytest -m "not slow"
 
-lint: $(STAMP) ## check style and format
+lint: $(STAMP) ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/mypy
 
 format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
@@ -91,5 +92,5 @@ lock: $(STAMP) ## maintainers: write requirements.lock anew from pyproject.toml
 	  --python-version 3.11 --extra dev --extra slurm pyproject.toml - --output-file requirements.lock >/dev/null
 
 clean: ## remove the quick study, logs and caches; data, .venv and the paper's results stay
-	rm -rf results/quick figures/quick checkpoints/quick logs/quick .pytest_cache .ruff_cache .hypothesis
+	rm -rf results/quick figures/quick checkpoints/quick logs/quick .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find src tests workflow -name __pycache__ -type d -prune -exec rm -rf {} +

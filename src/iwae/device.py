@@ -17,6 +17,7 @@ from iwae.errors import InputError
 
 _log = logging.getLogger(__name__)
 _CPU = torch.device("cpu")
+_ONEDNN: Any = torch.backends.mkldnn  # whose settings PyTorch's types lack
 _MOST_SHAPES = 256
 _PRODUCT_TOLERANCE = 1e-5  # relative error of a float32 product; bfloat16 would be off by 3e-3
 _WORTH_SWITCHING = 0.75  # of the time: far from noise, so that a machine always decides alike
@@ -80,7 +81,7 @@ def _configure_cuda() -> None:
     warnings.filterwarnings("ignore", "TensorFloat32 tensor cores", UserWarning)
     # Else the compiler times reductions and products to choose between them, and a resumed training, which compiles
     # anew, may sum in another order.
-    compiler = importlib.import_module("torch._inductor.config")
+    compiler: Any = importlib.import_module("torch._inductor.config")
     if hasattr(compiler, "deterministic"):  # not in every version
         compiler.deterministic = True
 
@@ -164,7 +165,7 @@ def _seconds(function: Callable[[], object]) -> float:
 
 def use_matmul(name: str) -> None:
     """Multiply float32 matrices on the CPU from now on as `fastest_matmul` calls it."""
-    torch.backends.mkldnn.matmul.fp32_precision = "bf16" if name == "onednn" else "none"
+    _ONEDNN.matmul.fp32_precision = "bf16" if name == "onednn" else "none"
 
 
 def memory(device: torch.device) -> int:
@@ -177,7 +178,7 @@ def memory(device: torch.device) -> int:
 def describe(device: torch.device, threads: int) -> dict[str, Any]:
     """What a manifest says of the machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    backend = "onednn" if torch.backends.mkldnn.matmul.fp32_precision == "bf16" else "default"
+    backend = "onednn" if _ONEDNN.matmul.fp32_precision == "bf16" else "default"
     return {"device": f"{device.type}: {name}", "threads": threads, "products": backend}
 
 

@@ -6,6 +6,7 @@ objectives, functions of log_w (k, B) -> (B,); loss is the protocol's, the ``sum
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -89,9 +90,9 @@ def weighted_gradient(
     Returns:
         The gradient by parameter, and log_w (k, B).
     """
-    latents, pull_latents = torch.func.vjp(draw, parameters)
-    log_p, pull_joint = torch.func.vjp(log_joint, parameters, latents)
-    log_q, pull_posterior = torch.func.vjp(lambda latents: log_posterior(parameters, latents), latents)
+    latents, pull_latents = _vjp(draw, parameters)
+    log_p, pull_joint = _vjp(log_joint, parameters, latents)
+    log_q, pull_posterior = _vjp(lambda latents: log_posterior(parameters, latents), latents)
     log_w = log_p - log_q
     weights = torch.func.grad(lambda log_w: bound(log_w).sum())(log_w)
     path, score = relative(weights)
@@ -102,10 +103,16 @@ def weighted_gradient(
         (through,) = pull_latents([ratio * slope - slope_q for slope, slope_q in zip(slopes, slopes_q, strict=True)])
         total = {name: value + through[name] for name, value in total.items()}
     if not _is_zero(score):
-        _, pull_score = torch.func.vjp(lambda parameters: log_posterior(parameters, latents), parameters)
+        _, pull_score = _vjp(lambda parameters: log_posterior(parameters, latents), parameters)
         (by,) = pull_score(score * weights)
         total = {name: value + by[name] for name, value in total.items()}
     return total, log_w
+
+
+def _vjp(function: Callable[..., Any], *inputs: Any) -> tuple[Any, Callable[..., Any]]:
+    """What a function gives, and its vector-Jacobian product."""
+    output, pull, *_ = torch.func.vjp(function, *inputs)
+    return output, pull
 
 
 def _is_zero(weight: Tensor | float) -> bool:
@@ -124,7 +131,8 @@ def _of_models(relative: Relative, architecture: Architecture, bounds: Sequence[
             return infer(architecture, parameters, encode(architecture, parameters, x), layers)[0]
 
         def log_joint(parameters: Parameters, latents: list[Tensor]) -> Tensor:
-            return sum(joint_log_prob(architecture, parameters, x, latents))
+            log_prior, log_likelihood = joint_log_prob(architecture, parameters, x, latents)
+            return log_prior + log_likelihood
 
         def log_posterior(parameters: Parameters, latents: list[Tensor]) -> Tensor:
             return posterior_log_prob(architecture, parameters, encode(architecture, parameters, x), latents)

@@ -27,7 +27,7 @@ class Images:
     sha256: dict[str, str]
 
 
-def load(dataset: str, data: Path, held_out: int, train_images: int | None = None) -> Images:
+def load(dataset: str, data: Path, held_out: int | None, train_images: int | None = None) -> Images:
     """Read and split `dataset` from the data folder, its files verified.
 
     The last `held_out` of the images that are not for testing are the validation images, as in the authors' code; the
@@ -36,7 +36,7 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
     Args:
         dataset: The data set's name.
         data: The data folder, with the files in the data set's folder below it.
-        held_out: Number of validation images, 0 or more.
+        held_out: Number of validation images, 0 or more; None for as many as the authors' code keeps.
         train_images: Number of training images, None for all that are not held out.
 
     Raises:
@@ -54,6 +54,7 @@ def load(dataset: str, data: Path, held_out: int, train_images: int | None = Non
             )
     if len(pool) != known.entry.images:
         raise InputError(f"{title} was read as {len(pool)} images to train on: its entry says {known.entry.images}.")
+    held_out = known.entry.held_out if held_out is None else held_out
     if not 0 <= held_out < len(pool):
         raise InputError(f"held_out = {held_out} is impossible: {title} has {len(pool)} images to train on.")
     left = len(pool) - held_out

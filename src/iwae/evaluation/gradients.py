@@ -7,7 +7,7 @@ biased gradient, whose mean stays where the bound's own vanishes with k. Measure
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -45,7 +45,7 @@ class Noise(NamedTuple):
     variance: float
 
 
-def noise_of(draw: Draw, replicates: int, groups: dict[str, tuple[str, ...]]) -> dict[str, Noise]:
+def noise_of(draw: Draw, replicates: int, groups: Mapping[str, Sequence[str]]) -> dict[str, Noise]:
     """The noise of a gradient over independent draws; its error by leaving out a tenth of them at a time.
 
     Args:

@@ -99,7 +99,7 @@ def estimate(draw: DrawLogWeights, images: int, samples: int) -> Estimates:
         samples: Number S of log weights of each image.
     """
     ks = curve_sizes(samples)
-    found = Estimates(*np.empty((2, len(ks), images)), np.empty(images))
+    found = Estimates(np.empty((len(ks), images)), np.empty((len(ks), images)), np.empty(images))
     group = max(1, _GROUP // samples)
     for start in range(0, images, group):
         some = slice(start, min(start + group, images))
@@ -177,7 +177,11 @@ def model_log_weights(
         log_w = torch.empty(samples, stop - start, device=device)
         for first in range(0, stop - start, width):
             columns = slice(first, min(first + width, stop - start))
-            some = encoded.map(lambda part, columns=columns: _pad(part[columns], 0, width))
+
+            def padded_part(part: Tensor, columns: slice = columns) -> Tensor:
+                return _pad(part[columns], 0, width)
+
+            some = encoded.map(padded_part)
             chunks = noise_chunks(seeds[start:stop][columns], samples, step, model.architecture.latents, device)
             for index, noise in enumerate(chunks):
                 padded = [_pad(_pad(layer, 0, step), 1, width) for layer in noise]

@@ -52,8 +52,8 @@ def write(subject: Subject, settings: PicturesSettings) -> None:
     """Draw samples and reconstructions, and what there is to see of priors and posteriors: ``pictures.npz``."""
     arrays = draw(subject.model, subject.test, settings, subject.device)._asdict()
     if isinstance(subject.model.architecture.prior, VampPrior):
-        drawn = prior_pictures.of_pseudo_inputs(subject.model, settings, subject.device)
-        arrays |= {f"pseudo_{name}": array for name, array in drawn._asdict().items()}
+        pseudo = prior_pictures.of_pseudo_inputs(subject.model, settings, subject.device)
+        arrays |= {f"pseudo_{name}": array for name, array in pseudo._asdict().items()}
     if subject.model.architecture.latents == (2,):
         plane = prior_pictures.of_plane(subject.model, subject.train, settings.posterior_points, subject.device)
         arrays |= {f"plane_{name}": array for name, array in plane._asdict().items()}

@@ -60,8 +60,8 @@ def draw(model: Model, x: np.ndarray, points: int, device: torch.device) -> Post
         axes = window_axes(axes, surface)
         surface = log_joint(model, binary, axes)
     means = reconstruct(model.architecture, model.parameters, binary)
-    arrays = (axes, surface, mean, deviation)
-    return Posteriors(*(array.cpu().numpy() for array in arrays), x * np.uint8(255), grey(means))
+    arrays = [array.cpu().numpy() for array in (axes, surface, mean, deviation)]
+    return Posteriors(*[*arrays, x * np.uint8(255), grey(means)])
 
 
 def common_axes(mean: Tensor, deviation: Tensor, points: int) -> Tensor:

@@ -56,9 +56,10 @@ def of_pseudo_inputs(model: TrainedModel, settings: PicturesSettings, device: to
     architecture, parameters = model.architecture, model.parameters
     inputs = pseudo_inputs(parameters)[: settings.reconstructions]
     generator = torch.Generator(device).manual_seed(model.spec.random_seed(settings.seed, "pictures/pseudo-inputs"))
-    components, samples = prior_density(architecture, parameters).components, []
+    prior, samples = prior_density(architecture, parameters), []
+    assert isinstance(prior, Mixture)  # of the posteriors of pseudo-inputs
     for number in range(len(inputs)):
-        alone = Mixture.of(Gaussian(*(part[number : number + 1] for part in components)))
+        alone = Mixture.of(Gaussian(*(part[number : number + 1] for part in prior.components)))
         noise = [torch.randn(_EACH, units, generator=generator, device=device) for units in architecture.latents]
         samples.append(generate(architecture, parameters, noise, generator, alone))
     return PseudoInputs(grey(inputs), grey(torch.stack(samples)))

@@ -4,9 +4,10 @@ Images are binarized once and as a whole: an image has the same bits whichever s
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ class Subject:
         provenance = {"data_sha256": images.sha256, **devices.describe(place, threads)}
         return cls(Path(folder), model, train, test, images, place, provenance)
 
-    def write_rows(self, name: str, rows: Sequence[dict[str, object]]) -> None:
+    def write_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows to a CSV file of the model's folder.
 
         Raises:
@@ -84,7 +85,7 @@ class Subject:
             )
         write_rows(self.folder / name, rows)
 
-    def write_arrays(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+    def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
         """Write arrays to a file of the model's folder; equal arrays give equal bytes, since no times are stamped."""
         # As a stream: numpy would append .npz to a temporary name.
         with atomic_path(self.folder / name) as temporary, temporary.open("wb") as stream:

@@ -78,7 +78,7 @@ def pixel_log_prob(
     architecture: Architecture, parameters: Parameters, encoded: Encoded, latents: Sequence[Tensor]
 ) -> Tensor:
     """The log-likelihood log p(x | h) of encoded images (B) at latents (S, B, D_layer) from h1 up: (S, B)."""
-    if encoded.projection is None:
+    if encoded.projection is None or encoded.offset is None:
         x = encoded.images.x
         return bernoulli_log_prob(x, model.pixel_logits(architecture, parameters, latents, x))
     values = dict(zip(architecture.variables, latents, strict=True))

@@ -18,7 +18,7 @@ def linear(parameters: Parameters, layer: str, *inputs: Tensor) -> Tensor:
     samples (k, B, D_in).
     """
     weights = parameters[f"{layer}.weight"].split([x.shape[-1] for x in inputs])
-    biases = (parameters[f"{layer}.bias"], *[0.0] * (len(inputs) - 1))
+    biases: tuple[Tensor | float, ...] = (parameters[f"{layer}.bias"], *[0.0] * (len(inputs) - 1))
     first, *others = (_affine(*each) for each in zip(inputs, weights, biases, strict=True))
     return sum(others, start=first)
 

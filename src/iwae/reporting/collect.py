@@ -64,10 +64,11 @@ def collect(study: StudyResults, names: Sequence[str], interim: bool = False) ->
         for section in found:
             for file in manifest.files_of(found, section):
                 manifest.checked_file(folder, section, file)
+        assert model is not None  # it has the sections needed
         head = {"study": study.folder.name, **vars(spec), "passes": passes(model.training, spec)}
         for quantity, entry in QUANTITIES.items():
-            if entry.collected and (found := measured(study, quantity, model)):
-                rows.append({**head, "quantity": quantity, "value": found.value, "se": found.se, "n": found.n})
+            if entry.collected and (value := measured(study, quantity, model)):
+                rows.append({**head, "quantity": quantity, "value": value.value, "se": value.se, "n": value.n})
     if not rows:
         raise InputError(f"{study.folder} has no trained model of those asked for: train one first.")
     return pd.DataFrame(rows, columns=COLUMNS).astype({"value": float, "se": float, "n": "Int64"})

@@ -7,7 +7,7 @@ over seeds is of the sums of each seed, since models of one seed share binarizat
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,7 +52,7 @@ class WeightedSum:
         return float(self.by_seed.std(ddof=1)) if len(self.seeds) > 1 else np.nan
 
     @property
-    def images(self) -> int:
+    def images(self) -> Any:
         """Over how many images it is; NA for what is no mean over images."""
         return max((variance.dof + 1 for variance in self.over_images.values()), default=pd.NA)
 
@@ -91,7 +91,8 @@ def weighted_sum(study: StudyResults, quantity: str, weights: Mapping[Kind, floa
         seeds,
         tuple(found[kind][seed][0] for kind in weights for seed in seeds),
         by_seed=sum(
-            weight * np.array([found[kind][seed][1].value for seed in seeds]) for kind, weight in weights.items()
+            (weight * np.array([found[kind][seed][1].value for seed in seeds]) for kind, weight in weights.items()),
+            start=np.zeros(len(seeds)),
         ),
         over_images={place: spread_over_images(group) for place, group in means.items()},
     )

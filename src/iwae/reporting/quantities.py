@@ -162,7 +162,7 @@ def _active(column: str, layer: int | None, study: StudyResults, model: Model) -
 
 def _active_share(layer: int, study: StudyResults, model: Model) -> Measured | None:
     active = _active("shown", layer, study, model)
-    return None if active is None else Measured(active.value / active.n, n=active.n)
+    return Measured(active.value / active.n, n=active.n) if active and active.n else None
 
 
 def _share_between_modes(study: StudyResults, model: Model) -> Measured:

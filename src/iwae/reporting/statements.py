@@ -108,7 +108,7 @@ def comparison_lines(
 
     The sentence ends with the `consequence` for the reader. The measurements of these `sections` count too.
     """
-    found = Counter()
+    found: Counter[Departure] = Counter()
     for model in models:
         found.update({departure for section in ("", *sections) for departure in departures(model, section)})
     whole = bool(models) and not any(departure.in_training for departure in found)
@@ -124,7 +124,7 @@ def _share(count: int, models: Sequence[Model]) -> str:
 
 def schedule(settings: TrainingSettings) -> str:
     """The schedule that training settings ask for: how much of the paper's, or which other one."""
-    if settings.is_cosine:
+    if settings.passes is not None:
         protocol = settings.protocol
         peak, end = (
             np.format_float_scientific(rate, trim="-", exp_digits=1) for rate in (protocol.peak_rate, protocol.end_rate)

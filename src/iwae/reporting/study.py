@@ -118,9 +118,9 @@ class StudyResults:
         if configured:
             specs, sections = configured.models, configured.sections
         else:
-            specs = [model.spec for model in models]
-            sections = [name for name in manifest.SECTIONS if all(name in model.manifest for model in models)]
-        return cls(folder, tuple(models), tuple(sorted(specs, key=_order)), tuple(sections), configured)
+            specs = tuple(model.spec for model in models)
+            sections = tuple(name for name in manifest.SECTIONS if all(name in model.manifest for model in models))
+        return cls(folder, tuple(models), tuple(sorted(specs, key=_order)), sections, configured)
 
     @classmethod
     def open(cls, folder: Path) -> "StudyResults":
@@ -184,7 +184,9 @@ class StudyResults:
     def training(self, kind: Kind) -> TrainingSettings:
         """The settings that models of a kind are trained with."""
         models = self.of_kinds([kind])
-        return models[0].training if models else self.configured.training.for_model(kind)
+        if models or self.configured is None:  # which then asks for what there is
+            return models[0].training
+        return self.configured.training.for_model(kind)
 
 
 def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Model:

@@ -90,7 +90,8 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
     yield from found
     if found:
         return
-    training, refused = training_of(config["training"]), defaultdict(dict)
+    training = training_of(config["training"])
+    refused: dict[str, dict[str, None]] = defaultdict(dict)
     for model in models:
         for line in _refusal("", training.for_model, model):
             refused[line][model.kind] = None

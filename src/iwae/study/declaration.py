@@ -83,9 +83,13 @@ def key(about: str, **known: Any) -> Any:
     return setting(dataclasses.MISSING, about, **known)
 
 
-@cache
 def declarations(record: type) -> dict[str, Declaration]:
     """The declared settings of a record by their field's name, their types as the annotations say."""
+    return _declared(record)
+
+
+@cache
+def _declared(record: type) -> dict[str, Declaration]:
     hints = get_type_hints(record)
     fields = {field.name: field.metadata.get("declaration") for field in dataclasses.fields(record)}
     return {name: _typed(found, hints[name]) for name, found in fields.items() if found}

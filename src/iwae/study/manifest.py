@@ -82,7 +82,7 @@ def record(
         content = read(folder) if (folder / NAME).is_file() else {}
         if content and ModelSpec(**content["model"]) != model:
             raise InputError(f"{folder / NAME} belongs to another model than {model.name}: restore the folder.")
-        entry = {"settings": settings}
+        entry: dict[str, Any] = {"settings": settings}
         if section != "training":
             entry["weights"] = weights or sha256(folder / WEIGHTS)
         entry["files"] = {name: sha256(folder / name) for name in files}

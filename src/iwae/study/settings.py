@@ -132,7 +132,7 @@ def warm_start_passes(passes: int) -> int:
 
 def passes(settings: TrainingSettings, spec: ModelSpec) -> int:
     """Passes over the training images of a model: 3^i in stage i (paper, section 5); of a continued one, since."""
-    if settings.is_cosine:
+    if settings.passes is not None:  # of a cosine
         return warm_start_passes(settings.passes) if spec.origin else settings.passes
     return stage_passes(settings.stages) - (stage_passes(settings.stages - 1) if spec.origin else 0)
 

@@ -199,9 +199,8 @@ class ModelSpec:
         match = _NAME.fullmatch(name)
         if match is None:
             raise InputError(f"{name!r} is not a model's name: write it like mnist/l1-iwae-k5/seed0.")
-        numbers = {field: int(match[field]) for field in ("layers", "k", "seed")}
-        words = {field: match[field] or "" for field in ("dataset", "objective", "variation")}
-        return cls(**words, **numbers)
+        layers, k, seed = (int(match[field]) for field in ("layers", "k", "seed"))
+        return cls(match["dataset"], layers, match["objective"], k, seed, match["variation"] or "")
 
     def random_seed(self, study_seed: int, purpose: str) -> int:
         """The seed, below 2^63, of this model's random numbers for one purpose, such as ``training``.

@@ -66,7 +66,8 @@ def run_side_by_side(
         DivergenceError: A bound or a weight was not finite; all other stacks are complete.
         InterruptedTraining: SIGINT or SIGTERM came; all states have been saved. Its message tells of what diverged too.
     """
-    waiting, active = list(trainings), []
+    waiting = list(trainings)
+    active: list[_Run] = []
     diverged: dict[StackTraining, DivergenceError] = {}
     with ExitStack() as bars, _stop_requests() as stop:
         while (waiting and not stop.requested) or active:

@@ -88,7 +88,7 @@ def train(
     for warm_start in (False, True):
         group = [spec for spec in wanted if bool(spec.origin) == warm_start]
         if diverged:  # of these models nothing can start
-            group = [spec for spec in group if job.is_trained(spec.origin)]
+            group = [spec for spec in group if spec.origin and job.is_trained(spec.origin)]
         while group:
             try:
                 job.train(group, checkpoint_minutes)

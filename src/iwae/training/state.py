@@ -190,7 +190,7 @@ def load(path: Path, keys: Mapping[str, str]) -> ModelState | None:
         )
     if metadata.get("sha256") != _digest(tensors, metadata.get("scalars", "")):
         raise _damaged(path, "its SHA-256 is another")
-    groups: dict[str, dict[str, Tensor]] = {group: {} for group in _GROUPS}
+    groups: dict[str, Any] = {group: {} for group in _GROUPS}
     for name, tensor in tensors.items():
         group, _, parameter = name.partition(".")
         if parameter:

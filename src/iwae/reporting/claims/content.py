@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from iwae.reporting.claims.verdicts import (
 )
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.statements import counted
-from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region, p_outside
+from iwae.reporting.statistics import COVERAGE, LEVEL, POWER, Region
 from iwae.reporting.study import Model, kind_name
 from iwae.reporting.tables.formats import EMPTY
 from iwae.reporting.templates import render
@@ -212,7 +212,7 @@ def evidence(verdict: Verdict) -> str:
     if verdict.verdict == REPRODUCED:
         return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(least_clear(known))}"
     if verdict.verdict == REFUTED:
-        clearest = min(known, key=lambda finding: p_outside(finding.estimate, finding.contrast.region))
+        clearest = min(known, key=lambda finding: finding.p_outside)
         before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
         return f"{'the clearest of ' if len(known) > 1 else ''}{number}: {_shown(clearest)}{before}"
     return _undecided(verdict, known, number) + (f"; {counted(rest, 'effect')} not run" if rest else "")
@@ -222,7 +222,7 @@ def _undecided(verdict: Verdict, known: Sequence[Finding], number: str) -> str:
     if len(known) == 1:
         return _shown(known[0])
     against = [finding for finding in known if not finding.points]
-    towards = f"{sum(finding.points for finding in known)} of {number} lie where the claim says"
+    towards = f"{sum(bool(finding.points) for finding in known)} of {number} lie where the claim says"
     if against:
         return f"{towards}; {'an' if len(against) > 1 else 'the'} exception: {_shown(against[0])}"
     turned = [finding for finding in known if finding.converged is False]
@@ -266,7 +266,7 @@ def tally(points: Iterable[bool | None]) -> str:
     return f"{sum(known)} of {len(known)}" if known else EMPTY
 
 
-_FILTERS = {
+_FILTERS: dict[str, Callable[..., str]] = {
     "number": _digits,
     "region": _region,
     "interval": _interval,

@@ -10,7 +10,7 @@ import numpy as np
 from iwae.reporting.contrasts import Variance, WeightedSum, add, weighted_sum
 from iwae.reporting.quantities import QUANTITIES, measured
 from iwae.reporting.statements import departures, is_complete, is_foreign
-from iwae.reporting.statistics import Estimate, Region, interval, spread_over_seeds, spreads_differ
+from iwae.reporting.statistics import Estimate, Region, interval, p_inside, p_outside, spread_over_seeds, spreads_differ
 from iwae.reporting.study import Kind, StudyResults
 
 _THIRD = (1 / 4, 1 / 2)  # of all passes: what still counts as a third
@@ -54,6 +54,16 @@ class Finding:
         return tuple(np.clip(interval(self.estimate), *ends).tolist())
 
     @property
+    def p_inside(self) -> float:
+        """The p of the hypothesis that the effect lies outside the claimed region; 1 without an estimate."""
+        return p_inside(self.estimate, self.contrast.region) if self.estimate else 1.0
+
+    @property
+    def p_outside(self) -> float:
+        """The p of the hypothesis that it lies inside; 1 without an estimate."""
+        return p_outside(self.estimate, self.contrast.region) if self.estimate else 1.0
+
+    @property
     def points(self) -> bool | None:
         """Whether the value lies where the claim says; None without a value."""
         return self.contrast.region.holds(self.sum.value)
@@ -91,11 +101,10 @@ class Evidence:
 
     def _earlier(self, contrast: Contrast) -> float:
         """The sum over the models of a third of the passes; NaN where one is missing."""
-        kinds = {kind: third_of_the_passes(self.study, kind) for kind in contrast.weights}
-        if None in kinds.values():
-            return np.nan
-        weights = {kinds[kind]: weight for kind, weight in contrast.weights.items()}
-        return weighted_sum(self.study, contrast.quantity, weights).value
+        shorter = ((third_of_the_passes(self.study, kind), weight) for kind, weight in contrast.weights.items())
+        weights = {kind: weight for kind, weight in shorter if kind}
+        whole = len(weights) == len(contrast.weights)
+        return weighted_sum(self.study, contrast.quantity, weights).value if whole else np.nan
 
     def assumptions(self, contrast: Contrast) -> list[str]:
         """What the error of a contrast takes for granted without having been measured, a sentence each."""
@@ -124,8 +133,8 @@ class Evidence:
         pools: dict[frozenset[Kind], float] = defaultdict(float)
         for kind, weight in contrast.weights.items():
             pools[self._alike(contrast, kind)] += weight**2
-        over_seeds = {pool: self._seed_variance(contrast, pool) for pool in pools}
-        if None in over_seeds.values():
+        over_seeds = {pool: spread for pool in pools if (spread := self._seed_variance(contrast, pool))}
+        if len(over_seeds) < len(pools):
             return None
         images = found.over_images
         if _on_other_bits(contrast):

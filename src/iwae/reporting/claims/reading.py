@@ -19,7 +19,7 @@ from iwae.study.registry import DATASETS
 
 _KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source"}
 _MEASURED = ("bound", "deviation", "elbo_of_q_ew")  # what identities are about
-_RULES = {"claims": RULES, "identities": CHECKS}
+_RULES: dict[str, Mapping[str, Any]] = {"claims": RULES, "identities": CHECKS}
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class Claim:
 
     id: str
     text: str
-    place: str
+    place: str | None
     quantity: str
     rule: str
     parameters: Mapping[str, Any]
@@ -50,12 +50,14 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
 
     At k = 1 the paper has a column for each objective: where they differ, ours must agree with both.
     """
-    quantities = ["nll"] if claim.quantity == "nll" else [f"active_{i + 1}" for i in range(claim.kind.layers)]
+    kind = claim.kind
+    assert kind is not None  # of a claim on a value
+    quantities = ["nll"] if claim.quantity == "nll" else [f"active_{i + 1}" for i in range(kind.layers)]
     for quantity in quantities:
-        numbers = {_paper_value(replace(claim.kind, objective=name), quantity) for name in _columns(claim.kind)}
+        numbers = {_paper_value(replace(kind, objective=name), quantity) for name in _columns(kind)}
         for number in sorted(number for number in numbers if not np.isnan(number)):
             region = Region(number - margin, number + margin)
-            yield Contrast(quantity, quantity, {claim.kind: 1.0}, region, number, realised=True)
+            yield Contrast(quantity, quantity, {kind: 1.0}, region, number, realised=True)
 
 
 def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[Contrast]:
@@ -86,7 +88,8 @@ def falls_with_layers(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
 def iwae_above_vae(evidence: Evidence, claim: Claim) -> Iterator[Contrast]:
     """The quantity of the IWAE minus that of the VAE of the same k > 1, above zero."""
     for layers, k in itertools.product(_layers(claim.dataset), _ks(claim.dataset)[1:]):
-        yield _minus(claim, *(_kind(claim.dataset, layers, objective, k) for objective in ("iwae", "vae")))
+        iwae, vae = (_kind(claim.dataset, layers, objective, k) for objective in ("iwae", "vae"))
+        yield _minus(claim, iwae, vae)
 
 
 def every_model(

@@ -14,7 +14,7 @@ from iwae.reporting.claims.rules import FAMILIES, RULES, Claim
 from iwae.reporting.quantities import QUANTITIES
 from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import comparison_lines, counted, is_foreign, own_way_line, protocol_lines, protocols
-from iwae.reporting.statistics import LEVEL, POWER, detectable, holm, p_inside, p_outside
+from iwae.reporting.statistics import LEVEL, POWER, detectable, holm
 from iwae.reporting.study import Model, StudyResults, kind_name
 from iwae.study.settings import SCHEDULE_STAGES
 
@@ -82,8 +82,8 @@ def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
 
 def _corrected(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts of one family, decided."""
-    tested = [verdict for verdict in verdicts if verdict.p is not None]
-    adjusted = zip(holm([each.p for each in tested]), holm([each.p_against for each in tested]), strict=True)
+    tested = [(each.p, each.p_against) for each in verdicts if each.p is not None and each.p_against is not None]
+    adjusted = zip(*(holm(values) for values in zip(*tested, strict=True)), strict=True)
     decided = [verdict if verdict.p is None else _decided(verdict, *next(adjusted)) for verdict in verdicts]
     level = LEVEL / max(1, len(tested))
     return [replace(verdict, power=_power(verdict, level)) for verdict in decided]
@@ -131,10 +131,9 @@ def _tested(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     if claim.family == "effects" and any(map(is_foreign, models)):
         # It counts among those that are tested all the same: whether it does must not depend on what was found.
         verdict = replace(verdict, why=tuple(_convergence(measured)))
-    estimates = [(finding.estimate, finding.contrast.region) for finding in findings]
     # All effects must be shown, each at the whole level; that one is refuted may be found by any, so Bonferroni's.
-    p = max(p_inside(*pair) for pair in estimates)
-    return replace(verdict, p=p, p_against=min(1.0, len(estimates) * min(p_outside(*pair) for pair in estimates)))
+    p = max(finding.p_inside for finding in findings)
+    return replace(verdict, p=p, p_against=min(1.0, len(findings) * min(finding.p_outside for finding in findings)))
 
 
 def _departure(claim: Claim, findings: Sequence[Finding]) -> str:
@@ -177,7 +176,7 @@ def _basis(models: Sequence[Model], findings: Sequence[Finding]) -> str:
 
 def least_clear(findings: Sequence[Finding]) -> Finding:
     """The finding that is the least shown to lie where the claim says."""
-    return max(findings, key=lambda finding: p_inside(finding.estimate, finding.contrast.region))
+    return max(findings, key=lambda finding: finding.p_inside)
 
 
 def _decided(verdict: Verdict, adjusted: float, against: float) -> Verdict:
@@ -193,11 +192,11 @@ def _power(verdict: Verdict, level: float) -> str:
         return ""
     if not verdict.findings or all(not finding.sum.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
-    known = [finding for finding in verdict.findings if finding.estimate]
+    known = [(finding, finding.estimate) for finding in verdict.findings if finding.estimate]
     if not known:
         return "Power: unknown, since no model has two seeds, which alone tell of the spread over seeds."
-    worst = least_clear(known)
-    estimate, region = worst.estimate, worst.contrast.region
+    worst, estimate = max(known, key=lambda pair: pair[0].p_inside)
+    region = worst.contrast.region
     two_sided = abs(region.low) + abs(region.high) < float("inf")
     least = detectable(estimate.se, estimate.dof, level, two_sided)
     unit = QUANTITIES[worst.contrast.quantity].unit

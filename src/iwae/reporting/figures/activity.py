@@ -1,6 +1,7 @@
 """Histogram of the activity A_u of the latent units (paper, appendix C)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from iwae.study.settings import ACTIVE
 LEAST = 1e-6  # of the axis
 STEP = 0.25  # width of a bin, decades; a bin's edge lies at the threshold
 _COLOURS = {"units of h2": "#F0E442", "units of h1": "C0"}  # far apart in lightness too; h1 lies below
-_THRESHOLD = {"color": "k", "linestyle": "--", "linewidth": 0.9}
+_THRESHOLD: dict[str, Any] = {"color": "k", "linestyle": "--", "linewidth": 0.9}
 
 
 def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:

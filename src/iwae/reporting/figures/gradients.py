@@ -1,6 +1,7 @@
 """Signal to noise of the gradients against k, by objective and estimator."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,8 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
     handles, notes, ks = {}, [], sorted(set(frame.k))
     for (objective, estimator), lines in frame.groupby(["objective", "estimator"], sort=False):
         name = f"{OBJECTIVES[objective].label}, {ESTIMATORS[estimator].label}"
-        look = {"color": OBJECTIVES[objective].colour, "linestyle": _DASHES[estimator], "marker": "o", "label": name}
+        look: dict[str, Any] = {"color": OBJECTIVES[objective].colour, "linestyle": _DASHES[estimator]}
+        look |= {"marker": "o", "label": name}
         if exact and len(lines) > 1:
             axes.errorbar(lines.k, lines.ratio, lines.se, **look, capsize=2)
             fitted = lines[lines.k >= _LEAST_K]

@@ -52,7 +52,7 @@ def beside_inputs(models: Mapping[str, Model], section: str, panels_of: Callable
 
     `panels_of` makes the panels of a model from its title, the model and its reconstructions.
     """
-    panels = {}
+    panels: Panels = {}
     for title, model in models.items():
         panels.setdefault(f"{_dataset(model, models.values())}test image", model.array(section, "inputs"))
         panels |= panels_of(title, model, model.array(section, "reconstructions"))

@@ -1,6 +1,7 @@
 """nll against k in training, with the paper's values, and the bound L_k against the k of its evaluation."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -17,7 +18,7 @@ from iwae.study.registry import OBJECTIVES
 
 _MARKERS = {name: entry.marker for name, entry in OBJECTIVES.items()}
 _STEP = 1.08  # between the k of neighbours, so that error bars at the same k stand side by side
-_HOLLOW = {"color": "k", "fillstyle": "none", "markeredgecolor": "k", "linestyle": ""}
+_HOLLOW: dict[str, Any] = {"color": "k", "fillstyle": "none", "markeredgecolor": "k", "linestyle": ""}
 
 
 def _nll(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -60,7 +61,7 @@ def _draw_nll(frame: pd.DataFrame) -> Figure:
 def _errors_and_paper(axes: Axes, frame: pd.DataFrame) -> None:
     kinds = frame.groupby(["objective", "x", "se_images", "comparable"], as_index=False, dropna=False)
     means = kinds[["nll", "paper_nll"]].mean()
-    colours = [OBJECTIVES[name].colour for name in means.objective]
+    colours: Any = [OBJECTIVES[name].colour for name in means.objective]
     axes.errorbar(means.x, means.nll, means.se_images, ecolor=colours, elinewidth=0.8, linestyle="")
     paper = means[means.comparable]
     shapes = {"style": "objective", "markers": _MARKERS, "dashes": False, "markersize": 9}

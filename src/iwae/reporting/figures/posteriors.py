@@ -4,8 +4,8 @@
 grids, row i the second coordinate.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -26,8 +26,8 @@ _CELLS = 100  # of a panel along each axis at most: of a finer grid every second
 _FEWER_CELLS = 60  # in `implicit`
 _MARGIN = 0.04  # of a panel, about what it shows
 _ARRAYS = ("axes", "log_joint", "mean", "deviation", "inputs", "reconstructions")
-_LINE = {"edgecolor": "C1", "linewidth": 0.8, "facecolor": "none"}
-_DENSITY = {"cmap": "Blues", "origin": "lower"}  # of images of it
+_LINE: dict[str, Any] = {"edgecolor": "C1", "linewidth": 0.8, "facecolor": "none"}
+_DENSITY: dict[str, Any] = {"cmap": "Blues", "origin": "lower"}  # of images of it
 _POWER = 0.5  # of the density, for its colour, the square root: small modes and tails are seen beside a sharp peak
 
 
@@ -64,23 +64,23 @@ def normalised(log_joint: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return density / (density.sum() * _steps(axes).prod())
 
 
-def _steps(axes: Sequence[np.ndarray]) -> np.ndarray:
+def _steps(axes: Collection[np.ndarray]) -> np.ndarray:
     """The step along each axis, from its ends: they are known better than neighbours are."""
     return np.array([(axis[-1] - axis[0]) / (len(axis) - 1) for axis in axes])
 
 
-def ends_of(axes: Sequence[np.ndarray]) -> np.ndarray:
+def ends_of(axes: Collection[np.ndarray]) -> np.ndarray:
     """Where the cells about the points of two axes begin and end, (2, 2): half a step beyond the first and the last."""
     return np.array([(axis[0], axis[-1]) for axis in axes]) + _steps(axes)[:, None] / 2 * (-1, 1)
 
 
-def _thinned(density: np.ndarray, axes: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+def _thinned(density: np.ndarray, axes: np.ndarray) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """The axes of what is drawn of a density, and this: what is above zero, and a cell of zeros about it."""
     every = -(-len(density) // _CELLS)
     density, axes = _seen(density[::every, ::every]), axes[:, ::every]
     found = (np.flatnonzero(density.any(axis)) for axis in (0, 1))
     columns, rows = (slice(max(0, used[0] - 1), used[-1] + 2) for used in found)
-    return [axes[0, columns], axes[1, rows]], density[rows, columns]
+    return (axes[0, columns], axes[1, rows]), density[rows, columns]
 
 
 def _seen(density: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def _draw_posterior(found: dict[str, list[Panel]]) -> Figure:
         part.suptitle(title.replace("\n", ", "), x=0.01, ha="left")
         axes = part.subplots(2, count, squeeze=False, height_ratios=(0.45, 1))
         for column, panel in zip(axes.T, panels, strict=True):
-            _panel(*column, panel)
+            _panel(column[0], column[1], panel)
             column[1].set_xlabel("h1_1")
         axes[1, 0].set_ylabel("h1_2")
     q = f"q(h|x): {' and '.join(map(str, CONTOURS))} deviations"
@@ -112,10 +112,12 @@ def _panel(above: Axes, axes: Axes, panel: Panel) -> None:
     """Image and reconstruction above, and density and contours below."""
     show(above, np.stack([panel.image, panel.reconstruction]), 2)
     ends = ends_of(panel.axes)
-    axes.imshow(panel.density, extent=ends.ravel(), norm=PowerNorm(_POWER, vmin=0), interpolation="auto", **_DENSITY)
+    extent: Any = ends.ravel()
+    axes.imshow(panel.density, extent=extent, norm=PowerNorm(_POWER, vmin=0), interpolation="auto", **_DENSITY)
     axes.set_facecolor(colormaps[_DENSITY["cmap"]](0.0))
     for number in CONTOURS:
-        axes.add_patch(Ellipse(panel.mean, *(2 * number * panel.deviation), **_LINE))
+        width, height = 2 * number * panel.deviation
+        axes.add_patch(Ellipse((panel.mean[0], panel.mean[1]), width, height, **_LINE))
     limits = _view(ends, panel.mean, CONTOURS[-1] * panel.deviation)
     axes.set(**dict(zip(("xlim", "ylim"), limits, strict=True)))
     _few_ticks(axes)
@@ -172,7 +174,7 @@ def _draw_implicit(found: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]) -
     height = (WIDTH / len(names) + 0.15) * len(found)
     figure, grid = canvas(WIDTH, height, len(found), len(names))
     for line, (title, (axes, densities)) in zip(grid, found.items(), strict=True):
-        extent = ends_of(axes).ravel()
+        extent: Any = ends_of(axes).ravel()
         for axis, name in zip(line, names, strict=True):
             axis.imshow(densities[name], extent=extent, aspect="auto", norm=PowerNorm(_POWER, vmin=0), **_DENSITY)
             _few_ticks(axis)

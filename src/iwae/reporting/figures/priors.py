@@ -4,6 +4,7 @@ The first are drawn images, pseudo-inputs, and p(z) over q(z) on a plane.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,10 @@ _ROWS = 5  # pseudo-inputs of a panel
 _COLUMNS = 10  # a pseudo-input and the images that `evaluation.prior_pictures` draws from it
 _DENSITIES = {"log_prior": "p(z)", "log_aggregate": "q(z)"}
 _CELLS = 100  # along each axis at most: of a finer grid every second point is shown, or every third, ...
-_SPLITS = {"train": ("training images", "-", "full"), "test": ("test images", "--", "none")}
+_SPLITS: dict[str, tuple[str, Any, Any]] = {
+    "train": ("training images", "-", "full"),
+    "test": ("test images", "--", "none"),
+}
 _LINEAR, _TICKS = 3, (-100, -30, -10, -3, -2, -1, 0, 1, 2, 3, 10, 30, 100)  # nats
 _SHIFT = 0.12  # between models at one prior
 _ACROSS = 3  # panels side by side at most
@@ -166,7 +170,7 @@ def _gains(axes: Axes, frame: pd.DataFrame, priors: list[str], looks: dict[str, 
     for (model, split, _), lines in frame.groupby(["model", "split", "variation"], observed=True):
         _, dashes, fill = _SPLITS[split]
         colour, shift = looks[model]
-        look = {"color": colour, "linestyle": dashes, "fillstyle": fill, "marker": "o", "markersize": 4}
+        look: dict[str, Any] = {"color": colour, "linestyle": dashes, "fillstyle": fill, "marker": "o", "markersize": 4}
         axes.errorbar(lines.prior.map(priors.index) + shift, lines.gain, yerr=lines.se_images, linewidth=1, **look)
     axes.axhline(0, color="k", linewidth=0.9)
 

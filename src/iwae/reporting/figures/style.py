@@ -75,8 +75,8 @@ def by_seed(study: StudyResults, models: Iterable[Model], **quantities: str) -> 
     rows = []
     for model in models:
         found = {name: measured(study, quantity, model) for name, quantity in quantities.items()}
-        if None not in found.values():
-            values = {name: each.value for name, each in found.items()}
+        values = {name: each.value for name, each in found.items() if each}
+        if len(values) == len(found):
             rows.append({"model": kind_name(model.kind), "seed": model.spec.seed, **values})
     return pd.DataFrame(rows)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -25,7 +26,7 @@ from iwae.study.registry import OBJECTIVES
 
 _QUANTITIES = {"active_units": "active units", "nll": "nll (nats per image)"}
 _WITHIN = ["layers", "objective", "k", "networks", "prior"]  # the columns that name a model of a data set
-_ZERO = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
+_ZERO: dict[str, Any] = {"color": "k", "linewidth": 0.9, "linestyle": "--"}
 _STEP = 0.16  # inches between the points of one variant, and twice that between variants
 
 
@@ -53,10 +54,11 @@ def _draw_capacity(frame: pd.DataFrame) -> Figure:
         means = rows.groupby(["model", "latents", "se_images"], observed=True, as_index=False).nll.mean()
         colours = means.model.map(look["palette"])
         line[1].errorbar(means.latents, means.nll, means.se_images, ecolor=colours, elinewidth=0.8, linestyle="")
-    entries = {}  # one legend for all panels, which seaborn gives one each
+    entries: dict[str, Artist] = {}  # one legend for all panels, which seaborn gives one each
     for place in figure.axes:
         entries |= dict(zip(*reversed(place.get_legend_handles_labels()), strict=True))
-        place.get_legend().remove()
+        if legend := place.get_legend():
+            legend.remove()
     handles = [*entries.values(), *style.error_entries(frame, "of nll over test images")]
     style.legend_below(figure, handles, 4, "latent units")
     return figure
@@ -90,7 +92,7 @@ def _draw_protocols(frame: pd.DataFrame) -> Figure:
         place.set_yticks(range(len(labels)), labels.values())
         place.set_ylim(len(labels) - 0.5, -0.5)
     grid[-1, 0].set_xlabel("nll minus nll under the study's own protocol (nats per image)")
-    handles = [Line2D([], [], linestyle="", label=name, **look) for name, look in looks.items()]
+    handles: list[Artist] = [Line2D([], [], linestyle="", label=name, **look) for name, look in looks.items()]
     several = frame.seed.nunique() > 1
     handles.append(style.error_entry(f"(paired over images{'' if several else '; one seed'})", "_"))
     if several:

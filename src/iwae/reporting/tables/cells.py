@@ -77,7 +77,7 @@ class Sum:
     name: str
     label: str = ""  # the heading of its column
     quantity: str = ""  # what is summed; empty for what has the name of the column
-    minus: Callable[[Kind], Kind] | None = None  # the kind subtracted; nothing is known where that is no other
+    minus: Callable[[Kind], Kind | None] | None = None  # the kind subtracted; nothing is known where that is no other
     digits: int = 2
     sign: bool = False  # whether the value is shown with its sign
     error: str = "se_images"  # what its first error is
@@ -164,7 +164,7 @@ def means(quantities: Mapping[str, str], study: StudyResults, kind: Kind) -> dic
     return {name: weighted_sum(study, quantity, {kind: 1.0}).value for name, quantity in quantities.items()}
 
 
-def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str, float]:
+def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str, Any]:
     """Active units of each layer, by both estimates of A_u, means over seeds; NaN for a layer that there is not."""
     names = [f"active_units{authors}_{layer}" for authors in ("", "_authors") for layer in (1, 2)]
     counts = means({f"{prefix}{name}": name for name in names}, study, kind)

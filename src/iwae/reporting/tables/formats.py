@@ -18,7 +18,7 @@ class Column:
     """A column of a table, its heading, and what it shows of a row of a frame."""
 
     label: str
-    cell: Callable[[pd.Series], str] | None = None  # None where a table's rows are given as text
+    cell: Callable[[pd.Series], str]
     group: str = ""  # the heading over neighbouring columns of one group
     paper: bool = False  # whether it holds the paper's numbers, which are set apart from ours
     text: bool = False  # whether it holds words, which stand to the left
@@ -77,7 +77,7 @@ def written(tables: Sequence[Table], title: str) -> dict[str, str]:
 
 def rendered(kind: str, tables: Sequence[Table], title: str = "") -> str:
     """The tables in one of these formats; `title` is the page's."""
-    filters = {"tex": _tex, "tex_cell": _tex_cell, "unbroken": _unbroken}
+    filters: dict[str, Callable[..., str]] = {"tex": _tex, "tex_cell": _tex_cell, "unbroken": _unbroken}
     return render(f"table.{kind}.jinja", filters, tables=tables, title=title)
 
 

@@ -32,7 +32,8 @@ def _row(study: StudyResults, spec: ModelSpec, model: Model | None) -> dict[str,
     head = {"dataset": spec.dataset, "model": spec.name, "passes": passes(study.training(kind_of(spec)), spec)}
     if model is None:
         return head | {"trained": False}
-    updates, trained = measured(study, "updates", model).value, model.trained
+    found, trained = measured(study, "updates", model), model.trained
+    updates = found.value if found else np.nan
     return {
         **head,
         "trained": True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -72,7 +73,7 @@ def lay_out(part: Part) -> list[Table]:
     if part.known("shorter_difference"):
         label = f"after {int(rows.shorter_passes.min())} passes"
         values.append(Sum("shorter_difference", label, digits=3, sign=True).shown(rows))
-    terms = [Column(term.name, lambda row, name=term.name: cells.number(row[name])) for term in TERMS]
+    terms = [Column(term.name, partial(_term, term.name)) for term in TERMS]
     note = (
         "In nats per training image (ELBO surgery): marginal_kl = KL(q(z) || p(z)), what p(z) could gain at most; "
         f"index_gap = log N - I(n; z). Means over seeds; {EMPTY}: not measured."
@@ -81,6 +82,10 @@ def lay_out(part: Part) -> list[Table]:
         part.table("{}: priors", [*named, *values, cells.active(rows)], _notes, NO_VALUES),
         part.table("{}: priors, terms of the ELBO", [*named, *terms], lambda part: [note], NO_VALUES),
     ]
+
+
+def _term(name: str, row: pd.Series) -> str:
+    return cells.number(row[name])
 
 
 def _notes(part: Part) -> list[str]:

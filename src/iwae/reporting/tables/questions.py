@@ -28,8 +28,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
         vae = [kind for kind in one if kind.objective == "vae" and kind.k == 1]
         iwae = sorted((kind for kind in one if kind.objective == "iwae"), key=lambda kind: kind.k)
         for question, (given, source) in QUESTIONS.items():
-            measured = not isinstance(given, str)
-            answer = given if not measured else given(study, vae[0], iwae[-1]) if vae and iwae else None
+            answer = given if isinstance(given, str) else given(study, vae[0], iwae[-1]) if vae and iwae else None
             if answer:
                 found.append({"dataset": dataset, "question": question, "answer": answer, "source": source})
     return pd.DataFrame(found)

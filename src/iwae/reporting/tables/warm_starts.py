@@ -18,8 +18,14 @@ from iwae.study.settings import passes
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
 
+def _first(kind: Kind) -> Kind:
+    """The kind that a continued one goes on from."""
+    assert kind.origin is not None
+    return kind.origin
+
+
 FIRST = Sum("first_nll", "nll", "nll")
-CHANGE = Sum("change", "nll", "nll", lambda kind: kind.origin, digits=3, sign=True)
+CHANGE = Sum("change", "nll", "nll", _first, digits=3, sign=True)
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -31,7 +37,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
-    first, ours, change = kind.origin, NLL.sampled(study, kind), CHANGE(study, kind)
+    first, ours, change = _first(kind), NLL.sampled(study, kind), CHANGE(study, kind)
     after, before = (paper_row(one.without(f"p{one.passes}")) for one in (kind, first))
     models = study.of_kinds([kind, first], "likelihood")
     comparable = pd.notna(after.nll) and not np.isnan(change["change"]) and not any(map(departures, models))

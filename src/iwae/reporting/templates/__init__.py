@@ -8,7 +8,7 @@ import jinja2
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FunctionLoader(lambda name: (files(__package__) / name).read_text(encoding="utf-8")),
-    autoescape=lambda name: ".html." in name,
+    autoescape=lambda name: name is not None and ".html." in name,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -11,7 +11,7 @@ make again: the learning curve, the weights, the values of each image. What noth
 * files that were all made up together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class _Folder:
         if shown != claimed:
             yield f"{self.path / file}: {what} is {shown}, by {by} it should be {claimed}."
 
-    def counted(self, file: str, what: str, indices: Sequence[int], asked: int) -> Iterator[str]:
+    def counted(self, file: str, what: str, indices: Collection[int], asked: int) -> Iterator[str]:
         """Whether as many images were chosen of a split as asked for, or all that there are."""
         every = len(indices) < asked and list(indices) == list(range(len(indices)))
         yield from self.unlike(file, f"the number of {what}", asked if every else len(indices), asked)
@@ -147,9 +147,9 @@ class _Folder:
 
     def rows(self, curve: pd.DataFrame, schedule: Schedule) -> Iterator[str]:
         """The first row of each column of a learning curve that is not the schedule's."""
-        passes = np.arange(1, len(curve) + 1)
-        updates = passes * schedule.steps_per_pass
-        asked = {
+        passes = list(range(1, len(curve) + 1))
+        updates = [number * schedule.steps_per_pass for number in passes]
+        asked: dict[str, Sequence[float]] = {
             "stage": [schedule.stage_of(update - 1) for update in updates],
             "pass": passes,
             "updates": updates,

@@ -110,8 +110,8 @@ def _frame_difference(path: Path, fresh: Path, keys: Sequence[str] = ()) -> str:
         found, right = (frame.sort_values(list(keys), kind="stable") for frame in (found, right))
     for column in found.columns:
         cells, again = (frame[column].to_numpy(object) for frame in (found, right))
-        numbers = (pd.to_numeric(pd.Series(each), errors="coerce") for each in (cells, again))
-        unlike = np.flatnonzero((cells != again) & ~np.isclose(*numbers, rtol=TOLERANCE, atol=TOLERANCE))
+        ours, theirs = (pd.to_numeric(pd.Series(each), errors="coerce") for each in (cells, again))
+        unlike = np.flatnonzero((cells != again) & ~np.isclose(ours, theirs, rtol=TOLERANCE, atol=TOLERANCE))
         for row in unlike[:1]:
             return (
                 f"row {found.index[row] + 1}, column {column} is {cells[row]!r}, made again from the models' files it "
