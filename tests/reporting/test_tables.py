@@ -233,9 +233,7 @@ def test_units():
 
 
 def test_formats_escape_what_they_must():
-    table = Table(
-        "A & B", ["1 < 2"], [Column("a_u", str, group="G"), Column("b", str, text=True)], [["-1.5", "<x>"]], ["50%"]
-    )
+    table = Table("A & B", ["1 < 2"], [Column("a_u", group="G"), Column("b", text=True)], [["-1.5", "<x>"]], ["50%"])
     texts = formatted([table], "t")
     assert "A &amp; B" in texts["html"] and "&lt;x&gt;" in texts["html"]
     text = texts["tex"]
@@ -244,14 +242,10 @@ def test_formats_escape_what_they_must():
 
 
 def test_errors_that_all_columns_have_are_said_once_and_others_in_each_heading():
-    plain, one, other = (
-        Column("k", str),
-        Column("a", str, errors=("se_images",)),
-        Column("b", str, group="G", errors=("se_images",)),
-    )
+    plain, one, other = Column("k"), Column("a", errors=("se_images",)), Column("b", group="G", errors=("se_images",))
     texts = formatted([Table("t", [], [plain, one, other], [["1", "2 (3)", "4 (5)"]])], "t")
     assert "| k | a | G: b |" in texts["md"] and "k & a & b" in texts["tex"]
     assert all(text.replace("\\", "").count("In parentheses: se_images.") == 1 for text in texts.values())
-    mixed = Table("t", [], [one, Column("b", str, errors=("se_draws",))], [])
+    mixed = Table("t", [], [one, Column("b", errors=("se_draws",))], [])
     assert mixed.labels == ["a (se_images)", "b (se_draws)"] and mixed.remarks == []
     assert Table("t", [], [plain, one], []).labels == ["k", "a (se_images)"]

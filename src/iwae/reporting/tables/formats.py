@@ -18,7 +18,7 @@ class Column:
     """A column of a table, its heading, and what it shows of a row of a frame."""
 
     label: str
-    cell: Callable[[pd.Series], str]
+    cell: Callable[[pd.Series], str] = str  # of no use where a table's rows are given as text
     group: str = ""  # the heading over neighbouring columns of one group
     paper: bool = False  # whether it holds the paper's numbers, which are set apart from ours
     text: bool = False  # whether it holds words, which stand to the left
