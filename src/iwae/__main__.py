@@ -106,7 +106,8 @@ def _summary(options: argparse.Namespace) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from iwae.reporting.audit import Recomputation, audit
+    from iwae.reporting.audit import audit
+    from iwae.reporting.verify import Recomputation
 
     fresh = Recomputation(options.images, options.data, options.device, options.threads) if options.recompute else None
     problems = audit(options.results, _figures_of(options), fresh)

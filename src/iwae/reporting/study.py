@@ -203,5 +203,5 @@ def _model(folder: Path, spec: ModelSpec, configured: StudyConfig | None) -> Mod
     return Model(spec, folder / spec.name, kept)
 
 
-def _order(spec: ModelSpec) -> tuple:
+def _order(spec: ModelSpec) -> tuple[Any, ...]:
     return spec.dataset, spec.layers, list(OBJECTIVES).index(spec.objective), spec.k, spec.variation, spec.seed

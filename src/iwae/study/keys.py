@@ -4,6 +4,7 @@ Each is declared with its meaning, unit, source and possible values (`iwae.study
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from iwae.study.declaration import Group, group, key
 from iwae.study.experiments import EXPERIMENTS, Run
@@ -45,7 +46,7 @@ class ProtocolKeys:
     """The protocol of training."""
 
     protocol: str = key("Preset of all choices between the paper's text and its authors' code", choices=PRESETS)
-    overrides: dict = key("Fields of the protocol that differ from the preset")
+    overrides: dict[str, Any] = key("Fields of the protocol that differ from the preset")
 
 
 @dataclass(frozen=True)

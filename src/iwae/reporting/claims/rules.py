@@ -138,7 +138,7 @@ def capacity(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contra
 
 
 def warm_start(
-    evidence: Evidence, claim: Claim, origin: Sequence, objective: str, k: int, better: bool
+    evidence: Evidence, claim: Claim, origin: Sequence[Any], objective: str, k: int, better: bool
 ) -> Iterator[Contrast]:
     """The nll and the active units of the continued model minus those of the model it was continued from."""
     start = _kind(claim.dataset, 1, *origin)

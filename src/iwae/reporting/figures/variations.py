@@ -101,7 +101,7 @@ def _draw_protocols(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def _points(axes: Axes, frame: pd.DataFrame, variants: list[str], looks: dict[str, dict]) -> None:
+def _points(axes: Axes, frame: pd.DataFrame, variants: list[str], looks: dict[str, dict[str, Any]]) -> None:
     """The differences of each kind of model, side by side at the place of their variant."""
     axes.axvline(0, **_ZERO)
     places = np.arange(len(looks)) - (len(looks) - 1) / 2
