@@ -158,7 +158,7 @@ def found(verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 
 def _part(verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    groups: dict[tuple[str, ...], list[Verdict]] = {}
+    groups: dict[tuple[Any, ...], list[Verdict]] = {}
     for each in verdicts:
         if each.why != (NOT_RUN,):
             key = (each.verdict, each.why, each.under if each.verdict != UNDECIDED else "")
