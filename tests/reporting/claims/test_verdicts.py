@@ -1,5 +1,6 @@
 """Verdicts on studies with known effects: whole, cut, of one seed, incomplete, and with too large errors."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +58,7 @@ def test_a_value_off_by_a_nat_is_not_reproduced_and_spoils_no_other(make):
     made = make(changes={("nll", BEST): 1.0})
     off, right = made.judged("nll-mnist-l2-iwae-k50", "nll-mnist-l2-iwae-k5")
     assert (off.verdict, right.verdict) == (REFUTED, REPRODUCED)
+    assert re.match(r"nll: 83\.9\d nats \(83\.\d\d to .* the paper's 82\.90, margin 0\.6$", evidence(off))
     (finding,) = off.findings
     assert finding.sum.value == pytest.approx(paper_row(Kind("mnist", 2, "iwae", 50, 0)).nll + 1, abs=0.1)
     assert finding.contrast.paper == 82.90 and finding.points is False

@@ -210,12 +210,17 @@ def evidence(verdict: Verdict) -> str:
     if not known:
         return ""
     if verdict.verdict == REPRODUCED:
-        return f"{'the least clear of ' if len(known) > 1 else ''}{number}: {_shown(least_clear(known))}"
+        return f"{_one_of('the least clear', number, known)}{_shown(least_clear(known))}"
     if verdict.verdict == REFUTED:
         clearest = min(known, key=lambda finding: finding.p_outside)
         before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
-        return f"{'the clearest of ' if len(known) > 1 else ''}{number}: {_shown(clearest)}{before}"
+        return f"{_one_of('the clearest', number, known)}{_shown(clearest)}{before}"
     return _undecided(verdict, known, number) + (f"; {counted(rest, 'effect')} not run" if rest else "")
+
+
+def _one_of(which: str, number: str, known: Sequence[Finding]) -> str:
+    """What stands before the effect that is shown, where there are several."""
+    return f"{which} of {number}: " if len(known) > 1 else ""
 
 
 def _undecided(verdict: Verdict, known: Sequence[Finding], number: str) -> str:
@@ -233,10 +238,14 @@ def _undecided(verdict: Verdict, known: Sequence[Finding], number: str) -> str:
 
 
 def _shown(finding: Finding) -> str:
-    """An effect with its interval, and where the claim says that it lies."""
-    contrast, unit = finding.contrast, QUANTITIES[finding.contrast.quantity].unit
-    ends = " ({:.3g} to {:.3g})".format(*finding.interval) if finding.interval else ""
-    return f"{contrast.label}: {finding.sum.value:.3g} {unit}{ends}, claimed {contrast.region.words(4)}"
+    """An effect with its interval, and where the claim says that it lies; or a value, beside the paper's."""
+    contrast, region, quantity = finding.contrast, finding.contrast.region, QUANTITIES[finding.contrast.quantity]
+    form = ".2f" if contrast.realised and quantity.step < 1 else ".3g"
+    ends = " ({0:{2}} to {1:{2}})".format(*finding.interval, form) if finding.interval else ""
+    claimed = f"claimed {region.words(4)}"
+    if not np.isnan(contrast.paper) and contrast.realised:
+        claimed = f"the paper's {contrast.paper:{form}}, margin {(region.high - region.low) / 2:.2g}"
+    return f"{contrast.label}: {finding.sum.value:{form}} {quantity.unit}{ends}, {claimed}"
 
 
 def pages(content: dict[str, Any]) -> dict[str, str]:

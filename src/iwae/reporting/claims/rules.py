@@ -52,12 +52,12 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
     """
     kind = claim.kind
     assert kind is not None  # of a claim on a value
-    quantities = ["nll"] if claim.quantity == "nll" else [f"active_{i + 1}" for i in range(kind.layers)]
-    for quantity in quantities:
+    names = {f"active_{layer}": f"active units, layer {layer}" for layer in range(1, kind.layers + 1)}
+    for quantity, label in ({"nll": "nll"} if claim.quantity == "nll" else names).items():
         numbers = {_paper_value(replace(kind, objective=name), quantity) for name in _columns(kind)}
         for number in sorted(number for number in numbers if not np.isnan(number)):
             region = Region(number - margin, number + margin)
-            yield Contrast(quantity, quantity, {kind: 1.0}, region, number, realised=True)
+            yield Contrast(label, quantity, {kind: 1.0}, region, number, realised=True)
 
 
 def falls_with_k(evidence: Evidence, claim: Claim, objective: str) -> Iterator[Contrast]:
