@@ -99,11 +99,11 @@ def _claim(verdict: Verdict) -> dict[str, Any]:
         "p_against": _number(verdict.p_against),
         "p_against_adjusted": _number(verdict.adjusted_against),
         "power": verdict.power,
-        "effects": [_effect(finding, tested=verdict.p is not None) for finding in verdict.findings],
+        "effects": [_effect(finding) for finding in verdict.findings],
     }
 
 
-def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
+def _effect(finding: Finding) -> dict[str, Any]:
     contrast, estimate = finding.contrast, finding.estimate
     quantity = QUANTITIES[contrast.quantity]
     return {
@@ -115,7 +115,7 @@ def _effect(finding: Finding, tested: bool) -> dict[str, Any]:
         "sd_seeds": _number(finding.sum.sd_seeds),
         "se": estimate and _number(estimate.se),
         "dof": estimate and _number(estimate.dof),
-        "interval": finding.interval if tested else None,
+        "interval": finding.interval,
         "paper": _number(contrast.paper),
         "low": _number(contrast.region.low),
         "high": _number(contrast.region.high),
