@@ -262,7 +262,7 @@ def _region(effect: dict[str, Any]) -> str:
 
 
 def _interval(ends: list[float] | None) -> str:
-    return EMPTY if ends is None else " to ".join(f"{end:.5g}" for end in ends)
+    return EMPTY if ends is None else " to ".join(f"{end:.4g}" for end in ends)
 
 
 def _way(points: bool | None) -> str:
