@@ -241,6 +241,12 @@ def test_formats_escape_what_they_must():
     assert "| G: a_u | b |" in texts["md"]
 
 
+def test_words_that_are_many_are_broken_into_lines():
+    columns = [Column("k"), Column("short", text=True), Column("long", text=True)]
+    text = formatted([Table("t", [], columns, [["1", "word", "word"], ["1", "word", 9 * "word "]])], "t")["tex"]
+    assert "\\begin{tabular}{rlp{22em}}" in text
+
+
 def test_errors_that_all_columns_have_are_said_once_and_others_in_each_heading():
     plain, one, other = Column("k"), Column("a", errors=("se_images",)), Column("b", group="G", errors=("se_images",))
     texts = formatted([Table("t", [], [plain, one, other], [["1", "2 (3)", "4 (5)"]])], "t")

@@ -11,6 +11,7 @@ from iwae.reporting.templates import render
 
 EMPTY = "\N{EN DASH}"
 _TIE = "\N{NO-BREAK SPACE}"
+_ONE_LINE = 44  # letters of a column of words
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Table:
         return [
             f"{column.label} ({', '.join(column.errors)})" if column.errors and not self.shared else column.label
             for column in self.columns
+        ]
+
+    @property
+    def alignments(self) -> list[str]:
+        """The columns as LaTeX declares them; words that are many are broken into lines."""
+        longest = [max((len(row[place]) for row in self.rows), default=0) for place in range(len(self.columns))]
+        return [
+            "r" if not column.text else "l" if length <= _ONE_LINE else f"p{{{_ONE_LINE // 2}em}}"
+            for column, length in zip(self.columns, longest, strict=True)
         ]
 
     @property
