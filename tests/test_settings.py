@@ -120,7 +120,11 @@ def test_a_rate_that_rises_to_its_end_and_a_warm_up_without_an_end_are_refused()
     with pytest.raises(InputError, match=r"rate_warm_up = 3 is impossible: it must be less than the schedule"):
         TrainingSettings(replace(efficient, rate_warm_up=3), passes=3)
     with pytest.raises(InputError, match=r"kl_warm_up = 1.5 is .* the schedule's 1 pass\."):
-        TrainingSettings(replace(preset("authors-code"), kl_warm_up=1.5), stages=1)
+        TrainingSettings(replace(efficient, kl_warm_up=1.5), passes=1)
+    code = preset("authors-code")
+    assert TrainingSettings(replace(code, kl_warm_up=100), stages=1)  # to which others may be added
+    with pytest.raises(InputError, match=r"kl_warm_up = 3280 is .* the schedule's 3280 passes\."):
+        TrainingSettings(replace(code, kl_warm_up=3280), stages=1)
 
 
 def test_a_model_may_have_passes_of_its_own():

@@ -61,8 +61,8 @@ class TrainingSettings(Settings):
         self._require_sense()
 
     def _require_sense(self) -> None:
-        """Refuse a rate that rises to its end, and a warm-up that does not end before the schedule."""
-        protocol, length = self.protocol, self.passes or stage_passes(self.stages)
+        """Refuse a rate that rises to its end, and a warm-up without one; stages may be added later."""
+        protocol, length = self.protocol, self.passes or stage_passes(SCHEDULE_STAGES)
         if self.is_cosine and protocol.end_rate > protocol.peak_rate:
             raise InputError(
                 f"end_rate = {protocol.end_rate:g} is impossible: the cosine falls to it from peak_rate = "
@@ -72,7 +72,7 @@ class TrainingSettings(Settings):
             if getattr(protocol, name) >= length:
                 raise InputError(
                     f"{name} = {getattr(protocol, name):g} is impossible: it must be less than the schedule's {length} "
-                    f"pass{'es' * (length > 1)}."
+                    f"{'pass' if length == 1 else 'passes'}."
                 )
 
     @property
