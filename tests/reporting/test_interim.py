@@ -12,10 +12,11 @@ import pytest
 from iwae.errors import InputError
 from iwae.files import locked
 from iwae.reporting import interim
-from iwae.reporting.audit import inspect
+from iwae.reporting.audit import audit, inspect
 from iwae.reporting.collect import INTERIM_LOCK, write_results
 from iwae.reporting.interim import write_interim
 from iwae.reporting.study import StudyResults
+from iwae.reporting.verify import Inspection, Recomputation
 
 MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
 
@@ -105,6 +106,19 @@ def test_an_audit_judges_what_is_there_and_finds_no_fault_in_what_is_not(written
     problems = [line for each in inspections for line in each.problems if "data" not in line and TRAINED not in line]
     assert len(problems) == 1 and "table1.md" in problems[0]
     assert problems[0] in inspections[-1].problems and "2 models are not run yet" in inspections[0].compared
+
+
+def test_what_is_still_to_be_run_is_not_measured_afresh(written, tmp_path, monkeypatch):
+    shutil.copytree(written, tmp_path / "copy")
+    results, left_out = tmp_path / "copy/results/whole", []
+
+    def recompute(results, options, missing):
+        left_out.extend(missing)
+        return Inspection("Measured afresh", "nothing.")
+
+    monkeypatch.setattr("iwae.reporting.verify.recompute.recompute", recompute)
+    audit(results, tmp_path / "copy/figures/whole", Recomputation(20, tmp_path))
+    assert left_out == StudyResults.open(results).unfinished and len(left_out) == 2
 
 
 def test_a_study_of_which_nothing_is_measured_has_all_its_pages(running, tmp_path, few_figures):

@@ -18,6 +18,7 @@ from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.verify import Inspection, Recomputation, integrity, rebuild, seal
+from iwae.study.specification import ModelSpec
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     if recomputation:
         from iwae.reporting.verify.recompute import recompute
 
-        inspections.append(recompute(results, recomputation))
+        inspections.append(recompute(results, recomputation, _still_to_run(results, study)))
     found = content(results.name, *_judged(study), [vars(inspection) for inspection in inspections])
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
@@ -63,12 +64,15 @@ def _opened(results: Path) -> StudyResults | str:
         return reason(error)
 
 
+def _still_to_run(results: Path, study: StudyResults | str) -> list[ModelSpec]:
+    """The models of an unfinished study that are not finished; what a sealed one lacks is lost."""
+    return study.unfinished if isinstance(study, StudyResults) and not (results / seal.NAME).is_file() else []
+
+
 def inspect(results: Path, figures: Path, study: StudyResults | str | None = None) -> list[Inspection]:
     """What is wrong with a study's files, part by part; `study` is what `_opened` has given, if it was asked before."""
     study = study or _opened(results)
-    known = study if isinstance(study, StudyResults) else None
-    # What a sealed study lacks is lost, and not still to be run.
-    missing = known.unfinished if known and not (results / seal.NAME).is_file() else []
+    known, missing = study if isinstance(study, StudyResults) else None, _still_to_run(results, study)
     title = f"Seal, {seal.NAME}"
     if missing:
         sealed = Inspection(title, f"nothing: {len(missing)} models are not run yet, and are left out here.")

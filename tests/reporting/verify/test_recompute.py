@@ -1,6 +1,7 @@
 """Models measured afresh: small random ones pass, and whatever was changed in their results is named."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -80,6 +81,14 @@ def test_what_was_measured_is_measured_again(study, device):
     found = afresh(study, device)
     assert found.problems == ()
     assert "20 test images" in found.compared and "2 models" in found.compared
+
+
+def test_models_that_are_still_to_be_run_are_left_out(study, device):
+    shutil.rmtree(study / NAMES[1])
+    found = recompute(study, Recomputation(20, study, device.type, 1), missing=[SPECS[1]])
+    assert found.problems == () and "of the 1 of 1 models" in found.compared
+    lost = afresh(study, device).problems  # where nobody says that it is still to be run
+    assert len(lost) == 1 and f"{NAMES[1]} cannot be measured afresh" in lost[0]
 
 
 def test_an_audit_tells_of_it(study, device):

@@ -83,7 +83,7 @@ def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
 def _corrected(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts of one family, decided."""
     tested = [(each.p, each.p_against) for each in verdicts if each.p is not None and each.p_against is not None]
-    adjusted = zip(*(holm(values) for values in zip(*tested, strict=True)), strict=True)
+    adjusted = zip(*map(holm, zip(*tested, strict=True)), strict=True)
     decided = [verdict if verdict.p is None else _decided(verdict, *next(adjusted)) for verdict in verdicts]
     level = LEVEL / max(1, len(tested))
     return [replace(verdict, power=_power(verdict, level)) for verdict in decided]
@@ -192,11 +192,11 @@ def _power(verdict: Verdict, level: float) -> str:
         return ""
     if not verdict.findings or all(not finding.sum.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
-    known = [(finding, finding.estimate) for finding in verdict.findings if finding.estimate]
-    if not known:
+    known = [finding for finding in verdict.findings if finding.estimate]
+    worst = least_clear(known) if known else None
+    if worst is None or worst.estimate is None:
         return "Power: unknown, since no model has two seeds, which alone tell of the spread over seeds."
-    worst, estimate = max(known, key=lambda pair: pair[0].p_inside)
-    region = worst.contrast.region
+    estimate, region = worst.estimate, worst.contrast.region
     two_sided = abs(region.low) + abs(region.high) < float("inf")
     least = detectable(estimate.se, estimate.dof, level, two_sided)
     unit = QUANTITIES[worst.contrast.quantity].unit

@@ -11,7 +11,7 @@ from iwae.reporting.templates import render
 
 EMPTY = "\N{EN DASH}"
 _TIE = "\N{NO-BREAK SPACE}"
-_ONE_LINE = 44  # letters of a column of words
+_ONE_LINE = 44  # letters: a column of words that has more in a cell is so wide, at two letters to the em
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@
 * The surgery with another seed and N draws: each term within four standard errors.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from iwae.reporting.verify import Inspection, Recomputation, integrity
 from iwae.study import manifest
 from iwae.study.measurements import ActivitySettings, LikelihoodSettings, SurgerySettings
 from iwae.study.registry import OBJECTIVES, implementation
+from iwae.study.specification import ModelSpec
 from iwae.training.loop import validation_bounds
 
 _TITLE = "Measured afresh"
@@ -47,11 +48,14 @@ ROUNDING = 1e-4  # of an activity in float32, relative; and absolute for terms o
 LEAST_ACTIVITY = 1e-7  # below it an activity is rounding alone
 
 
-def recompute(results: Path, options: Recomputation) -> Inspection:
-    """Measure every model of a study afresh; `InputError` where the data or the device are not there."""
+def recompute(results: Path, options: Recomputation, missing: Collection[ModelSpec] = ()) -> Inspection:
+    """Measure every model of a study afresh but those that are still to be run, `missing`.
+
+    `InputError` where the data or the device are not there.
+    """
     problems: list[str] = []
     try:
-        every = integrity.configured(results).models
+        every = [spec for spec in integrity.configured(results).models if spec not in missing]
     except InputError:
         return Inspection(_TITLE, "nothing, since the configuration cannot be read.", ())
     models = [spec for spec in every if not _is_stripped(results / spec.name)]
