@@ -114,17 +114,27 @@ def test_what_a_schedule_lacks_or_does_not_have_is_refused():
 
 def test_a_rate_that_rises_to_its_end_and_a_warm_up_without_an_end_are_refused():
     efficient = preset("efficient")
-    with pytest.raises(InputError, match=r"end_rate = 0.01 is impossible: the cosine falls to it from"):
+    with pytest.raises(InputError, match=r"end_rate = 0.01 is .* the rate of the schedule falls to it from 0.001\."):
         TrainingSettings(replace(efficient, end_rate=0.01), passes=3)
     assert TrainingSettings(replace(efficient, end_rate=0.001), passes=3)  # one rate for all
-    with pytest.raises(InputError, match=r"rate_warm_up = 3 is impossible: it must be less than the schedule"):
+    with pytest.raises(InputError, match=r"rate_warm_up = 3 is .* less than the 3 passes of the schedule\."):
         TrainingSettings(replace(efficient, rate_warm_up=3), passes=3)
-    with pytest.raises(InputError, match=r"kl_warm_up = 1.5 is .* the schedule's 1 pass\."):
+    with pytest.raises(InputError, match=r"kl_warm_up = 1.5 is .* the 1 pass of the schedule\."):
         TrainingSettings(replace(efficient, kl_warm_up=1.5), passes=1)
     code = preset("authors-code")
     assert TrainingSettings(replace(code, kl_warm_up=100), stages=1)  # to which others may be added
-    with pytest.raises(InputError, match=r"kl_warm_up = 3280 is .* the schedule's 3280 passes\."):
+    with pytest.raises(InputError, match=r"kl_warm_up = 3280 is .* the 3280 passes of the schedule\."):
         TrainingSettings(replace(code, kl_warm_up=3280), stages=1)
+
+
+def test_a_continued_model_starts_lower_and_is_shorter():
+    spec, efficient = ModelSpec.parse("mnist/l1-iwae-k5-from-vae-k1/seed0"), preset("efficient")
+    assert TrainingSettings(replace(efficient, end_rate=1e-4), passes=9).for_model(spec)
+    with pytest.raises(InputError, match=r"the rate of l1-iwae-k5-from-vae-k1 falls to it from 0\.0001\."):
+        TrainingSettings(replace(efficient, end_rate=2e-4), passes=9).for_model(spec)
+    with pytest.raises(InputError, match=r"rate_warm_up = 8 is .* the 6 passes of l1-iwae-k5-from-vae-k1\."):
+        TrainingSettings(replace(efficient, rate_warm_up=8), passes=9).for_model(spec)
+    assert TrainingSettings(replace(efficient, kl_warm_up=8), passes=9).for_model(spec)  # it has none
 
 
 def test_a_model_may_have_passes_of_its_own():

@@ -109,6 +109,28 @@ def test_model_log_weights_are_the_plain_ones(model_of, binary, device, layers):
     assert_close(draw(2, 5), expected[:, 2:], atol=SINGLE, rtol=0)
 
 
+def test_a_model_in_float64_is_measured_in_float64(model_of, binary, device):
+    model = model_of(1)
+    exact = dataclasses.replace(model, parameters={name: value.double() for name, value in model.parameters.items()})
+    rounded, found = (
+        likelihood.model_log_weights(each, binary(5), list(range(5)), 30, device, rows=100)(0, 5)
+        for each in (model, exact)
+    )
+    assert found.dtype == torch.float64
+    assert_close(rounded.double(), found, atol=SINGLE, rtol=0)
+
+
+def test_who_draws_may_ask_for_gradients():
+    """As Hamiltonian Monte Carlo does."""
+
+    def draw(start, stop):
+        with torch.enable_grad():
+            h = torch.zeros(3, stop - start, requires_grad=True)
+            return torch.autograd.grad(h.exp().sum(), h)[0].log()
+
+    assert likelihood.estimate(draw, 2, 3).bounds.tolist() == [[0.0, 0.0]] * 2
+
+
 @pytest.mark.parametrize("samples", [30, 2300])
 def test_chunk_sizes_do_not_change_results(model_of, binary, device, samples):
     model, seeds = model_of(1), [11, 12, 13]

@@ -40,6 +40,12 @@ def test_images_of_another_size_are_refused():
         initialize(Architecture.paper(1), Protocol(), 0, np.zeros((2, 1024), np.uint8))
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.float32, bool])
+def test_binary_images_are_refused(kind):
+    with pytest.raises(InputError, match=r"up to 1 are impossible: they must be uint8 of 0\.\.255, 255 times binary"):
+        initialize(Architecture.paper(1), Protocol(), 0, np.ones((2, 784), kind))
+
+
 def test_seeds_differ(train):
     zero, one = (initialize(Architecture.paper(1), Protocol(), seed, train)["px.hidden1.weight"] for seed in (0, 1))
     assert not torch.equal(zero, one)

@@ -45,6 +45,13 @@ def test_draws_take_every_component_as_often_as_its_weight_says(device):
     assert_close(z, apart.mean[chosen] + torch.exp(apart.log_std[chosen]) * noise)
 
 
+def test_draws_of_several_samples_of_images_are_refused(refused):
+    """They would share one component for each index of the first axis."""
+    mixture = Mixture.of(Gaussian(torch.zeros(2, 3), torch.zeros(2, 3)))
+    said = refused(mixture.sample, torch.zeros(5, 4, 3))
+    assert said == "noise (5, 4, 3) is impossible: a mixture draws from (n, D)."
+
+
 def test_float32_density_is_near_the_exact_one(device):
     """With means and deviations as trained posteriors have them: nats that do not matter."""
     components = Gaussian(2 * draws(device, 500, 50), 0.5 * draws(device, 500, 50, seed=1) - 1.5)

@@ -7,6 +7,7 @@ from torch.distributions import Bernoulli, Normal
 from torch.testing import assert_close
 
 from iwae.models.architecture import Architecture, Conditional
+from iwae.models.masked import MaskedDecoder
 from iwae.models.model import encode, generate, infer, log_weights, reconstruct, standardize
 
 K, B = 3, 5
@@ -77,6 +78,14 @@ def test_what_the_papers_networks_are_not_is_one_sentence(refused):
     expected = "scale = 'log_deviation' is unknown: use log-deviation or log-variance."
     assert refused(Architecture.paper, 1, "log_deviation") == expected
     assert refused(Architecture.paper, 3) == "layers = 3 is impossible: the paper's models have 1 or 2."
+
+
+def test_what_would_compute_something_else_is_refused(parameters_of, images, refused):
+    paper = Architecture.paper(1)
+    said = refused(log_weights, paper, parameters_of(paper), images(), [torch.zeros(B, 50)])
+    assert said == f"noise ({B}, 50) is impossible: it needs the axes (k, B, D), k = 1 too."
+    assert refused(Conditional, "q1", "h1", ("x", "h2"), (30,)).startswith("q1 with hidden layers (30,) is impossible:")
+    assert MaskedDecoder("px", "x", ("h1",), (8, 8)).gated
 
 
 @pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)

@@ -85,6 +85,7 @@ def test_questions_are_answered_by_what_was_measured(study):
     assert set(answers) == set(QUESTIONS)
     assert "variance by 50.0 at" in answers["Is one sample enough to train a VAE?"]
     assert "+1.50 ± 0.00 (sd over 2 seeds: 0.00) above" in answers["How far is L_samples from log p(x)?"]
+    assert answers["Is the IWAE's model better, or its posterior?"].startswith("IWAE minus VAE, both with k = 5: ")
     assert "at least 0.400 ± 0.000 above L_10" in answers["Is ELBO[q_EW] = L_k?"]
     assert len(table.rows) == len(frame)
 

@@ -15,8 +15,7 @@ from torch import Tensor
 from iwae.evaluation.noise import image_seeds, noise_chunks
 from iwae.evaluation.pixels import as_tensor
 from iwae.evaluation.subject import Subject
-from iwae.models.model import Model
-from iwae.models.networks import gaussian
+from iwae.models.model import Model, encode, infer
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study.measurements import ActivitySettings
@@ -132,22 +131,20 @@ def posterior_means(
 
 def _layer_means(model: Model, x: Tensor, seeds: list[int], samples: int) -> list[PosteriorMeans]:
     """`posterior_means` of a group of binary images, (B, 784)."""
-    architecture, values, found = model.architecture, {"x": x}, {}
+    architecture, parameters, found = model.architecture, model.parameters, []
     sizes = dict(zip(architecture.variables, architecture.latents, strict=True))
     needed = [name for name in sizes if any(name in network.given for network in architecture.recognition)]
     # One chunk: a layer's width in floats for each of at most max(_ROWS, samples) draws.
     noise = next(noise_chunks(seeds, samples, samples, [sizes[name] for name in needed], x.device))
-    draws = dict(zip(needed, noise, strict=True))
-    for network in architecture.recognition:
-        posterior = gaussian(architecture, model.parameters, network, values)
+    draws = dict.fromkeys(sizes, torch.zeros((), device=x.device)) | dict(zip(needed, noise, strict=True))
+    _, posteriors = infer(architecture, parameters, encode(architecture, parameters, x), list(draws.values()))
+    for posterior in posteriors:
         means = posterior.mean.double()
         if means.dim() == 2:  # given x alone: exact
             means = means[None]
         variance = means.var(0) if len(means) > 1 else torch.zeros_like(means[0])
-        found[network.drawn] = PosteriorMeans(means.mean(0), variance)
-        if network.drawn in draws:
-            values[network.drawn] = posterior.sample(draws[network.drawn])
-    return [found[name] for name in architecture.variables]
+        found.append(PosteriorMeans(means.mean(0), variance))
+    return found
 
 
 def write(subject: Subject, settings: ActivitySettings) -> None:

@@ -30,7 +30,7 @@ class Annealed(NamedTuple):
     Attributes:
         lower: Lower bounds on log p(x), in nats.
         upper: Upper bounds, in nats; NaN where no draw of the posterior is known.
-        acceptance: Fraction of the moves of the lower bound's chains that were accepted.
+        acceptance: Mean probability with which the moves of the lower bound's chains were accepted.
     """
 
     lower: np.ndarray

@@ -58,7 +58,7 @@ class Moves(NamedTuple):
 def annealed_log_weights(
     log_weights: LogWeights, start: Tensor, moves: Moves, generators: Sequence[Generator]
 ) -> tuple[Tensor, Tensor]:
-    """The log weights of chains from N(0, I) to the posterior, and how many of their moves were accepted.
+    """The log weights of chains from N(0, I) to the posterior, and how likely their moves were to be accepted.
 
     Args:
         log_weights: The model, for B images.
@@ -68,7 +68,7 @@ def annealed_log_weights(
 
     Returns:
         Log weights (C, B), float64, of which `importance_bound` is a lower bound on log p(x) in expectation; and the
-        fraction of accepted moves of each image, (B,), NaN where there is none.
+        mean probability of acceptance of each image's moves, (B,), NaN where there is none.
     """
     chains = Chains(start, *log_weights(start))
     total, accepted = torch.zeros_like(chains.log_w, dtype=torch.float64), []

@@ -89,7 +89,7 @@ def curve_sizes(samples: int) -> tuple[int, ...]:
     return tuple(sorted({k for k in steps if samples % k == 0} | {samples}))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode, in which nobody who draws can ask for a gradient, as HMC does
 def estimate(draw: DrawLogWeights, images: int, samples: int) -> Estimates:
     """Estimates from log weights, reduced in float64, as many images at a time as fit a few megabytes.
 
@@ -168,13 +168,13 @@ def model_log_weights(
         raise InputError(f"{len(seeds)} images have seeds, but there are {len(x)}: each needs one.")
     step = min(samples, max(BLOCK, rows // BLOCK * BLOCK))
     width = max(1, rows // step)
-    prior = prior_density(model.architecture, model.parameters)
+    prior, kind = prior_density(model.architecture, model.parameters), next(iter(model.parameters.values())).dtype
     compute = compile_function(log_weights, device) if len(x) * samples >= _WORTH_COMPILING else log_weights
 
     def draw(start: int, stop: int) -> Tensor:
-        binary = as_tensor(x[start:stop], device)
+        binary = as_tensor(x[start:stop], device, kind)
         encoded = encode(model.architecture, model.parameters, binary)
-        log_w = torch.empty(samples, stop - start, device=device)
+        log_w = torch.empty(samples, stop - start, dtype=kind, device=device)
         for first in range(0, stop - start, width):
             columns = slice(first, min(first + width, stop - start))
 

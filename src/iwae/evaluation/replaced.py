@@ -191,8 +191,8 @@ def gains(
         latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, binary), noise)
         log_joint = sum(joint_log_prob(architecture, parameters, binary, latents, own))
         log_w = log_joint - samples_log_prob(posteriors, noise)
-        found = priors(latents[-1], some)
-        shifts = {name: log_prob - own.log_prob(latents[-1]) for name, log_prob in found.items()}
+        found, without = priors(latents[-1], some), own.log_prob(latents[-1])
+        shifts = {name: log_prob - without for name, log_prob in found.items()}
         bound = importance_bound(log_w)
         parts.append({name: (elbo(by), importance_bound(log_w + by) - bound) for name, by in shifts.items()})
         progress(some.stop - some.start)

@@ -45,6 +45,13 @@ class Conditional:
     widths: tuple[int, ...]
     gated: bool = False
 
+    def __post_init__(self) -> None:
+        if len(self.widths) < min(len(self.given), 2):
+            raise InputError(
+                f"{self.name} with hidden layers {self.widths} is impossible: it needs one, and a second where several "
+                "variables are given."
+            )
+
     @property
     def first_layers(self) -> dict[str, str]:
         """The layer that each variable given enters."""

@@ -57,7 +57,8 @@ def softplus_sum(logits: Tensor) -> Tensor:
 def bernoulli_log_prob(x: Tensor, logits: Tensor) -> Tensor:
     """Log of prod_d Bernoulli(x_d; sigmoid(logits_d)), x in {0, 1}: (..., D) -> (...); the arguments broadcast.
 
-    From logits rather than probabilities: finite wherever the logits are. First derivatives only.
+    From logits rather than probabilities: finite wherever the logits are. First derivatives only: those of higher order
+    are without an error other than the function's.
     """
     # The derivative of softplus is written down, as that of a term which is zero: to differentiate the products would
     # cost far more than it gains.

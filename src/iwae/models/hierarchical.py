@@ -22,7 +22,7 @@ def pixelhvae(
     scale: str = "log-deviation", prior: Prior = STANDARD, channels: int = 16, layers: int = 5
 ) -> Architecture:
     """The same with a decoder of masked convolutions, by default of a size that a CPU can train."""
-    return _hierarchical(MaskedDecoder("px", "x", ("h1", "h2"), (channels,) * layers, gated=True), scale, prior)
+    return _hierarchical(MaskedDecoder("px", "x", ("h1", "h2"), (channels,) * layers), scale, prior)
 
 
 def authors_pixelhvae(scale: str = "log-deviation", prior: Prior = STANDARD) -> Architecture:

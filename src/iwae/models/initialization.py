@@ -31,10 +31,15 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
         train: Training images, uint8 (N, 784) of 0..255, for the output bias and the prior.
 
     Raises:
-        InputError: The images are of another size.
+        InputError: The images are of another size, or not of 0..255.
     """
     if train.shape[1:] != (PIXELS,):
         raise InputError(f"training images {train.shape} are impossible: these networks are for (N, {PIXELS}).")
+    if train.dtype != np.uint8 or train.max(initial=0) == 1:
+        raise InputError(
+            f"training images of {train.dtype} up to {train.max(initial=0):g} are impossible: they must be uint8 of "
+            "0..255, 255 times binary ones."
+        )
     first = protocol.initialization_seed + seed
     random = np.random.RandomState(first)
     parameters: dict[str, Tensor] = {}

@@ -28,6 +28,8 @@ class MaskedDecoder(Conditional):
     ``hidden2`` and so on, and ``logits`` of each pixel.
     """
 
+    gated: bool = True
+
     @property
     def first_layers(self) -> dict[str, str]:
         """The layer that each variable given enters."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from iwae.errors import InputError
 from iwae.models.densities import Gaussian
 
 
@@ -13,7 +14,8 @@ class Mixture(NamedTuple):
     """A mixture of K diagonal Gaussians, such as the aggregate posterior of K images.
 
     log N(z; m, s) = [z^2, z, 1] . [-1 / (2 s^2), m / s^2, log N(0; m, s)]: one matrix product for all pairs of z and
-    component.
+    component. The squares cancel: in float32 the error is below 1e-3 nats where means are within 50 deviations of 0, as
+    in the models here, but 0.2 at 300.
 
     Attributes:
         components: The Gaussians, (K, D).
@@ -53,6 +55,8 @@ class Mixture(NamedTuple):
 
     def sample(self, noise: Tensor, generator: Generator | None = None) -> Tensor:
         """Draws from standard Gaussian noise (n, D), the component of each drawn by `generator`: (n, D)."""
+        if noise.dim() != 2:
+            raise InputError(f"noise {tuple(noise.shape)} is impossible: a mixture draws from (n, D).")
         chosen = torch.multinomial(self.log_weights.exp(), len(noise), replacement=True, generator=generator)
         return Gaussian(*(part[chosen] for part in self.components)).sample(noise)
 

@@ -152,7 +152,8 @@ def joint_log_prob(
 ) -> tuple[Tensor, Tensor]:
     """Log p(h) and log p(x | h), both (k, B), for images x (B, 784) and latents (k, B, D_layer) from h1 up.
 
-    The distribution of the top layer is `prior`, where that is not to be made from the parameters again.
+    The distribution of the top layer is `prior`, where that is not to be made from the parameters again. Second
+    derivatives of log p(x | h) are not those of the function (`bernoulli_log_prob`).
     """
     prior = prior_density(architecture, parameters) if prior is None else prior  # N(0, I) is an empty tuple
     log_prior = latent_log_prob(architecture, parameters, prior, latents)
@@ -162,6 +163,8 @@ def joint_log_prob(
 def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]) -> Tensor:
     """log_w = log p(x, h) - log q(h | x) of k draws for each image (paper, section 3).
 
+    First derivatives only: second ones, as of a Hessian, are not those of the function (`bernoulli_log_prob`).
+
     Args:
         architecture: The model's architecture.
         parameters: The model's parameters.
@@ -170,6 +173,9 @@ def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, n
 
     Returns:
         (k, B), in nats.
+
+    Raises:
+        InputError: The noise has no axis of samples.
     """
     log_prior, log_likelihood, log_q = log_weight_terms(architecture, parameters, x, noise)
     return log_prior + log_likelihood - log_q
@@ -179,6 +185,8 @@ def log_weight_terms(
     architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log p(h), log p(x | h) and log q(h | x) of k draws for each image, (k, B); arguments as for `log_weights`."""
+    if noise[0].dim() < 3:
+        raise InputError(f"noise {tuple(noise[0].shape)} is impossible: it needs the axes (k, B, D), k = 1 too.")
     latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, x), noise)
     return *joint_log_prob(architecture, parameters, x, latents), samples_log_prob(posteriors, noise)
 

@@ -15,6 +15,7 @@ from iwae.study.registry import DATASETS, split_prior
 from iwae.study.specification import STANDARD, ModelSpec
 
 ACTIVE = 0.01  # a latent unit is active if its activity A_u is above this (paper, section 5)
+WARM_START_RATE = 0.1  # of a cosine's peak, from which a model is continued: the paper's last rate is that of its first
 SCHEDULE_STAGES = 8  # stages i = 0..7 of 3^i passes each (paper, section 5)
 
 
@@ -58,21 +59,22 @@ class TrainingSettings(Settings):
             )
         if self.is_cosine and self.stages != SCHEDULE_STAGES:
             raise InputError(f"stages = {self.stages} is impossible: a cosine schedule has `passes` alone.")
-        self._require_sense()
+        # Stages may be added later, so a warm-up is held against all of them.
+        length = self.passes or stage_passes(SCHEDULE_STAGES)
+        self._require_sense("the schedule", self.protocol.peak_rate, length, ("rate_warm_up", "kl_warm_up"))
 
-    def _require_sense(self) -> None:
-        """Refuse a rate that rises to its end, and a warm-up without one; stages may be added later."""
-        protocol, length = self.protocol, self.passes or stage_passes(SCHEDULE_STAGES)
-        if self.is_cosine and protocol.end_rate > protocol.peak_rate:
+    def _require_sense(self, whose: str, first_rate: float, length: int, warm_ups: tuple[str, ...]) -> None:
+        """Refuse a cosine that rises to its end, and warm-ups that do not end in a schedule of `length` passes."""
+        if self.is_cosine and self.protocol.end_rate > first_rate:
             raise InputError(
-                f"end_rate = {protocol.end_rate:g} is impossible: the cosine falls to it from peak_rate = "
-                f"{protocol.peak_rate:g}."
+                f"end_rate = {self.protocol.end_rate:g} is impossible: the rate of {whose} falls to it from "
+                f"{first_rate:g}."
             )
-        for name in ("rate_warm_up", "kl_warm_up"):
-            if getattr(protocol, name) >= length:
+        for name in warm_ups:
+            if getattr(self.protocol, name) >= length:
                 raise InputError(
-                    f"{name} = {getattr(protocol, name):g} is impossible: it must be less than the schedule's {length} "
-                    f"{'pass' if length == 1 else 'passes'}."
+                    f"{name} = {getattr(self.protocol, name):g} is impossible: it must be less than the {length} "
+                    f"{'pass' if length == 1 else 'passes'} of {whose}."
                 )
 
     @property
@@ -114,7 +116,11 @@ class TrainingSettings(Settings):
         if spec.variant and passes is None and protocol.schedule == "cosine":
             passes = stage_passes(self.stages)
         stages = SCHEDULE_STAGES if protocol.schedule == "cosine" else self.stages
-        return replace(self, protocol=protocol, passes=passes, stages=stages)
+        settings = replace(self, protocol=protocol, passes=passes, stages=stages)
+        if spec.origin and passes is not None:
+            rate = WARM_START_RATE * protocol.peak_rate
+            settings._require_sense(spec.kind, rate, warm_start_passes(passes), ("rate_warm_up",))
+        return settings
 
 
 def stage_passes(stages: int) -> int:

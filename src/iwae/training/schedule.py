@@ -9,10 +9,9 @@ from itertools import accumulate
 import numpy as np
 
 from iwae.study.protocol import Protocol
-from iwae.study.settings import SCHEDULE_STAGES, TrainingSettings, warm_start_passes
+from iwae.study.settings import SCHEDULE_STAGES, WARM_START_RATE, TrainingSettings, warm_start_passes
 
 _LONGEST_BLOCK = 150  # updates; random numbers are drawn, and training may stop, once a block
-_WARM_START_RATE = 0.1  # of the first rate: that of the paper's last stage
 
 
 def stage_rate(protocol: Protocol, stage: int) -> float:
@@ -49,15 +48,15 @@ class Schedule:
         Args:
             settings: The model's settings.
             images: Training images.
-            warm_start: Whether the model goes on from another one. That is the paper's last stage once more (Table 2):
-                two thirds of all its passes, at a tenth of its first rate. Of a cosine, it is two thirds of its passes
-                along another one, from a tenth of its peak.
+            warm_start: Whether the model goes on from another one. That is the last stage once more (Table 2): of the
+                paper's eight, two thirds of all passes at a tenth of the first rate. Of a cosine, it is two thirds of
+                its passes along another one, from a tenth of its peak.
         """
         protocol, steps = settings.protocol, images // settings.batch_size
         warm_up = 0.0 if warm_start else protocol.kl_warm_up * steps
         if settings.passes is not None:
             passes = warm_start_passes(settings.passes) if warm_start else settings.passes
-            peak = protocol.peak_rate * (_WARM_START_RATE if warm_start else 1)
+            peak = protocol.peak_rate * (WARM_START_RATE if warm_start else 1)
             return cls(protocol, steps, (passes,), peak=peak, kl_warm_up=warm_up)
         first = settings.stages - 1 if warm_start else 0
         return cls(
