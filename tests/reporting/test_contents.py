@@ -156,13 +156,6 @@ def test_an_unknown_name_is_refused():
         contents.recipe("table", "table9", [BASE], every)
 
 
-def test_what_a_module_imports_of_its_own_name_is_not_taken_for_it(monkeypatch):
-    from iwae.reporting.figures import activity
-
-    monkeypatch.setattr(activity, "activity", object(), raising=False)
-    assert contents.recipe("figure", "activity", [BASE], every)[1] is activity
-
-
 def test_an_entry_whose_module_is_not_there_is_told_in_a_sentence(monkeypatch):
     monkeypatch.setitem(TABLES, "surgery", replace(TABLES["surgery"], module="surgary"))
     with pytest.raises(InputError, match="iwae.reporting.tables.surgary is not there .*: correct the entry that names"):

@@ -8,7 +8,6 @@ import jinja2
 import pytest
 import yaml
 
-from iwae.errors import InputError
 from iwae.reporting.audit import audit
 from iwae.reporting.contents import FIGURES, TABLES
 from iwae.reporting.figures import write_figure
@@ -59,12 +58,6 @@ def test_the_readme_is_the_same_again(study):
     before = (study / "README.md").read_text()
     write_summary(StudyResults.open(study), study.parents[1] / "figures/quick")
     assert (study / "README.md").read_text() == before
-
-
-def test_a_missing_table_is_named(tmp_path, synthetic):
-    folder = synthetic.study(tmp_path / "study", grid(["mnist"], (1,), ("vae",), (1,), (0,)), stages=2)
-    with pytest.raises(InputError, match="table1.md is missing: run `python -m iwae table table1` first"):
-        write_summary(StudyResults.open(folder), tmp_path)
 
 
 def test_one_caption_serves_every_table_and_figure():

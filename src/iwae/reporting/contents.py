@@ -3,7 +3,8 @@
 ``contents.yaml`` declares them; an entry there and the module that it names are all that another one takes. The module
 of a table has ``rows``, which makes its frame, and ``lay_out``, which shows a data set's rows to people
 (`iwae.reporting.tables`); that of a figure has ``data`` and ``draw`` (`iwae.reporting.figures`). A module of several
-has an object with these two for each, by its name. The workflow asks while it builds its graph: no arrays are loaded.
+has an object with these two for each, which the entry names too: ``module:object``. The workflow asks while it builds
+its graph: no arrays are loaded.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -116,7 +117,6 @@ class Item:
 _DECLARED = yaml.safe_load((files(__package__) / "contents.yaml").read_text(encoding="utf-8"))
 TABLES, FIGURES = ({name: Item(**entry) for name, entry in _DECLARED[part].items()} for part in ("tables", "figures"))
 _ITEMS = {"table": TABLES, "figure": FIGURES}
-_FIRST = {"table": "rows", "figure": "data"}  # of the two functions
 
 
 def tables(models: Iterable[ModelSpec], sections_of: Sections) -> dict[str, Item]:
@@ -158,7 +158,4 @@ def recipe(kind: str, name: str, models: Iterable[ModelSpec], sections_of: Secti
     item = _ITEMS[kind][name]
     if name not in _present({name: item}, models, sections_of):
         raise InputError(f"this study has no {kind} {name!r}: ask for {item.needs} in its configuration and run it.")
-    path = f"iwae.reporting.{kind}s.{item.module or name}"
-    module = implementation(path)
-    # A module that makes one alone may have imported something of its name.
-    return item, module if hasattr(module, _FIRST[kind]) else implementation(f"{path}:{name}")
+    return item, implementation(f"iwae.reporting.{kind}s.{item.module or name}")

@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from iwae.reporting.figures import figures_of
 from iwae.reporting.statements import NO_VALUES, comparison_lines, counted, interim_lines, likelihood_line, protocols
 from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import build, tables_of
-from iwae.reporting.tables.formats import rendered
+from iwae.reporting.tables.formats import Table, rendered
 from iwae.reporting.tables.models import duration
 from iwae.reporting.templates import render
 from iwae.reporting.verify import seal
@@ -35,18 +36,16 @@ def write_summary(study: StudyResults, figures: Path) -> None:
         seal.seal(study.folder, figures)
 
 
-def summary_text(study: StudyResults, figures: Path, tables: Path | None = None) -> str:
+def summary_text(study: StudyResults, figures: Path) -> str:
     """A study's README: what was done, the tables, and those of the figures that are in the folder `figures`.
 
-    The tables are those in the folder `tables`, or in the study's own.
-
     Raises:
-        InputError: A table is missing, or a file of the study is missing or not as its manifest describes it.
+        InputError: A file of the study is missing or not as its manifest describes it.
     """
-    results, models = study.folder, study.grid or study.usual
+    models = study.grid or study.usual
     measured = [model for model in study.models if "likelihood" in model.manifest]
     jobs = {tuple(one.trained.get("stack", [one.spec.name])): one.trained.get("wall_seconds") for one in study.models}
-    said = {f"**{line}**" for line in comparison_lines(models, NO_VALUES)}
+    said = comparison_lines(models, NO_VALUES)
     text = render(
         "summary.md.jinja",
         {"counted": counted, "counts": _counts, "duration": duration},
@@ -57,9 +56,9 @@ def summary_text(study: StudyResults, figures: Path, tables: Path | None = None)
         seeds=sorted({spec.seed for spec in study.specs}),
         likelihood=likelihood_line(measured) if measured else "",
         found=found_section(found(verdicts_of(study)[0]), "audit.md"),
-        tables={name: _table(tables or results, name, said) for name in tables_of(study)},
+        tables={name: _markdown(build(name, study)[1], said) for name in tables_of(study)},
         figures={name: item for name, item in figures_of(study).items() if (figures / f"{name}.png").is_file()},
-        folder=Path(os.path.relpath(figures, results)).as_posix(),
+        folder=Path(os.path.relpath(figures, study.folder)).as_posix(),
         seconds=[seconds for seconds in jobs.values() if seconds is not None],
         trained=[model.trained for model in study.models],
         measured=[
@@ -70,13 +69,10 @@ def summary_text(study: StudyResults, figures: Path, tables: Path | None = None)
     return text.strip() + "\n"
 
 
-def _table(results: Path, name: str, said: Collection[str]) -> str:
-    """A table without the lines above it that are said at the head of the page."""
-    path = results / f"{name}.md"
-    if not path.is_file():
-        raise InputError(f"{path} is missing: run `python -m iwae table {name}` first.")
-    text = path.read_text(encoding="utf-8").strip()
-    return "\n\n".join(block for block in text.split("\n\n") if block not in said)
+def _markdown(tables: Iterable[Table], said: Collection[str]) -> str:
+    """Tables without the lines above them that are `said` at the head of the page."""
+    left = [replace(table, lead=[line for line in table.lead if line not in said]) for table in tables]
+    return rendered("md", left).strip()
 
 
 def _counts(entries: Iterable[dict[str, Any]], key: str, what: str = "model") -> str:

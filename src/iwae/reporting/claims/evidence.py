@@ -1,7 +1,7 @@
 """What a study measured, for claims: values of each kind of model by seed, and weighted sums of them with errors."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -130,70 +130,56 @@ class Evidence:
         return Variance(left_out * part.value + bits, part.dof)
 
     def _estimate(self, contrast: Contrast, found: WeightedSum) -> Estimate | None:
-        pools: dict[frozenset[Kind], float] = defaultdict(float)
+        values, floor = self._values(contrast), QUANTITIES[contrast.quantity].step ** 2 / 12  # that of rounding
+        pools: dict[tuple[Kind, ...], float] = defaultdict(float)
         for kind, weight in contrast.weights.items():
-            pools[self._alike(contrast, kind)] += weight**2
-        over_seeds = {pool: spread for pool in pools if (spread := self._seed_variance(contrast, pool))}
-        if len(over_seeds) < len(pools):
-            return None
+            pools[_pool(contrast, kind, values, floor)] += weight**2
+        means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
+        seeds = []
+        for pool, squares in pools.items():
+            # Where no kind of a pool has two seeds, over all that are known.
+            spread = spread_over_seeds([values[kind] for kind in pool]) or spread_over_seeds([*values.values()])
+            if spread is None:
+                return None
+            seeds.append(Variance(max(spread.value, floor) * means * squares, spread.dof))
         images = found.over_images
         if _on_other_bits(contrast):
             images = {place: self._against_paper(contrast, *place, part) for place, part in images.items()}
-        means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
-        seeds = [Variance(spread.value * means * pools[pool], spread.dof) for pool, spread in over_seeds.items()]
         total = add(*seeds, *images.values())
         return Estimate(found.value, total.value**0.5, total.dof)
 
-    def _alike(self, contrast: Contrast, kind: Kind) -> frozenset[Kind]:
-        """The kinds over which the spread over seeds of `kind` is pooled.
+    def _values(self, contrast: Contrast) -> dict[Kind, list[float]]:
+        """The values, one a seed, of the kinds of a contrast and of the grids of its data sets, in their order.
 
-        Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as
-        many layers; but none other where their spreads differ by more than chance.
+        Only of models that were trained and measured as those of the contrast; a kind without such is left out.
         """
-        several = QUANTITIES[contrast.quantity].by_layers
-        alike = frozenset(
-            other
-            for other in self._known(contrast)
-            if other.objective == kind.objective and (other.layers == kind.layers or not several)
-        )
-        own = frozenset([kind])
-        differ = spreads_differ(self._values(contrast, alike), _floor(contrast))
-        return own if differ and spread_over_seeds(self._values(contrast, own)) else alike
-
-    def _known(self, contrast: Contrast) -> set[Kind]:
-        """The kinds of the grids of a contrast's data sets, and its own."""
-        datasets = {kind.dataset for kind in contrast.weights}
+        section, datasets = QUANTITIES[contrast.quantity].section, {kind.dataset for kind in contrast.weights}
         grid = {kind for kind in self.study.by_kind if kind.dataset in datasets and not kind.variation}
-        return grid | set(contrast.weights)
-
-    def _seed_variance(self, contrast: Contrast, pool: Collection[Kind]) -> Variance | None:
-        """The variance over seeds of the value of one model, pooled over these kinds.
-
-        If none of them has two seeds, over all that are known; None where none of these has.
-        """
-        found = (spread_over_seeds(self._values(contrast, kinds)) for kinds in (pool, self._known(contrast)))
-        pooled = next(filter(None, found), None)
-        return pooled and Variance(max(pooled.value, _floor(contrast)), pooled.dof)
-
-    def _values(self, contrast: Contrast, pool: Collection[Kind]) -> list[list[float]]:
-        """The values of each of these kinds, of models that were trained and measured as those of the contrast."""
-        section = QUANTITIES[contrast.quantity].section
         found = {
             kind: [
                 (not departures(model, section), entry.value)
                 for model in self.study.of_kinds([kind])
                 if (entry := measured(self.study, contrast.quantity, model))
             ]
-            for kind in sorted(pool)
+            for kind in sorted(grid | set(contrast.weights))
         }
-        alike = {all(comparable for comparable, _ in found.get(kind, ())) for kind in contrast.weights}
-        values = ([value for comparable, value in each if comparable in alike] for each in found.values())
-        return [each for each in values if each]
+        alike = {all(comparable for comparable, _ in found[kind]) for kind in contrast.weights}
+        values = {kind: [value for comparable, value in each if comparable in alike] for kind, each in found.items()}
+        return {kind: each for kind, each in values.items() if each}
 
 
-def _floor(contrast: Contrast) -> float:
-    """The least variance over seeds: that of rounding."""
-    return QUANTITIES[contrast.quantity].step ** 2 / 12
+def _pool(contrast: Contrast, kind: Kind, values: Mapping[Kind, Sequence[float]], floor: float) -> tuple[Kind, ...]:
+    """The kinds over which the spread over seeds of `kind` is pooled, of those with `values`.
+
+    Those of the same objective, since the VAE's may be several times the IWAE's, and by `Quantity.by_layers` of as many
+    layers; but none other where their spreads differ by more than chance.
+    """
+    several = QUANTITIES[contrast.quantity].by_layers
+    alike = [
+        other for other in values if other.objective == kind.objective and (other.layers == kind.layers or not several)
+    ]
+    alone = len(values[kind]) > 1 and spreads_differ([values[other] for other in alike], floor)
+    return (kind,) if alone else tuple(alike)
 
 
 def third_of_the_passes(study: StudyResults, kind: Kind) -> Kind | None:

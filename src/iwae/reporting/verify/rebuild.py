@@ -60,9 +60,7 @@ def problems(
                 numbers = fresh / "figures" / f"{name}.csv"
                 yield from _made_again(figures, numbers.parent, [numbers.name], partial(_write_plotted, numbers, study))
         readme = fresh / "README.md"
-        yield from _made_again(
-            results, fresh, [readme.name], lambda: write_text(readme, summary_text(study, figures, fresh))
-        )
+        yield from _made_again(results, fresh, [readme.name], lambda: write_text(readme, summary_text(study, figures)))
 
 
 def _write_plotted(path: Path, study: StudyResults) -> None:
