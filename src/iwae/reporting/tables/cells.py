@@ -49,19 +49,19 @@ class Part:
         self,
         title: str,
         shown: Sequence[Column],
-        notes: Callable[["Part"], list[str]],
+        notes: Sequence[str],
         consequence: str,
         sections: Iterable[str] = ("likelihood",),
     ) -> Table:
         """A table with a line for each row; in its title ``{}`` is the data set.
 
-        Rows on models that are not run yet are counted below it, unless all are such. It has notes once something was
+        Rows on models that are not run yet are counted below it, unless all are such. It has `notes` once something was
         measured. `consequence` is what a departure of the models from the paper means for the reader, be it in training
         or in what `sections` measured.
         """
         lead = comparison_lines(self.models, consequence, sections)
         title = title.format(self.rows.dataset.iloc[0])
-        said, rows = notes(self) if self.measured else [], self.rows
+        said, rows = notes if self.measured else [], self.rows
         if shown and "seeds" in rows and 0 < (run := rows.seeds > 0).sum() < len(rows):
             said, rows = [f"Not run yet, and left out: {(~run).sum()} of {len(rows)} lines.", *said], rows[run]
         return Table(title, lead, shown, [[column.cell(row) for column in shown] for _, row in rows.iterrows()], said)

@@ -84,7 +84,7 @@ def lay_out(part: Part) -> list[Table]:
     words = f"Table 1: {dataset}" if (paper().dataset == dataset).any() else f"{dataset} (not in the paper)"
     title = f"{_TITLES.get(dataset, words)}, negative log-likelihood and active units"
     consequence = ORIENTATION if part.known("paper_nll") else NO_VALUES
-    first, pairs = part.table(title, [], _notes, consequence), rows[rows.minus_vae.notna()]
+    first, pairs = part.table(title, [], _notes(part), consequence), rows[rows.minus_vae.notna()]
     lead = [*([_OWN] if dataset == "mnist-static" else []), *first.lead]
     first = replace(first, lead=lead, columns=[*named, *columns], rows=body)
     if pairs.empty:
@@ -156,9 +156,8 @@ def _paired_table(part: Part, consequence: str) -> Table:
     shown.append(replace(MINUS_VAE, label=f"{label} minus VAE").shown(part.rows))
     if part.known("paper_minus_vae"):
         shown.append(papers("", lambda row: cells.number(row.paper_minus_vae, sign=True)))
-
-    def remarks(part: Part) -> list[str]:
-        remark = f"Difference in nll, in nats per image; negative where the {label} is better."
-        return [remark, notes.paired_note(part.rows, "minus_vae")]
-
-    return part.table(f"{{}}: {label} minus VAE at the same layers and k", shown, remarks, consequence)
+    said = [
+        f"Difference in nll, in nats per image; negative where the {label} is better.",
+        notes.paired_note(part.rows, "minus_vae"),
+    ]
+    return part.table(f"{{}}: {label} minus VAE at the same layers and k", shown, said, consequence)

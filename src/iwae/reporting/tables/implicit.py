@@ -48,7 +48,7 @@ def lay_out(part: Part) -> list[Table]:
     part = replace(part, rows=part.rows[part.rows.samples != 1])  # where all of them are equal
     samples = Column("samples", lambda row: EMPTY if pd.isna(row.samples) else f"{row.samples:.0f}")
     shown = [*cells.keys(part.rows), samples, *(bound.shown(part.rows) for bound in BOUNDS)]
-    return [part.table("{}: the ELBO of q_EW, which is not L_k", shown, _notes, NO_VALUES)]
+    return [part.table("{}: the ELBO of q_EW, which is not L_k", shown, _notes(part), NO_VALUES)]
 
 
 def _notes(part: Part) -> list[str]:

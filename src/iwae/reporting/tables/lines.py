@@ -52,7 +52,7 @@ class Lines:
         consequence = ORIENTATION if is_stated else NO_VALUES
         sections = [QUANTITIES[self.stated].section if self.stated else "likelihood"]
         shown = [*cells.keys(part.rows), *shown]
-        return [part.table(self.title, shown, self.notes, consequence, sections=sections), *self.more(part)]
+        return [part.table(self.title, shown, self.notes(part), consequence, sections=sections), *self.more(part)]
 
 
 def _range(row: pd.Series) -> str:
@@ -189,19 +189,18 @@ def _annealed_notes(part: Part) -> list[str]:
     names = ("chains", "temperatures", "leapfrogs", "simulated")
     settings = {name: listed(model.settings("annealed")[name] for model in part.measured) for name in names}
     slack = part.rows.slack.dropna()  # none where no image was measured both ways
-    above = (
-        f"above L_samples: paired over the images that were measured both ways. By these {span(slack)} nats the table "
-        "of nll measures the encoder, too."
-    )
-    return [
+    said = [
         f"nll by annealing: minus the lower bound on log p(x) of {listed(part.rows.images.dropna())} test images, by "
         f"{settings['chains']} chains from q to the posterior over {settings['temperatures']} temperatures with "
         f"{settings['leapfrogs']} leapfrog steps of Hamiltonian Monte Carlo at each.",
-        *([above] if len(slack) else []),
         f"simulated: of {settings['simulated']} images that the model drew, for which there is an upper bound as well; "
         "it certifies the annealing for these images alone.",
         *_order(part.rows),
     ]
+    if len(slack):
+        words = f"By these {span(slack)} nats the table of nll measures the encoder, too."
+        said.insert(1, f"above L_samples: paired over the images that were measured both ways. {words}")
+    return said
 
 
 def _order(rows: pd.DataFrame) -> list[str]:
@@ -232,7 +231,7 @@ def _by_both(part: Part) -> list[Table]:
         "those annealed: the images and seeds that have both estimates, so that only the estimate differs from the "
         "last column.",
     ]
-    return [replace(part, rows=pairs).table(title, shown, lambda part: said, NO_VALUES)]
+    return [replace(part, rows=pairs).table(title, shown, said, NO_VALUES)]
 
 
 annealed = Lines(

@@ -65,7 +65,7 @@ def lay_out(part: Part) -> list[Table]:
         *([f"Each was trained as by `{_command(asked)}`."] if asked else []),
     ]
     part = replace(part, rows=part.rows[part.rows.trained], models=())
-    return [part.table("{}: training of each model", shown, lambda part: notes, "")]
+    return [part.table("{}: training of each model", shown, notes, "")]
 
 
 def _column(label: str, name: str, form: str, text: bool = False) -> Column:

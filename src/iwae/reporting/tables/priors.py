@@ -79,8 +79,8 @@ def lay_out(part: Part) -> list[Table]:
         f"index_gap = log N - I(n; z). Means over seeds; {EMPTY}: not measured."
     )
     return [
-        part.table("{}: priors", [*named, *values, cells.active(rows)], _notes, NO_VALUES),
-        part.table("{}: priors, terms of the ELBO", [*named, *terms], lambda part: [note], NO_VALUES),
+        part.table("{}: priors", [*named, *values, cells.active(rows)], _notes(part), NO_VALUES),
+        part.table("{}: priors, terms of the ELBO", [*named, *terms], [note], NO_VALUES),
     ]
 
 

@@ -39,7 +39,7 @@ def lay_out(part: Part) -> list[Table]:
     """A line for each question."""
     notes = ["In nats per image, over the test images that both sides share; ±: one standard error over them."]
     shown = cells.words("question", "answer", "source")
-    return [part.table("{}: questions, and what the models say", shown, lambda part: notes, NO_VALUES)]
+    return [part.table("{}: questions, and what the models say", shown, notes, NO_VALUES)]
 
 
 def _one_sample(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:

@@ -65,7 +65,7 @@ def lay_out(part: Part) -> list[Table]:
         sums = [Sum(f"{measure}_{split}", split, sign=True) for split in ("train", "test")]
         named += cells.grouped([one.shown(rows) for one in sums], f"gain in {words}")
     consequence = "these are not the paper's models"
-    return [part.table("{}: replaced priors", named, _notes, consequence, sections=())]
+    return [part.table("{}: replaced priors", named, _notes(part), consequence, sections=())]
 
 
 def shown(name: str) -> str:

@@ -49,7 +49,7 @@ def lay_out(part: Part) -> list[Table]:
     missing = rows[rows.seeds == 0][[*KIND, "dataset", "seeds"]]
     terms = replace(part, rows=cells.by_objective(pd.concat([largest, missing])))
     shown = [*cells.keys(rows), *(_column(terms.rows, term, term) for term in SURGERY_TERMS)]
-    tables = [terms.table("ELBO surgery: {}, whole training set", shown, _notes, _CONSEQUENCE, sections=())]
+    tables = [terms.table("ELBO surgery: {}, whole training set", shown, _notes(terms), _CONSEQUENCE, sections=())]
     return tables + ([_sizes_table(part, wide)] if wide.images.nunique() > 1 else [])
 
 
@@ -68,6 +68,8 @@ def _wide(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _notes(part: Part) -> list[str]:
     rows = part.rows.dropna(subset="images")
+    if rows.empty:
+        return []
     sizes = " or ".join(
         f"{size:.0f} (log N = {log:.4f})" for size, log in sorted(set(zip(rows.images, rows.log_images, strict=True)))
     )
@@ -94,4 +96,4 @@ def _sizes_table(part: Part, wide: pd.DataFrame) -> Table:
         shown += cells.grouped(by_size, term)
     title = "ELBO surgery: {}, how the terms move with the number N of training images in q(z)"
     note = f"log N: {', '.join(f'{np.log(size):.3f} for N = {size:.0f}' for size in sizes)}."
-    return part.table(title, shown, lambda part: [note], _CONSEQUENCE, sections=())
+    return part.table(title, shown, [note], _CONSEQUENCE, sections=())

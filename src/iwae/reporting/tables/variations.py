@@ -70,7 +70,7 @@ class Variation:
         measured = [model for model in study.models if "likelihood" in model.manifest]
         part = replace(part, study=study, models=plain, measured=measured)
         shown = [*self.named(part.rows), *values]
-        return [part.table(f"{{}}: {self.title}", shown, self.notes, NO_VALUES)]
+        return [part.table(f"{{}}: {self.title}", shown, self.notes(part), NO_VALUES)]
 
     def notes(self, part: Part) -> list[str]:
         """What stands below the table."""

@@ -81,7 +81,7 @@ def lay_out(part: Part) -> list[Table]:
     if part.rows.passes.nunique() > 1:
         shown.insert(0, Column("passes", lambda row: f"{row.first_passes} + {row.passes}"))
     consequence = ORIENTATION if part.known("paper_nll") else NO_VALUES
-    return [part.table("Table 2: {}, models continued with another objective", shown, _notes, consequence)]
+    return [part.table("Table 2: {}, models continued with another objective", shown, _notes(part), consequence)]
 
 
 def _stage(part: Part, nll: Sum, prefix: str = "") -> list[Column]:
@@ -94,6 +94,8 @@ def _stage(part: Part, nll: Sum, prefix: str = "") -> list[Column]:
 
 
 def _notes(part: Part) -> list[str]:
+    if not part.models:
+        return []
     said = [
         "The first stage is a model of the grid, or one of fewer passes. The second goes on from it, "
         f"{_length(part.models)}.",
