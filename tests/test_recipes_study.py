@@ -1,4 +1,4 @@
-"""The recipes of docs/extending.md for data sets, measurements and settings, followed in a copy of the library."""
+"""The recipes of docs/extending.md for what a study measures, sets and shows, followed in a copy of the library."""
 
 import csv
 import json
@@ -53,12 +53,25 @@ class ToySettings(Settings):
 
 MEASUREMENTS["toy"] = Measurement("a toy", ToySettings, ("toy.csv",), reads=("activity",))
 """
+QUANTITY = """
+QUANTITIES["toy"] = Quantity(lambda study, model: Measured(float(model.table("toy").grey.mean())), "", 0.01, "toy")
+"""
+TABLE = """
+TOY = Sum("toy", "grey level")
+toy = Lines("{}: mean grey level", (TOY.counts, TOY), (TOY,), lambda part: [])
+"""
+TABLE_ENTRY = "  toy: {title: Grey level, models: all, section: toy, module: lines:toy}\n"
 SETTING = '    toy: int = setting(1, "Toy", unit="parsec", least=1, later=True)\n'
 BEFORE = "\n    def __post_init__(self) -> None:\n        super().__post_init__()\n        if self.train_images"
 # What is added to which files: a new file, or text at the end of one or before some of its text.
 RECIPES = {
     "data set": {"data/toy.py": DATA_MODULE, "study/registry.py": DATA_ENTRY},
     "measurement": {"evaluation/toy.py": MEASUREMENT_MODULE, "study/measurements.py": MEASUREMENT_ENTRY},
+    "table of a quantity": {
+        "reporting/quantities.py": QUANTITY,
+        "reporting/tables/lines.py": TABLE,
+        "reporting/contents.yaml": (TABLE_ENTRY, "figures:\n"),
+    },
     "training setting": {"study/settings.py": (SETTING, BEFORE)},
 }
 RUN = """
@@ -123,7 +136,7 @@ def outcome(copy):
         ["measure", "--model", f"results/{MODEL}", "--device", "cpu", "--sections", "likelihood", "activity", "toy"]
         + ["--likelihood-samples", "20", "--toy-cut", "0.25"],
         ["collect", "--results", "results", "--models", MODEL],
-        ["table", "table1", "--results", "results"],
+        ["table", "table1", "toy", "--results", "results"],
     ]
     done = subprocess.run(
         [sys.executable, "-c", RUN, json.dumps(commands), json.dumps(configuration())],
@@ -170,6 +183,15 @@ def test_a_new_measurement_is_a_section_with_its_own_settings_and_those_it_reads
     activity = {"samples": 100, "authors_images": 500, "seed": 0}
     assert entry["settings"] == asked == {"images": 3, "cut": 0.25, "activity": activity}
     assert list(entry["files"]) == ["toy.csv"]
+
+
+def test_a_new_quantity_is_in_the_results_and_in_a_table_of_its_own(outcome):
+    _, results = outcome
+    with (results / MODEL / "toy.csv").open() as stream:
+        (grey,) = (float(row["grey"]) for row in csv.DictReader(stream))
+    with (results / "results.csv").open() as stream:
+        assert [float(row["value"]) for row in csv.DictReader(stream) if row["quantity"] == "toy"] == [grey]
+    assert f"| 1 | IWAE | 2 | {grey:.2f}" in (results / "toy.md").read_text()
 
 
 def test_a_new_training_setting_is_in_flags_manifests_and_configuration(outcome):
