@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 from iwae.data.splits import evenly_spaced
 from iwae.files import write_rows
 from iwae.study import manifest
-from iwae.study.measurements import MEASUREMENTS, LikelihoodSettings
+from iwae.study.measurements import ACTIVITY_COLUMNS, MEASUREMENTS, LikelihoodSettings
 from iwae.study.protocol import PRESETS
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
@@ -163,7 +163,7 @@ def _activity(made):
             value = 10 ** (made.random.normal(-0.4, 0.2) if unit < count else made.random.normal(-4, 0.3))
             inflated = value if layer == 1 or unit != count else 0.02
             rows.append({"layer": layer, "unit": unit, "activity": value, "activity_authors": inflated})
-    variant = "activity_authors" if made.training.protocol.activity == "one-sample" else "activity"
+    variant = ACTIVITY_COLUMNS[made.training.protocol.activity]
     layers = range(1, made.spec.layers + 1)
     made.removed = [[row[variant] <= ACTIVE for row in rows if row["layer"] == layer] for layer in layers]
     return rows

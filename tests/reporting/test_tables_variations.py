@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from iwae.reporting.collect import write_results
+from iwae.reporting.quantities import measured
 from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import build, write_table
 from iwae.reporting.tables.formats import EMPTY
@@ -136,6 +137,15 @@ def test_capacity_is_of_the_seeds_that_were_varied(tmp_path, synthetic):
     study = synthetic.study(tmp_path / "one", [*models, replace(models[0], variation="z100")])
     assert list(rows("capacity", study).seeds) == [1, 1]
     assert "One seed: the spread over seeds is not known" in markdown(study, "capacity")
+
+
+def test_a_part_of_a_study_counts_active_units_as_the_whole_does(varied):
+    """What was found of a model is kept for both, so it must not depend on who asked first."""
+    whole, again = StudyResults.open(varied), StudyResults.open(varied)
+    others = tuple(model for model in whole.models if model.spec.variant == "paper-text")
+    part = replace(whole, models=others)
+    assert {model.training.protocol.activity for model in others} == {"definition"} != {whole.activity}
+    assert [measured(part, "active", one) for one in others] == [measured(again, "active", one) for one in others]
 
 
 def test_protocols_by_hand(varied, synthetic):

@@ -23,8 +23,6 @@ from iwae.study.settings import ACTIVE
 
 _ROWS = {"cpu": 5000, "cuda": 200_000}  # draws in one pass through the second recognition network
 _IMAGES = 1000  # images at most in one pass through the first
-COLUMNS = {"definition": "activity", "one-sample": "activity_authors"}
-"""The column of ``activity.csv`` that a protocol's field ``activity`` names."""
 
 
 class LayerActivity(NamedTuple):

@@ -26,7 +26,7 @@ from iwae.models.networks import Parameters
 from iwae.models.store import TrainedModel
 from iwae.progress import progress_bar
 from iwae.study import manifest
-from iwae.study.measurements import ChoppedSettings
+from iwae.study.measurements import ACTIVITY_COLUMNS, ChoppedSettings
 
 
 class Chopped(NamedTuple):
@@ -155,7 +155,7 @@ def _inactive(subject: Subject) -> list[np.ndarray]:
         )
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    column, found = activity.COLUMNS[subject.model.settings.protocol.activity], []
+    column, found = ACTIVITY_COLUMNS[subject.model.settings.protocol.activity], []
     for layer in range(1, subject.model.architecture.layers + 1):
         values = np.array([float(row[column]) for row in rows if int(row["layer"]) == layer])
         found.append(activity.inactive(values))

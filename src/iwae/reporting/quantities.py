@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from iwae.reporting.statements import activity_estimate
 from iwae.reporting.study import Model, StudyResults
+from iwae.study.measurements import ACTIVITY_COLUMNS
 from iwae.study.settings import ACTIVE
 
 NEAR = 0.5  # decades around the threshold of activity that lie between the two modes of log A_u
@@ -149,8 +149,7 @@ def activities(study: StudyResults, model: Model, column: str = "shown") -> pd.D
     That is ``activity_authors``, or ``shown``: whichever stands beside the paper's.
     """
     table = model.table("activity")
-    if column == "shown":
-        column = "activity_authors" if activity_estimate(study) == "one-sample" else "activity"
+    column = ACTIVITY_COLUMNS[study.activity] if column == "shown" else column
     return table.assign(activity=table[column])[["layer", "activity"]]
 
 

@@ -225,15 +225,6 @@ def protocol_changes(base: Model, model: Model) -> list[str]:
     return [f"{name}: {value} -> {after[name]}" for name, value in before.items() if value != after[name]]
 
 
-def activity_estimate(study: StudyResults) -> str:
-    """The measured activity that stands beside the paper's: ``one-sample`` or ``definition``.
-
-    It is the one of the study's own protocol; where models have several, the definition, which is the same for all.
-    """
-    estimates = {model.training.protocol.activity for model in study.grid or study.models}
-    return estimates.pop() if len(estimates) == 1 else "definition"
-
-
 def model_name(objective: str, k: int) -> str:
     """``IWAE k=5``."""
     return f"{OBJECTIVES[objective].label} k={k}"

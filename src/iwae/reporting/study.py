@@ -98,6 +98,7 @@ class StudyResults:
     specs: tuple[ModelSpec, ...]  # all models that the study asks for
     sections: tuple[str, ...]  # the steps that are run on some of them
     configured: StudyConfig | None = None  # what the configuration asks for; None where it is not known
+    activity: str = "one-sample"  # the estimate of A_u that stands beside the paper's, or ``definition``
     known: dict[Hashable, Any] = field(default_factory=dict, repr=False)  # what was found out so far
 
     @classmethod
@@ -120,7 +121,11 @@ class StudyResults:
         else:
             specs = tuple(model.spec for model in models)
             sections = tuple(name for name in manifest.SECTIONS if all(name in model.manifest for model in models))
-        return cls(folder, tuple(models), tuple(sorted(specs, key=_order)), sections, configured)
+        # That of the study's own protocol; where models have several, the definition, which is the same for all.
+        own = [model for model in models if not model.spec.variation] or models
+        estimates = {model.training.protocol.activity for model in own}
+        activity = estimates.pop() if len(estimates) == 1 else "definition"
+        return cls(folder, tuple(models), tuple(sorted(specs, key=_order)), sections, configured, activity)
 
     @classmethod
     def open(cls, folder: Path) -> "StudyResults":

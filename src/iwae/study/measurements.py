@@ -35,6 +35,10 @@ class RebinarizedSettings(Settings):
     seed: int = setting(0, _SEED.format("importance samples"), least=0)
 
 
+ACTIVITY_COLUMNS = {"definition": "activity", "one-sample": "activity_authors"}
+"""The column of ``activity.csv`` that a protocol's field ``activity`` names."""
+
+
 @dataclass(frozen=True)
 class ActivitySettings(Settings):
     """How the activity A_u of the latent units is measured."""

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 
 from iwae.reporting.figures.panels import facets, finished
 from iwae.reporting.figures.style import MODEL, seeds_words, stacked
-from iwae.reporting.statements import activity_estimate
 from iwae.reporting.study import Kind, StudyResults
+from iwae.study.measurements import ACTIVITY_COLUMNS
 from iwae.study.settings import ACTIVE
 
 LEAST = 1e-6  # of the axis
@@ -26,7 +26,7 @@ def data(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
     Values below `LEAST` count as `LEAST`; an unbiased estimate of an inactive unit's A_u may even be negative.
     """
-    column = "activity_authors" if activity_estimate(study) == "one-sample" else "activity"
+    column = ACTIVITY_COLUMNS[study.activity]
     frame = stacked(study.of_kinds(kinds, "activity"), "activity", layer="unit_layer")
     frame = frame.assign(estimate=column, value=frame[column].clip(lower=LEAST))
     frame["weight"] = 1 / frame.groupby(MODEL).seed.transform("nunique")

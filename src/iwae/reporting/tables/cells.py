@@ -8,7 +8,7 @@ import pandas as pd
 
 from iwae.reporting.contrasts import WeightedSum, columns, weighted_sum
 from iwae.reporting.quantities import QUANTITIES
-from iwae.reporting.statements import activity_estimate, comparison_lines, schedule
+from iwae.reporting.statements import comparison_lines, schedule
 from iwae.reporting.study import Kind, Model, StudyResults, kind_name
 from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import OBJECTIVES
@@ -168,7 +168,7 @@ def active_units(study: StudyResults, kind: Kind, prefix: str = "") -> dict[str,
     """Active units of each layer, by both estimates of A_u, means over seeds; NaN for a layer that there is not."""
     names = [f"active_units{authors}_{layer}" for authors in ("", "_authors") for layer in (1, 2)]
     counts = means({f"{prefix}{name}": name for name in names}, study, kind)
-    return counts | ({} if prefix else {"activity_estimate": activity_estimate(study)})
+    return counts | ({} if prefix else {"activity_estimate": study.activity})
 
 
 def by_objective(rows: pd.DataFrame, keys: Sequence[str] = ORDER) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from iwae.reporting.contrasts import columns, weighted_sum
 from iwae.reporting.quantities import activities
-from iwae.reporting.statements import activity_estimate, counted, likelihood_line, listed, protocols, span
+from iwae.reporting.statements import counted, likelihood_line, listed, protocols, span
 from iwae.reporting.tables.cells import OWN, Part
 from iwae.study.registry import OBJECTIVES
 from iwae.study.settings import ACTIVE
@@ -61,7 +61,7 @@ def active_note(part: Part) -> list[str]:
     )
     return [
         f"active: units with A_u > {ACTIVE} (layer 1 + layer 2), by "
-        f"{_ESTIMATES[activity_estimate(part.study)].format(images=images)}; the CSV has both estimates. "
+        f"{_ESTIMATES[part.study.activity].format(images=images)}; the CSV has both estimates. "
         f"{threshold}"
         f"{f' Over seeds their number has a standard deviation of {span(known, 1)}.' if known else ''}"
     ]

@@ -22,6 +22,7 @@ from safetensors.numpy import load_file
 
 from iwae.reporting.results import UNREADABLE, read_arrays
 from iwae.study import manifest
+from iwae.study.measurements import ACTIVITY_COLUMNS
 from iwae.study.registry import DATASETS
 from iwae.study.settings import ACTIVE, TrainingSettings
 from iwae.study.specification import ModelSpec
@@ -212,8 +213,7 @@ class _Folder:
         if settings["samples"] == self.content["likelihood"]["settings"]["samples"] and len(difference) > 1:
             yield from self.apart("chopped.npz", what, difference.mean(), difference.sem(), "that in likelihood.npz")
         units, removed = self.table("activity"), self.table("chopped").removed.tolist()
-        one_sample = self.content["training"]["settings"]["protocol"]["activity"] == "one-sample"
-        inactive = units["activity_authors" if one_sample else "activity"] <= ACTIVE
+        inactive = units[ACTIVITY_COLUMNS[self.content["training"]["settings"]["protocol"]["activity"]]] <= ACTIVE
         right, what = inactive.groupby(units.layer).sum().tolist(), "the number of removed units by layer"
         yield from self.unlike("chopped.csv", what, removed, right, "activity.csv")
 
