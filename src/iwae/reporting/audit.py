@@ -34,13 +34,13 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     """
     if not results.is_dir():
         raise InputError(f"{results} is no folder: name that of a study, such as results/paper.")
-    study = _opened(results)
+    study, fault = _opened(results)
     inspections = inspect(results, figures, study)
     if recomputation:
         from iwae.reporting.verify.recompute import recompute
 
         inspections.append(recompute(results, recomputation, _still_to_run(results, study)))
-    found = content(results.name, *_judged(study), [vars(inspection) for inspection in inspections])
+    found = content(results.name, *_judged(study, fault), [vars(inspection) for inspection in inspections])
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
@@ -48,31 +48,31 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     return [problem for inspection in inspections for problem in inspection.problems]
 
 
-def _judged(study: StudyResults | str) -> tuple[list[str], list[Verdict], list[Verdict]]:
+def _judged(study: StudyResults | None, fault: str) -> tuple[list[str], list[Verdict], list[Verdict]]:
     """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
-    if isinstance(study, StudyResults):
+    if study:
         return protocols(study.grid or study.models), *verdicts_of(study)
-    read, sentence = read_claims(), f"The study cannot be read: {study}"
+    read, sentence = read_claims(), f"The study cannot be read: {fault}"
     return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
 
 
-def _opened(results: Path) -> StudyResults | str:
+def _opened(results: Path) -> tuple[StudyResults | None, str]:
     """The study in a folder, or why it cannot be read."""
     try:
-        return StudyResults.open(results)
+        return StudyResults.open(results), ""
     except UNREADABLE as error:
-        return reason(error)
+        return None, reason(error)
 
 
-def _still_to_run(results: Path, study: StudyResults | str) -> list[ModelSpec]:
+def _still_to_run(results: Path, study: StudyResults | None) -> list[ModelSpec]:
     """The models of an unfinished study that are not finished; what a sealed one lacks is lost."""
-    return study.unfinished if isinstance(study, StudyResults) and not (results / seal.NAME).is_file() else []
+    return study.unfinished if study and not (results / seal.NAME).is_file() else []
 
 
-def inspect(results: Path, figures: Path, study: StudyResults | str | None = None) -> list[Inspection]:
-    """What is wrong with a study's files, part by part; `study` is what `_opened` has given, if it was asked before."""
-    study = study or _opened(results)
-    known, missing = study if isinstance(study, StudyResults) else None, _still_to_run(results, study)
+def inspect(results: Path, figures: Path, study: StudyResults | None = None) -> list[Inspection]:
+    """What is wrong with a study's files, part by part; the `study` is opened where it was not before."""
+    study = study or _opened(results)[0]
+    missing = _still_to_run(results, study)
     title = f"Seal, {seal.NAME}"
     if missing:
         sealed = Inspection(title, f"nothing: {len(missing)} models are not run yet, and are left out here.")
@@ -101,7 +101,7 @@ def inspect(results: Path, figures: Path, study: StudyResults | str | None = Non
             "Numbers",
             "results.csv, tables, the numbers of figures and the README with what the models' files give when all is "
             "made again.",
-            lambda: rebuild.problems(results, figures, asked, known, interim=bool(missing)),
+            lambda: rebuild.problems(results, figures, asked, study, interim=bool(missing)),
         ),
     ]
 
