@@ -301,7 +301,7 @@ def training_options():
 
 
 # What the targets ask for.
-TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "html", "tex"])
+TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=contents.TABLE_KINDS)
 FIGURE_FILES = [f"<figures>/{name}.{kind}" for name, item in FIGURES_OF_STUDY.items() for kind in item.kinds]
 RESULT_FILES = ["<results>/results.csv", "<results>/configuration.json", *outdated_marks("results", [""])]
 REPORT_FILES = [*RESULT_FILES, *TABLE_FILES, *FIGURE_FILES, "<results>/README.md", "<results>/SHA256SUMS"]
