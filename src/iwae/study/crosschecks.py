@@ -17,7 +17,7 @@ from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.parts import folder_of, measured_models, measurement_of, model_groups, models_of, training_of
 from iwae.study.protocol import PRESETS, Protocol, preset
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, split_prior
 
 
 def cross_problems(config: dict[str, Any], broken: Iterable[str]) -> list[str]:
@@ -92,7 +92,8 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
         return
     training = training_of(config["training"])
     refused: dict[str, dict[str, None]] = defaultdict(dict)
-    for model in models:
+    large = {prior for _, prior in _large_priors(config)}  # said elsewhere
+    for model in (model for model in models if model.prior not in large):
         for line in _refusal("", training.for_model, model):
             refused[line][model.kind] = None
     yield from (", ".join([*kinds][:3]) + ", ..." * (len(kinds) > 3) + line for line, kinds in refused.items())
@@ -127,13 +128,13 @@ def _override_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from _refusal(place, protocol.with_overrides, {name: value} if name in known else {})
 
 
-def _split(config: dict[str, Any]) -> tuple[int, int]:
-    """Images of the smallest data set: how many are held out, and how many are left for training."""
+def _split(config: dict[str, Any], groups: Iterable[dict[str, Any]] = ()) -> tuple[int, int]:
+    """Images of the smallest data set, of the study or some groups: how many are held out, and how many are left."""
     training, protocols = config["training"], config["experiments"]["protocols"]
     held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
     variants = [PRESETS[name].held_out for name in protocols["variants"] if protocols["run"] and name in PRESETS]
     wanted = [config["grid"], *(group for group in config["experiments"].values() if group["run"])]
-    datasets = {name for group in wanted for name in group["datasets"]}
+    datasets = {name for group in groups or wanted for name in group["datasets"]}
     # What is neither a number nor null is reported by `_override_problems`.
     kept = {
         name: max(
@@ -167,6 +168,19 @@ def _too_large(config: dict[str, Any], group: str, key: str) -> Iterator[str]:
             yield f"{group}.{key}: {number} is impossible: it must be {bound} {source}, which is {used}"
 
 
+def _large_priors(config: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """A line for each prior with more components than images of a data set to train on, by experiment and prior."""
+    found, asked = {}, config["training"]["train_images"]
+    for name in ("priors", "other_priors"):
+        experiment = config["experiments"][name]
+        most = asked or _split(config, [experiment])[1]
+        for prior in experiment["priors"] if experiment["run"] and most > 0 else ():
+            if split_prior(prior)[1] > most:
+                reason = f"it has more components than the {most} training images"
+                found[name, prior] = f"experiments.{name}.priors: {prior!r} is impossible: {reason}"
+    return found
+
+
 def _data_problems(config: dict[str, Any]) -> Iterator[str]:
     """Variables of the environment that are not set, and a folder that is not there."""
     path, folder = config["data"]["path"], config["data"]["folder"]
@@ -184,6 +198,7 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     _too_many_images: _COUNTS,
     partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
     partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
+    lambda config: _large_priors(config).values(): _COUNTS,
     _schedule_problems: ("grid", "experiments", "training"),
     _data_problems: ("data",),
     **{_measurement_check(name): (name,) for name in MEASUREMENTS},
