@@ -8,7 +8,6 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from iwae.errors import InputError
@@ -157,15 +156,11 @@ def _too_many_images(config: dict[str, Any]) -> Iterator[str]:
         yield f"training.train_images: {asked} is impossible: it must be {left} or less, what the protocol leaves"
 
 
-def _too_large(config: dict[str, Any], group: str, key: str) -> Iterator[str]:
-    """A minibatch of more images than there are to train on, or surgery on as many, which is done anyway."""
-    asked, value = config["training"]["train_images"], config[group][key]
-    used = _split(config)[1] if asked is None else asked
-    most, bound = (used - 1, "less than") if key == "sizes" else (used, "at most")
-    source = "the number of training images" if asked is None else "training.train_images"
-    for number in value if isinstance(value, list) else [value]:
-        if number > most and used > 0:
-            yield f"{group}.{key}: {number} is impossible: it must be {bound} {source}, which is {used}"
+def _too_large_batch(config: dict[str, Any]) -> Iterator[str]:
+    """A minibatch of more images than there are; of more than are asked for, its record refuses it."""
+    size, left = config["training"]["batch_size"], _split(config)[1]
+    if config["training"]["train_images"] is None and 0 < left < size:
+        yield f"training.batch_size: {size} is impossible: it must be {left} or less, the number of training images"
 
 
 def _large_priors(config: dict[str, Any]) -> dict[tuple[str, str], str]:
@@ -196,8 +191,7 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     _experiment_problems: ("grid", "experiments", "training.protocol", "training.overrides"),
     _override_problems: ("training.protocol", "training.overrides"),
     _too_many_images: _COUNTS,
-    partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
-    partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
+    _too_large_batch: (*_COUNTS, "training.batch_size"),
     lambda config: _large_priors(config).values(): _COUNTS,
     _schedule_problems: ("grid", "experiments", "training"),
     _data_problems: ("data",),
