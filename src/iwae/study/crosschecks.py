@@ -57,8 +57,9 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _refusal("grid", models_of, {**config, "experiments": {}})
     for name, experiment in config["experiments"].items():
         place = f"experiments.{name}"
-        yield from _refusal(place, lambda *given: list(experiment_models(*given)), name, experiment)
-        if name == "convergence":
+        found = _refusal(place, lambda *given: list(experiment_models(*given)), name, experiment)
+        yield from found
+        if name == "convergence" and not found:
             yield from _choice_problems(config, place, experiment, lambda config: model_groups(config)["convergence"])
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():
@@ -90,11 +91,16 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
     if found:
         return
     training = training_of(config["training"])
+    if config["experiments"]["convergence"]["run"] and not training.is_cosine:
+        yield "experiments.convergence.run: it needs a cosine schedule (protocol efficient): write false, or take one"
+        models = tuple(model for model in models if model.passes is None)
     refused: dict[str, dict[str, None]] = defaultdict(dict)
-    large = {prior for _, prior in _large_priors(config)}  # said elsewhere
+    large = {prior for _, prior in _large_priors(config)}
+    said = {line.partition(": ")[2] for line in _experiment_problems(config)}
     for model in (model for model in models if model.prior not in large):
         for line in _refusal("", training.for_model, model):
-            refused[line][model.kind] = None
+            if line.removeprefix(": ") not in said:
+                refused[line][model.kind] = None
     yield from (", ".join([*kinds][:3]) + ", ..." * (len(kinds) > 3) + line for line, kinds in refused.items())
     if any(model.passes == training.passes for model in models if model.passes):
         yield (
