@@ -47,16 +47,17 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 
-quick: STUDY = quick
+# Also where the command line names another study.
+quick: override STUDY = quick
 quick: $(STAMP) ## the whole workflow, small, on a laptop's CPU: config/quick.yaml
 	@$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 --logger iwae $(OVERLAY)
 	@$(SNAKEMAKE) --report results/quick/report.html --quiet all $(OVERLAY)
 	@echo "Table 1: results/quick/table1.md. On one page: results/quick/report.html"
 
-paper: $(STAMP) ## the full replication, for a GPU: config.yaml
-	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1
-
-study: $(STAMP) ## any study: make study STUDY=efficient, as config/efficient.yaml describes it
+paper: override STUDY = paper
+paper: ## the full replication, for a GPU: config.yaml
+study: ## any study: make study STUDY=efficient, as config/efficient.yaml describes it
+paper study: $(STAMP)
 	$(SNAKEMAKE) --cores $(CORES) --resources gpu=1 $(OVERLAY)
 
 figures: $(STAMP) ## tables and figures of STUDY from its results; never trains

@@ -35,7 +35,7 @@ report: "workflow/report/workflow.rst"
 
 rule all:
     input:
-        section_files(*study.sections),
+        section_targets(*study.sections),
         REPORT_FILES,
 
 
@@ -72,12 +72,12 @@ rule tables:
 # Training alone, or training and measuring: what a GPU that is lent is for. Reports are made anywhere.
 rule train:
     input:
-        section_files("training"),
+        section_targets("training"),
 
 
 rule evaluate:
     input:
-        section_files(*study.sections),
+        section_targets(*study.sections),
 
 
 include: "workflow/rules/data.smk"

@@ -1,8 +1,10 @@
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from iwae.study.registry import DATASETS
 from iwae.study.settings import TrainingSettings
 from iwae.training import run as training
 
+ROOT = Path(__file__).resolve().parents[1]
 VERBS = ("fetch", "train", "measure", "collect", "table", "figure", "summary", "audit", "readme", "benchmark")
 NAME = "mnist/l1-iwae-k5/seed0"
 # Says that it works, and goes on until it is ended.
@@ -73,6 +76,7 @@ TRAIN = ["train", "--results", "r", "--checkpoints", "c", "--models", NAME]
         (["train"], "the following arguments are required: --models, --results, --checkpoints"),
         ([*TRAIN, "--set", "adam_beta1"], "'adam_beta1' is not of the form field=value"),
         ([*TRAIN, "--stages", "two"], "argument --stages: invalid int value: 'two'"),
+        (["interim", "--results", "r", "--configuration", "x"], "'x' is no configuration: give the text of a conf"),
         ([*MEASURE, "--surgery-sizes", "1e3"], "argument --surgery-sizes: invalid int value: '1e3'"),
     ],
 )
@@ -104,7 +108,9 @@ REPORT = ["--results", "r", "--figures", "f"]
         (["collect", "--results", "r", "--models", NAME], f"r/{NAME} {NO_MODEL}"),
         (["table", "table1", "--results", "r"], NO_RESULTS),
         (["figure", "nll", *REPORT], NO_RESULTS),
+        (["figure", "nll", "--results", "r"], NO_RESULTS),
         (["summary", *REPORT], NO_RESULTS),
+        (["summary", "--results", "r"], NO_RESULTS),
         (["audit", "/nowhere"], "/nowhere is no folder: name that of a study, such as results/paper."),
     ],
 )
@@ -113,6 +119,18 @@ def test_error_is_one_sentence_and_nothing_is_written(caplog, tmp_path, monkeypa
     assert main(arguments) == 2
     assert [record.getMessage() for record in caplog.records] == [f"error: {sentence}"]
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("verb", ["summary", "audit", "readme"])
+def test_figures_that_are_not_there_are_no_figures(caplog, tmp_path, monkeypatch, verb):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "results/two-units", "results/two-units")
+    before = {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()}
+    results = ["results/two-units"] if verb == "audit" else ["--results", "results/two-units"]
+    for figures in ([], ["--figures", "figures/wrong"]):
+        assert main([verb, *results, *figures]) == 2
+        assert "is no folder: draw the figures of results/two-units first, or name theirs." in caplog.messages[-1]
+    assert before == {path: path.read_bytes() for path in Path(".").rglob("*") if path.is_file()}
 
 
 @pytest.mark.slow

@@ -196,5 +196,5 @@ def test_a_field_of_the_other_schedule_is_refused():
 
 
 def test_an_unknown_variant_is_one_sentence():
-    with pytest.raises(InputError, match="variant 'beta1' of the protocol is unknown: use one of authors-code, "):
-        preset("authors-code").with_variant("beta1")
+    with pytest.raises(InputError, match="variant 'dropout' of the protocol is unknown: use one of authors-code, "):
+        preset("authors-code").with_variant("dropout")

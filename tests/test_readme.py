@@ -75,6 +75,13 @@ def test_a_study_that_is_not_there_is_told_before_anything_is_installed():
     assert "there is no config/nosuch.yaml: STUDY is one of paper efficient" in done.stderr
 
 
+@pytest.mark.parametrize(("target", "overlay"), [("quick", " --configfile config/quick.yaml"), ("paper", "")])
+def test_quick_and_paper_are_their_own_study_whatever_is_named(target, overlay):
+    done = subprocess.run(["make", "-n", target, "STUDY=priors", "CORES=2"], cwd=ROOT, capture_output=True, text=True)
+    runs = [line.split("gpu=1")[1].rstrip() for line in done.stdout.splitlines() if "snakemake --cores" in line]
+    assert [run.removeprefix(" --logger iwae") for run in runs] == [overlay]
+
+
 def anchors(text):
     """What a link can name behind #, as GitHub makes it of headings."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)

@@ -89,7 +89,7 @@ def _figure(options: argparse.Namespace) -> None:
     require_known("figure", options.names)
     study = StudyResults.open(options.results)
     for name in options.names:
-        write_figure(name, study, options.figures)
+        write_figure(name, study, _figures_of(options))
 
 
 def _interim(options: argparse.Namespace) -> None:
@@ -102,7 +102,7 @@ def _summary(options: argparse.Namespace) -> None:
     from iwae.reporting.study import StudyResults
     from iwae.reporting.summary import write_summary
 
-    write_summary(StudyResults.open(options.results), options.figures)
+    write_summary(StudyResults.open(options.results), _figures_there(options))
 
 
 def _audit(options: argparse.Namespace) -> None:
@@ -110,7 +110,7 @@ def _audit(options: argparse.Namespace) -> None:
     from iwae.reporting.verify import Recomputation
 
     fresh = Recomputation(options.images, options.data, options.device, options.threads) if options.recompute else None
-    problems = audit(options.results, _figures_of(options), fresh)
+    problems = audit(options.results, _figures_there(options), fresh)
     if problems:
         raise AuditError("\n".join([f"The audit found {len(problems)} problem(s):", *problems]))
 
@@ -118,12 +118,20 @@ def _audit(options: argparse.Namespace) -> None:
 def _readme(options: argparse.Namespace) -> None:
     from iwae.reporting.summary import write_readme
 
-    write_readme(options.readme, options.results, _figures_of(options))
+    write_readme(options.readme, options.results, _figures_there(options))
 
 
 def _figures_of(options: argparse.Namespace) -> Path:
     """The folder of a study's figures: as given, or beside that of the results."""
     return options.figures or options.results.resolve().parent.parent / "figures" / options.results.name
+
+
+def _figures_there(options: argparse.Namespace) -> Path:
+    """The same folder, refused if it is not there, as pages would lack all figures."""
+    folder = _figures_of(options)
+    if options.results.is_dir() and not folder.is_dir():
+        raise InputError(f"{folder} is no folder: draw the figures of {options.results} first, or name theirs.")
+    return folder
 
 
 def _benchmark(options: argparse.Namespace) -> None:
@@ -138,6 +146,16 @@ def _override(text: str) -> tuple[str, Any]:
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form field=value")
     return name, parsed(value)
+
+
+def _configuration(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is no configuration: give the text of a configuration.json")
+    return found
 
 
 def _minutes(text: str) -> float:
@@ -155,6 +173,11 @@ def _add_compute(parser: argparse.ArgumentParser) -> None:
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of the study, such as results/paper")
+
+
+def _add_figures(parser: argparse.ArgumentParser) -> None:
+    about = "folder of the study's figures (default: figures/STUDY beside results/)"
+    parser.add_argument("--figures", type=Path, help=about)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -205,34 +228,33 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("collect", _collect, "collect the models' results into results.csv, which the verbs below read")
     _add_study(sub)
     sub.add_argument("--models", nargs="+", required=True, help="names of the study's models")
-    sub.add_argument(
-        "--configuration", type=json.loads, help="the study's configuration as JSON, to be kept beside them"
-    )
+    about = "the study's configuration as JSON, to be kept beside them"
+    sub.add_argument("--configuration", type=_configuration, help=about)
     for name, run, text in (("table", _table, "write tables"), ("figure", _figure, "draw figures")):
         sub = verb(name, run, f"{text} of a study")
         sub.add_argument("names", nargs="+", metavar="name", help=f"a {name} of src/iwae/reporting/contents.yaml")
         _add_study(sub)
         if name == "figure":
-            sub.add_argument("--figures", type=Path, required=True, help="folder to draw to, such as figures/paper")
+            _add_figures(sub)
     sub = verb("interim", _interim, "make tables, figures and README of a study that is not finished, of what there is")
     _add_study(sub)
-    sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
-    sub.add_argument("--configuration", type=json.loads, help="the study's, as JSON (default: the one in its folder)")
+    _add_figures(sub)
+    sub.add_argument("--configuration", type=_configuration, help="as JSON (default: the one in its folder)")
 
     sub = verb("summary", _summary, "write the README in a finished study's folder")
     _add_study(sub)
-    sub.add_argument("--figures", type=Path, required=True, help="folder of the figures")
+    _add_figures(sub)
 
     sub = verb("audit", _audit, "check a study's claims against the paper's and its files against their manifests")
     sub.add_argument("results", type=Path, help="folder of the study, such as results/paper")
-    sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
+    _add_figures(sub)
     sub.add_argument("--recompute", action="store_true", help="also measure the models afresh and compare")
     sub.add_argument("--images", type=int, default=100, help="test images to measure afresh (default: 100)")
     _add_compute(sub)
 
     sub = verb("readme", _readme, "put a study's main results into this repository's README")
     _add_study(sub)
-    sub.add_argument("--figures", type=Path, help="folder of its figures (default: figures/STUDY beside results/)")
+    _add_figures(sub)
     sub.add_argument("--readme", type=Path, default=Path("README.md"), help="the file (default: README.md)")
 
     sub = verb("benchmark", _benchmark, "measure the speed of training and evaluation against plain eager code")

@@ -8,13 +8,15 @@ import jinja2
 import pytest
 import yaml
 
+from iwae.files import write_text
 from iwae.reporting.audit import audit
-from iwae.reporting.contents import FIGURES, TABLES
+from iwae.reporting.contents import FIGURES, TABLE_KINDS, TABLES
 from iwae.reporting.figures import write_figure
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import tables_of, write_table
 from iwae.reporting.tables.models import duration
+from iwae.reporting.verify.integrity import configured, unknown_files
 from iwae.reporting.verify.seal import check
 from iwae.study.specification import grid
 
@@ -108,3 +110,20 @@ def test_without_a_step_the_readme_has_no_table_of_it(tmp_path, synthetic):
         write_table(name, StudyResults.open(folder))
     write_summary(StudyResults.open(folder), tmp_path / "figures")
     assert not (folder / "chopped.md").exists() and "inactive units" not in (folder / "README.md").read_text()
+
+
+def test_what_a_study_has_no_more_is_removed_and_nothing_else(tmp_path, synthetic):
+    folder, figures = tmp_path / "results/plain", tmp_path / "figures/plain"
+    synthetic.study(folder, synthetic.grid((1,), (1,), (0,)), sections=("surgery", "pictures"))
+    for name in tables_of(StudyResults.open(folder)):
+        write_table(name, StudyResults.open(folder))
+    former = {*(folder / f"chopped.{kind}" for kind in TABLE_KINDS), figures / "gradients.png"}
+    kept = {folder / "signal_to_noise.csv", figures / "nll.png", tmp_path / "figures/other/gradients.png"}
+    others = {folder / "chopped.txt", figures / "pie.png", figures / "chopped.csv"}
+    for path in former | kept | others:
+        write_text(path, "of another configuration")
+    write_summary(StudyResults.open(folder), tmp_path / "figures/other")
+    write_summary(StudyResults.open(folder), figures)
+    assert {path for path in former | kept | others if not path.exists()} == former
+    found = {Path(line.split(" is unknown")[0]) for line in unknown_files(folder, figures, configured(folder))}
+    assert found == others

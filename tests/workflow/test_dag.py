@@ -15,6 +15,7 @@ from iwae import cuda
 from iwae.__main__ import _parser
 from iwae.files import locked, write_text
 from iwae.reporting import contents
+from iwae.reporting.results import write_configuration
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = "train_mnist_l1_iwae_k2"
@@ -35,12 +36,12 @@ def fresh_clone(folder, seed=0):
         os.utime(path, (1_700_000_000 + age, 1_700_000_000 + age))
 
 
-def write_reports(study, folder):
-    """The files that are drawn from measured models, results.csv with the names that the workflow looks at."""
+def write_reports(study, configuration, folder):
+    """The files that are drawn from measured models."""
     results, figures = folder / "results" / study.name, folder / "figures" / study.name
     figures.mkdir(parents=True)
-    rows = [f"{study.name},{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in study.models]
-    (results / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
+    write_configuration(results, configuration)
+    (results / "results.csv").write_text("tiny")
     for name in contents.tables(study.models, study.sections_of):
         for kind in ("csv", "md", "html", "tex"):
             (results / f"{name}.{kind}").write_text(name)
@@ -50,7 +51,7 @@ def write_reports(study, folder):
             *map(results.joinpath, item.beside),
         ):
             path.write_text(name)
-    for name in ("README.md", "SHA256SUMS", "configuration.json"):
+    for name in ("README.md", "SHA256SUMS"):
         (results / name).write_text("tiny")
 
 
@@ -67,10 +68,10 @@ def plan(look):
 
 
 @pytest.fixture
-def clone(tiny_study, finish, tmp_path):
+def clone(tiny, tiny_study, finish, tmp_path):
     """A working directory with a finished study, and nothing else."""
     finish(tiny_study(), tmp_path / "results/tiny")
-    write_reports(tiny_study(), tmp_path)
+    write_reports(tiny_study(), tiny(), tmp_path)
     fresh_clone(tmp_path)
     return tmp_path
 
@@ -153,6 +154,14 @@ def test_the_audit_makes_nothing_that_it_examines(plan, clone):
 def test_a_fresh_clone_never_trains_downloads_or_measures(plan, clone, target):
     output = plan(target, "-F")
     assert all(CHEAP.match(rule) for rule in jobs(output)), output
+
+
+def test_a_measurement_that_is_turned_on_or_off_is_collected_again_whatever_snakemake_remembers(plan, clone):
+    # As if made one after the other, after all else.
+    for age, name in enumerate(("configuration.json", "results.csv", "table1.csv")):
+        os.utime(clone / "results/tiny" / name, (1_800_000_000 + age, 1_800_000_000 + age))
+    assert "collect_results" not in jobs(plan(overlay={"threads": 2, "job_group": "model"}))
+    assert jobs(plan(overlay={"chopped": {"run": False}}))["collect_results"] == 1
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_stud
     assert "Select jobs" not in output
     _check_results(results, study)
 
-    status, output = snakemake(overlay=OVERLAY)
+    status, output = snakemake(overlay=OVERLAY | {"threads": 2, "job_group": "stack"})
     assert status == 0 and "Nothing to be done" in output, output
 
     status, output = snakemake("--report", "report.html", overlay=OVERLAY)

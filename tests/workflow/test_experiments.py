@@ -1,5 +1,7 @@
 """The experiments of the configuration: the models that they bring, and what is refused."""
 
+import re
+
 import pytest
 
 from iwae.study.configuration import read_study
@@ -103,7 +105,15 @@ def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configu
         ),
         (("warm_starts", "models"), ["foo"], "experiments.warm_starts: 'foo' is no kind of model: write an objective"),
         (("capacity", "models"), ["iwae-k1"], "experiments.capacity: 'iwae-k1' is impossible: with k = 1 the IWAE is"),
-        (("priors", "priors"), ["mog"], "experiments.priors: variation 'mog' is unknown: write z100"),
+        *(
+            (
+                (name, "priors"),
+                ["mog100", prior],
+                f"experiments.{name}.priors: {prior!r} is impossible: it is no prior, so write mog100 or vamp100",
+            )
+            for name in ("priors", "other_priors")
+            for prior in ("mog", "vamp0", "standard", "z10", "p7", "by-stl")
+        ),
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),
         (("convergence", "of"), ["priors"], "experiments.convergence.of: 'priors' is turned off"),
@@ -120,9 +130,31 @@ def test_an_impossible_experiment_gives_a_clear_sentence(configuration, problems
 def test_models_of_other_passes_need_a_cosine_and_a_number_that_is_not_the_study_s(configuration, problems):
     again = {"convergence": {"run": True, "passes": [33]}}
     (line,) = problems(configuration(experiments=again))
-    assert line.startswith("l1-iwae-k5-p33, l1-iwae-k50-p33, l1-vae-k1-p33, ...: passes = 33 is impossible: the")
+    assert line.startswith("experiments.convergence.run: it needs a cosine schedule (protocol efficient)")
     (line,) = problems(configuration(experiments=again, training={"protocol": "efficient", "passes": 33}))
     assert line.startswith("training.passes: 33 are asked of some models by name, too")
+
+
+def test_a_prior_of_too_many_components_is_refused_once_by_its_key(configuration, problems):
+    on = {"run": True, "priors": ["mog23000", "mog60000"]}
+    config = configuration(grid={"datasets": ["mnist", "omniglot"]}, experiments={"priors": on, "other_priors": on})
+    sentence = "priors: 'mog60000' is impossible: it has more components than the 59600 training images"
+    assert problems(config) == [f"experiments.{name}.{sentence}" for name in ("priors", "other_priors")]
+    config["training"]["train_images"] = 22_000
+    assert len(problems(config)) == 4
+
+
+@pytest.mark.parametrize(
+    ("variant", "expected"),
+    [
+        ("adam-beta1", "variant 'adam-beta1' of the .* did you mean .adam_beta1.[?]"),
+        ("dropout", "variant 'dropout' of the protocol is unknown: use one of .*"),
+        ("peak_rate-0.1", "protocol field peak_rate has no effect, .*"),
+    ],
+)
+def test_what_is_no_variant_is_said_once(configuration, problems, variant, expected):
+    (line,) = problems(configuration(experiments={"protocols": {"run": True, "variants": [variant]}}))
+    assert re.fullmatch(rf"experiments\.protocols\.variants: {expected}", line)
 
 
 def test_a_measurement_of_what_is_turned_off_is_refused(configuration, problems):

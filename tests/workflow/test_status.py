@@ -1,11 +1,13 @@
 """What is finished and what is not, told from the manifests in a study's folder."""
 
 import json
+import os
 
 import pytest
 
 from iwae.errors import InputError
 from iwae.files import write_text
+from iwae.reporting.results import write_configuration
 from iwae.study import manifest
 from iwae.study.status import FILES, StudyStatus, study_status
 
@@ -141,11 +143,30 @@ def test_a_damaged_manifest_is_named(finished, tmp_path):
             study_status(finished, tmp_path, tmp_path / "states")
 
 
-def test_a_model_dropped_from_the_grid_outdates_the_collection(tiny_study, finished, tmp_path):
-    rows = [f"tiny,{m.dataset},{m.layers},{m.objective},{m.k},{m.seed}" for m in finished.models]
-    (tmp_path / "results.csv").write_text("\n".join(["study,dataset,layers,objective,k,seed", *rows]) + "\n")
-    assert study_status(finished, tmp_path, tmp_path / "states").outdated == {}
-    assert set(study_status(tiny_study(grid={"k": [1]}), tmp_path, tmp_path / "states").outdated) == {("", "results")}
+@pytest.mark.parametrize(
+    ("change", "outdated"),
+    [
+        ({"threads": 2, "job_group": "model", "data": {"path": "elsewhere"}, "training": {"checkpoint_minutes": 1}}, 0),
+        ({"experiments": {"capacity": {"latents": [7]}}}, 0),  # which is turned off
+        ({"grid": {"k": [1]}}, 1),
+        ({"chopped": {"run": False}}, 1),
+    ],
+)
+def test_what_changes_results_outdates_the_collection(tiny, tiny_study, finished, tmp_path, change, outdated):
+    write_configuration(tmp_path, tiny())
+    write_text(tmp_path / "results.csv", "of all models")
+    status = study_status(tiny_study(**change), tmp_path, tmp_path / "states")
+    assert list(status.outdated) == [("", "results")] * outdated and unfinished(status) == {}
+
+
+def test_a_collection_goes_back_and_forth_between_configurations(tiny, tiny_study, finished, tmp_path):
+    marks = []
+    for time in (1, 2):
+        write_configuration(tmp_path, tiny())
+        write_text(tmp_path / "results.csv", "the same bytes")
+        os.utime(tmp_path / "results.csv", (time, time))
+        marks += study_status(tiny_study(chopped={"run": False}), tmp_path, tmp_path / "states").outdated.values()
+    assert len(set(marks)) == 2
 
 
 def test_a_model_without_its_weights_is_finished_but_cannot_be_measured(tiny_study, finished, tmp_path):

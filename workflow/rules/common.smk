@@ -140,13 +140,17 @@ def model_files(section, files):
 
 
 def section_files(*sections):
-    """What these sections of the manifest write, for every model, and the marks of what is there but outdated.
+    """What these sections of the manifest write, for every model."""
+    files = [file for section in sections for file in model_files(section, FILES[section])]
+    return files + model_files("training", ["manifest.json"])
+
+
+def section_targets(*sections):
+    """The same files, and the marks of what is there but outdated.
 
     Snakemake does not mind if a file between existing ones is missing, so targets ask for these files themselves.
     """
-    files = [file for section in sections for file in model_files(section, FILES[section])]
-    files += model_files("training", ["manifest.json"])
-    return files + [mark for section in sections for mark in outdated_marks(section, NAMES)]
+    return section_files(*sections) + [mark for section in sections for mark in outdated_marks(section, NAMES)]
 
 
 def data_files(dataset):
@@ -297,7 +301,7 @@ def training_options():
 
 
 # What the targets ask for.
-TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=["csv", "md", "html", "tex"])
+TABLE_FILES = expand("<results>/{table}.{kind}", table=TABLES, kind=contents.TABLE_KINDS)
 FIGURE_FILES = [f"<figures>/{name}.{kind}" for name, item in FIGURES_OF_STUDY.items() for kind in item.kinds]
 RESULT_FILES = ["<results>/results.csv", "<results>/configuration.json", *outdated_marks("results", [""])]
 REPORT_FILES = [*RESULT_FILES, *TABLE_FILES, *FIGURE_FILES, "<results>/README.md", "<results>/SHA256SUMS"]

@@ -5,20 +5,26 @@
 #      images no csv); the audit, which is made anew whenever it is asked for, writes <results>/audit.{json,md,html}
 
 
+ruleorder: collect_results > mark_outdated
+
+
 rule collect_results:
     input:
         section_files(*study.sections),
-        outdated_marks("results", [""]),
     output:
         "<results>/results.csv",
         "<results>/configuration.json",
+        # As an input, which the next run lacks, it would be the reason to do all this once more.
+        touch(outdated_marks("results", [""])),
     log:
         "<logs>/collect.log",
     localrule: True
     params:
         results=subpath(output[0], parent=True),
         models=NAMES,
-        configuration=json.dumps(config, sort_keys=True),
+        asked=study.digest,
+        # Much of it changes no result: as a function of the output it is no reason to do all this again.
+        configuration=lambda wildcards, output: json.dumps(config, sort_keys=True),
     shell:
         r"""
         exec python -m iwae --log {log} collect \

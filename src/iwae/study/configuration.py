@@ -4,6 +4,8 @@
 once. Nothing here knows Snakemake, and nothing imports torch: the workflow calls it while it builds its graph.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +78,15 @@ class StudyConfig:
             return self.training.for_model(model).as_dict()
         settings = self.measurements[section].as_dict()
         return settings | {name: self.measurements[name].as_dict() for name in MEASUREMENTS[section].reads}
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that determines the results, and of nothing that tells where or in which jobs they are made."""
+        names = [model.name for model in self.models]
+        settings = {name: found.as_dict() for name, found in self.measurements.items()}
+        measured = {name: sorted(model.name for model in models) for name, models in self.measured.items()}
+        asked = [names, self.training.as_dict(), settings, measured]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
     def training_job(self, model: ModelSpec) -> str:
         """The name that the models trained by one job share; fit for a rule's name.

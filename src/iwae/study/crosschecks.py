@@ -8,7 +8,6 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from iwae.errors import InputError
@@ -17,7 +16,7 @@ from iwae.study.experiments import experiment_models
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.parts import folder_of, measured_models, measurement_of, model_groups, models_of, training_of
 from iwae.study.protocol import PRESETS, Protocol, preset
-from iwae.study.registry import DATASETS
+from iwae.study.registry import DATASETS, split_prior
 
 
 def cross_problems(config: dict[str, Any], broken: Iterable[str]) -> list[str]:
@@ -58,8 +57,9 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
     yield from _refusal("grid", models_of, {**config, "experiments": {}})
     for name, experiment in config["experiments"].items():
         place = f"experiments.{name}"
-        yield from _refusal(place, lambda *given: list(experiment_models(*given)), name, experiment)
-        if name == "convergence":
+        found = _refusal(place, lambda *given: list(experiment_models(*given)), name, experiment)
+        yield from found
+        if name == "convergence" and not found:
             yield from _choice_problems(config, place, experiment, lambda config: model_groups(config)["convergence"])
     protocols = config["experiments"]["protocols"]
     for variant in protocols["variants"] if protocols["run"] else ():
@@ -91,10 +91,16 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
     if found:
         return
     training = training_of(config["training"])
+    if config["experiments"]["convergence"]["run"] and not training.is_cosine:
+        yield "experiments.convergence.run: it needs a cosine schedule (protocol efficient): write false, or take one"
+        models = tuple(model for model in models if model.passes is None)
     refused: dict[str, dict[str, None]] = defaultdict(dict)
-    for model in models:
+    large = {prior for _, prior in _large_priors(config)}
+    said = {line.partition(": ")[2] for line in _experiment_problems(config)}
+    for model in (model for model in models if model.prior not in large):
         for line in _refusal("", training.for_model, model):
-            refused[line][model.kind] = None
+            if line.removeprefix(": ") not in said:
+                refused[line][model.kind] = None
     yield from (", ".join([*kinds][:3]) + ", ..." * (len(kinds) > 3) + line for line, kinds in refused.items())
     if any(model.passes == training.passes for model in models if model.passes):
         yield (
@@ -127,13 +133,13 @@ def _override_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from _refusal(place, protocol.with_overrides, {name: value} if name in known else {})
 
 
-def _split(config: dict[str, Any]) -> tuple[int, int]:
-    """Images of the smallest data set: how many are held out, and how many are left for training."""
+def _split(config: dict[str, Any], groups: Iterable[dict[str, Any]] = ()) -> tuple[int, int]:
+    """Images of the smallest data set, of the study or some groups: how many are held out, and how many are left."""
     training, protocols = config["training"], config["experiments"]["protocols"]
     held_out = training["overrides"].get("held_out", preset(training["protocol"]).held_out)
     variants = [PRESETS[name].held_out for name in protocols["variants"] if protocols["run"] and name in PRESETS]
     wanted = [config["grid"], *(group for group in config["experiments"].values() if group["run"])]
-    datasets = {name for group in wanted for name in group["datasets"]}
+    datasets = {name for group in groups or wanted for name in group["datasets"]}
     # What is neither a number nor null is reported by `_override_problems`.
     kept = {
         name: max(
@@ -156,15 +162,24 @@ def _too_many_images(config: dict[str, Any]) -> Iterator[str]:
         yield f"training.train_images: {asked} is impossible: it must be {left} or less, what the protocol leaves"
 
 
-def _too_large(config: dict[str, Any], group: str, key: str) -> Iterator[str]:
-    """A minibatch of more images than there are to train on, or surgery on as many, which is done anyway."""
-    asked, value = config["training"]["train_images"], config[group][key]
-    used = _split(config)[1] if asked is None else asked
-    most, bound = (used - 1, "less than") if key == "sizes" else (used, "at most")
-    source = "the number of training images" if asked is None else "training.train_images"
-    for number in value if isinstance(value, list) else [value]:
-        if number > most and used > 0:
-            yield f"{group}.{key}: {number} is impossible: it must be {bound} {source}, which is {used}"
+def _too_large_batch(config: dict[str, Any]) -> Iterator[str]:
+    """A minibatch of more images than there are; of more than are asked for, its record refuses it."""
+    size, left = config["training"]["batch_size"], _split(config)[1]
+    if config["training"]["train_images"] is None and 0 < left < size:
+        yield f"training.batch_size: {size} is impossible: it must be {left} or less, the number of training images"
+
+
+def _large_priors(config: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """A line for each prior with more components than images of a data set to train on, by experiment and prior."""
+    found, asked = {}, config["training"]["train_images"]
+    for name in ("priors", "other_priors"):
+        experiment = config["experiments"][name]
+        most = asked or _split(config, [experiment])[1]
+        for prior in experiment["priors"] if experiment["run"] and most > 0 else ():
+            if split_prior(prior)[1] > most:
+                reason = f"it has more components than the {most} training images"
+                found[name, prior] = f"experiments.{name}.priors: {prior!r} is impossible: {reason}"
+    return found
 
 
 def _data_problems(config: dict[str, Any]) -> Iterator[str]:
@@ -182,8 +197,8 @@ _CHECKS: dict[Callable[[dict[str, Any]], Iterable[str]], tuple[str, ...]] = {
     _experiment_problems: ("grid", "experiments", "training.protocol", "training.overrides"),
     _override_problems: ("training.protocol", "training.overrides"),
     _too_many_images: _COUNTS,
-    partial(_too_large, group="training", key="batch_size"): (*_COUNTS, "training.batch_size"),
-    partial(_too_large, group="surgery", key="sizes"): (*_COUNTS, "surgery.sizes"),
+    _too_large_batch: (*_COUNTS, "training.batch_size"),
+    lambda config: _large_priors(config).values(): _COUNTS,
     _schedule_problems: ("grid", "experiments", "training"),
     _data_problems: ("data",),
     **{_measurement_check(name): (name,) for name in MEASUREMENTS},

@@ -137,6 +137,8 @@ def _entry_faults(value: Any, declared: Declaration) -> Iterator[str]:
         yield f"{value!r} is unknown: use one of {', '.join(map(str, known))}{near}"
     elif not _is(value, kind):
         hint = number_as_text(value, whole=kind is int) if kind in (int, float) else ""
+        if declared.form and type(value) in (int, float) and re.fullmatch(declared.form, str(value)):
+            hint = f'; write "{value}" in quotes'
         yield f"{given(value)} must be {_KINDS[kind]}{' or null' if declared.optional else ''}{hint}"
     elif declared.least is not None and value < declared.least:
         yield f"{value} is impossible: it must be {declared.least} or more"

@@ -8,7 +8,7 @@ from typing import Any
 from iwae.errors import InputError
 from iwae.study.declaration import key
 from iwae.study.registry import ARCHITECTURES, DATASETS, ESTIMATORS, objectives_of
-from iwae.study.specification import MOST_SEEDS, ModelSpec
+from iwae.study.specification import MOST_SEEDS, ModelSpec, prior_names
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,11 @@ class Estimators(Experiment):
 class Priors(Experiment):
     """The keys of ``priors`` and ``other_priors``."""
 
-    priors: tuple[str, ...] = key("Priors beside N(0, I), as in a model's name")
+    priors: tuple[str, ...] = key(
+        "Priors beside N(0, I), as in a model's name",
+        form="|".join(prior_names("[1-9][0-9]*")),
+        advice=f"it is no prior, so write {' or '.join(prior_names('100'))}",
+    )
 
 
 EXPERIMENTS = {

@@ -70,7 +70,7 @@ class SurgerySettings(Settings):
     )
     sizes: tuple[int, ...] = setting(
         (1000, 10_000),
-        "Values of N below the whole training set for which the terms are computed as well",
+        "Values of N, beside the whole training set's and below it, for which the terms are computed",
         least=2,
         empty=True,
     )

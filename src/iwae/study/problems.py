@@ -13,11 +13,14 @@ from iwae.study.declaration import Group, faults, given, shown, suggestion
 def problems(config: Any, declared: Group, place: str = "") -> Iterator[str]:
     """One line for each way in which `config` departs from its declarations, ``place`` being the group's name."""
     if not isinstance(config, dict):
-        yield f"{place or 'the configuration'}: {given(config)} must be a group of keys"
+        hint = f"; write {{run: {str(config).lower()}}}" if isinstance(config, bool) and "run" in declared else ""
+        yield f"{place or 'the configuration'}: {given(config)} must be a group of keys{hint}"
         return
     for key in config:
         if key not in declared:
-            yield f"{_join(place, key)}: unknown key{suggestion(key, declared)}"
+            known = suggestion(key, declared) or f": use {', '.join(declared)}"
+            known = ": the group cannot be turned off" if place and key == "run" else known
+            yield f"{_join(place, key)}: unknown key{known}"
     for key, entry in declared.items():
         name = _join(place, key)
         if key not in config:

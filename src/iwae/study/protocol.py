@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 from iwae.errors import InputError
-from iwae.study.declaration import Settings, setting
+from iwae.study.declaration import Settings, setting, suggestion
 from iwae.study.registry import DATASETS
 
 _SEEDS = {"least": 0, "most": 2**31 - 1}  # with a model's own seed added, still one that numpy takes
@@ -155,7 +155,8 @@ class Protocol(Settings):
         field, _, value = name.partition("-")
         if field not in (known.name for known in fields(self)):
             known = [*PRESETS, *(entry.name for entry in fields(self) if _presets_differ(entry.name))]
-            raise InputError(f"variant {name!r} of the protocol is unknown: use one of {', '.join(known)}.")
+            near = suggestion(name, known) or f": use one of {', '.join(known)}."
+            raise InputError(f"variant {name!r} of the protocol is unknown{near}")
         if value:
             return self.with_overrides({field: parsed(value)})
         others = [getattr(known, field) for known in PRESETS.values() if getattr(known, field) != getattr(self, field)]

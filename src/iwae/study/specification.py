@@ -84,7 +84,8 @@ class ModelSpec:
 
     def _variation_refusal(self) -> str | None:
         if not _variation_pattern().fullmatch(f"-{self.variation}"):
-            known = ["z100", *ARCHITECTURES, *_priors("100"), "p13", *map("by-{}".format, _estimators()), "from-vae-k1"]
+            estimators = map("by-{}".format, _estimators())
+            known = ["z100", *ARCHITECTURES, *prior_names("100"), "p13", *estimators, "from-vae-k1"]
             return f"unknown: write {', '.join(known)}, or with- and a protocol or field"
         if self.passes == 0:
             return "impossible: p needs 1 pass or more"
@@ -214,7 +215,7 @@ class ModelSpec:
 
 def _variation_pattern() -> re.Pattern[str]:
     """The parts of a variation, each after a hyphen."""
-    priors, estimators = ("|".join(names) or "(?!)" for names in (_priors("[1-9][0-9]*"), _estimators()))
+    priors, estimators = ("|".join(names) or "(?!)" for names in (prior_names("[1-9][0-9]*"), _estimators()))
     return re.compile(
         rf"(?P<before>(?:-z(?P<latents>{_NUMBER})|-(?P<architecture>{'|'.join(ARCHITECTURES)}))?"
         rf"(?:-(?P<prior>{priors}))?)(?:-p(?P<passes>{_NUMBER}))?"
@@ -222,8 +223,8 @@ def _variation_pattern() -> re.Pattern[str]:
     )
 
 
-def _priors(components: str) -> list[str]:
-    """The priors that a name tells of, with `components` after those that have a number of them."""
+def prior_names(components: str) -> list[str]:
+    """The priors that a model's name tells of, with `components` after those that have a number of them."""
     return [name + components * entry.components for name, entry in PRIORS.items() if name != STANDARD]
 
 

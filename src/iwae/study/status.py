@@ -1,12 +1,11 @@
 """How a study stands: which of its results are finished, and which are still to be made.
 
-Decided by the manifests alone (`iwae.study.manifest`), never by time stamps. Finished results are left out of the
-workflow's rules, so nothing can make them again. Their bytes are verified here, before the workflow touches anything: a
-job that finds damage fails, and Snakemake deletes what a failed job was to write. Standard library only; reads, never
-writes.
+Decided by the manifests (`iwae.study.manifest`) and ``configuration.json``, never by time stamps. Finished results are
+left out of the workflow's rules, so nothing can make them again. Their bytes are verified here, before the workflow
+touches anything: a job that finds damage fails, and Snakemake deletes what a failed job was to write. Standard library
+only; reads, never writes.
 """
 
-import csv
 import hashlib
 import json
 from collections import defaultdict
@@ -17,7 +16,7 @@ from typing import Any
 
 from iwae.errors import InputError
 from iwae.study import manifest
-from iwae.study.configuration import StudyConfig
+from iwae.study.configuration import StudyConfig, study_of
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.settings import differences
 from iwae.study.specification import ModelSpec
@@ -36,7 +35,7 @@ class StudyStatus:
         unfinished: For each section of a manifest, the models whose folder does not hold its current result.
         outdated: For (model's name, section) with a result under other settings or of other weights, a hash of that
             result and of the settings asked for now. The result is there, so its absence cannot trigger the work. The
-            entry ("", "results") stands for a ``results.csv`` that holds models which are not the study's.
+            entry ("", "results") stands for a ``results.csv`` that was collected under another configuration.
         stripped: The models whose weights were deleted on purpose.
         stuck: The unfinished models that cannot be trained: the training state of the finished one that they are
             continued from is gone.
@@ -94,9 +93,10 @@ def study_status(study: StudyConfig, results: Path, checkpoints: Path) -> StudyS
         more = f"\n{len(problems) - 3} more folders have such problems." if len(problems) > 3 else ""
         raise InputError("\n".join(problems[:3]) + more)
     result.stuck.extend(_stuck(study, result.unfinished["training"], Path(checkpoints)))
-    found, asked = _collected(Path(results) / "results.csv"), {model.name for model in study.models}
-    if found - asked:
-        result.outdated["", "results"] = _hash(sorted(found), sorted(asked))
+    collected = Path(results) / "results.csv"
+    if collected.is_file() and _digest(collected.with_name("configuration.json")) != study.digest:
+        # With its time, as the study may go back and forth between two configurations.
+        result.outdated["", "results"] = _hash(study.digest, collected.stat().st_mtime_ns)
     return result
 
 
@@ -109,14 +109,12 @@ def _stuck(study: StudyConfig, untrained: list[ModelSpec], checkpoints: Path) ->
                 yield model
 
 
-def _collected(path: Path) -> set[str]:
-    """The names of the models in a ``results.csv``; none if there is no such file."""
-    if not path.is_file():
-        return set()
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = [defaultdict(str, row) for row in csv.DictReader(stream)]
-    name = "{dataset}/l{layers}-{objective}-k{k}{variation}/seed{seed}"
-    return {name.format_map(row | {"variation": row["variation"] and f"-{row['variation']}"}) for row in rows}
+def _digest(path: Path) -> str:
+    """The digest of the study that a ``configuration.json`` describes; empty if it describes none."""
+    try:
+        return study_of(json.loads(path.read_text(encoding="utf-8"))).digest
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ""
 
 
 def _look(study: StudyConfig, model: ModelSpec, folder: Path, checkpoint: Path, result: StudyStatus) -> None:

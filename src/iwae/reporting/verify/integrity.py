@@ -22,7 +22,6 @@ from iwae.study.specification import ModelSpec
 from iwae.study.status import FILES
 
 AUDIT_FILES = ("audit.json", "audit.md", "audit.html")
-TABLE_KINDS = ("csv", "md", "html", "tex")
 _OTHERS = {CONFIGURATION, "results.csv", "README.md", "report.html", seal.NAME, *AUDIT_FILES}
 _SHA256 = {"mnist": mnist.SHA256, "mnist-static": mnist.SHA256}  # of the data sets whose files are known by it
 
@@ -107,9 +106,10 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
     folders = [results / spec.name for spec in study.models]
     tables, drawn = (find(study.models, study.sections_of) for find in (contents.tables, contents.figures))
     known = {results / name for name in _OTHERS} | {
-        *(results / f"{name}.{kind}" for name in tables for kind in TABLE_KINDS),
+        *(results / f"{name}.{kind}" for name in tables for kind in contents.TABLE_KINDS),
         *(figures / f"{name}.{kind}" for name, item in drawn.items() for kind in item.kinds),
-        *(results / name for item in drawn.values() for name in item.beside),
+        # Of figures that are turned off, too: such a file takes minutes to make, so it is kept.
+        *(results / name for item in contents.FIGURES.values() for name in item.beside),
     }
     models = set(folders)
     found = [file for root in (results, figures) for file in seal.visible(root)]

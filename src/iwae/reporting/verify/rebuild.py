@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from iwae.files import write_text
+from iwae.reporting import contents
 from iwae.reporting.collect import collect
 from iwae.reporting.figures import figures_of, plotted
 from iwae.reporting.results import IDENTITY, UNREADABLE, reason, write_frame
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import summary_text
 from iwae.reporting.tables import tables_of, write_table
-from iwae.reporting.verify.integrity import TABLE_KINDS
 from iwae.study import configuration
 
 TOLERANCE = 1e-9  # relative, and absolute for small numbers: machines may sum in another order
@@ -51,7 +51,7 @@ def problems(
             return
         yield from _guarded(results / "results.csv", fresh / "results.csv", (*IDENTITY, "quantity"))
         for name in tables_of(study):
-            files = [f"{name}.{kind}" for kind in TABLE_KINDS]
+            files = [f"{name}.{kind}" for kind in contents.TABLE_KINDS]
             yield from _made_again(results, fresh, files, partial(write_table, name, study, fresh))
         for name, item in figures_of(study).items():
             lost = (path for kind in ("pdf", "png") if not (path := figures / f"{name}.{kind}").is_file())
