@@ -1,5 +1,6 @@
 # The replication at a glance: fetch the data, train the models, measure them, collect, draw tables and figures.
 #
+#   snakemake -n --logger iwae                             how much there is to run
 #   snakemake --cores 8                                    all that is not finished (config.yaml: the paper study)
 #   snakemake --cores 2 --configfile config/quick.yaml     the same workflow, small
 #   snakemake figures --cores 8                            tables and figures of what is finished; never trains
@@ -22,6 +23,8 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/start.smk"
+include: "workflow/rules/jobs.smk"
 
 
 pathvars:

@@ -1,25 +1,16 @@
 # What all rules share: the study that the configuration describes, how it stands, and the functions that name files.
 import json
 import os
-import re
 import sys
-import time
-from contextlib import ExitStack, suppress
-from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 try:
-    from iwae import cuda
-    from iwae.errors import InputError, LockedError
-    from iwae.files import locked, write_json
+    from iwae.errors import InputError
     from iwae.reporting import contents
     from iwae.reporting.closing import closing_words
-    from iwae.reporting.results import write_configuration
     from iwae.study.configuration import read_study
-    from iwae.study.cost import core_hours
-    from iwae.study.flags import as_flags
     from iwae.study.manifest import WEIGHTS, source_sha256
     from iwae.study.measurements import MEASUREMENTS
     from iwae.study.registry import DATASETS
@@ -85,49 +76,6 @@ TABLES = contents.tables(study.models, study.sections_of)
 FIGURES_OF_STUDY = contents.figures(study.models, study.sections_of, status.stripped)
 
 
-# What is held until Snakemake's process ends.
-HELD = ExitStack()
-
-
-def hold_study():
-    """Keep every other Snakemake from writing to this study, or end if one has it.
-
-    Two of them at once would delete each other's finished files: Snakemake removes what is there when a job starts. It
-    does so only after onstart, which its dry runs, reports and the processes of its jobs leave out.
-    """
-    try:
-        HELD.enter_context(locked(Path(RESULTS) / ".lock", seconds=0))
-        if study_status(study, Path(RESULTS), Path(CHECKPOINTS)) != status:
-            raise InputError(f"{RESULTS} has changed since this command looked at it: give the same command again.")
-    except LockedError as error:
-        sys.exit(f"{error} `python -m iwae interim --results {RESULTS}` shows meanwhile what is finished.")
-    except InputError as error:
-        sys.exit(str(error))
-
-
-def mend_times():
-    """Give files of the future the present time: Snakemake refuses what is made of them after a clock was set back."""
-    data = [Path(file) for dataset in DATASETS for file in data_files(dataset)]
-    for path in [*Path(RESULTS).rglob("*"), *data]:
-        with suppress(OSError):
-            if path.stat().st_mtime > time.time():
-                os.utime(path)
-
-
-def plan_for_other_machines():
-    """Leave the plan to jobs that run elsewhere, whose device this machine cannot tell."""
-    if workflow.non_local_exec:
-        if config["device"] == "auto":
-            sys.exit("device: auto is decided here, and the jobs run on other machines: name cpu or cuda.")
-        write_json(PLAN, status.as_dict())
-
-
-def keep_configuration():
-    """Write what an unfinished study asks for to its folder, which `python -m iwae interim` reads."""
-    if status.missing():
-        write_configuration(Path(RESULTS), config)
-
-
 def model_files(section, files):
     """These files of every model for which a section is asked; weights that were deleted on purpose are not."""
     return [
@@ -175,56 +123,6 @@ def finished(files):
     return check
 
 
-@cache
-def tell_missing_gpu():
-    """Say that a GPU is asked for which is not there."""
-    local = workflow.is_main_process and not workflow.non_local_exec
-    if config["device"] == "cuda" and local and (obstacle := cuda.obstacle()):
-        print(f"device: cuda, but {obstacle}: jobs that run on this machine will fail.", file=sys.stderr)
-
-
-@cache
-def tell_cost():
-    """Say what training costs, where that is more than a day and there is no GPU: a study may take months."""
-    hours = core_hours(study, status.unfinished["training"])
-    if hours > 24 and not GPU and workflow.is_main_process:
-        reason = cuda.obstacle() if config["device"] == "auto" else "device: cpu"
-        print(
-            f"Without a GPU ({reason}) training what {RESULTS} lacks takes roughly {round(hours, -1):,.0f} hours of a "
-            "CPU core; config/quick.yaml is for a laptop.",
-            file=sys.stderr,
-        )
-
-
-def training_data(dataset):
-    """An input function that gives the files of a data set. Snakemake calls it only if something is to be trained."""
-
-    def files(wildcards):
-        tell_missing_gpu()
-        tell_cost()
-        return data_files(dataset)
-
-    return files
-
-
-def unmeasured():
-    """The models that lack a measurement, by the sections that one job of theirs measures."""
-    lacking = {}
-    for section in study.measurements:
-        for model in status.unfinished[section]:
-            lacking.setdefault(model.name, []).append(section)
-    result = {}
-    for model, sections in lacking.items():
-        for part in [sections] if study.measure_by == "model" else [[section] for section in sections]:
-            result.setdefault(tuple(part), []).append(model)
-    return result
-
-
-def outdated(sections):
-    """An input function: the marks of the results of these sections that are there but not current."""
-    return lambda wildcards: [mark for section in sections for mark in outdated_marks(section, [wildcards.model])]
-
-
 def outdated_marks(section, names):
     """The marks of these models' results of a section that are there but not current.
 
@@ -234,70 +132,12 @@ def outdated_marks(section, names):
     return [f"<logs>/outdated/{mark}" for mark in found if mark]
 
 
-def measured_data(wildcards):
-    """The data files that a model was trained on. Snakemake calls it only if something of the model is to be measured."""
-    tell_missing_gpu()
-    return data_files(wildcards.model.split("/")[0])
-
-
-def files_read(sections):
-    """The results that these sections are measured from, where other jobs measure them."""
-    read = {name for section in sections for name in MEASUREMENTS[section].reads if name not in sections}
-    return [f"<results>/{{model}}/{file}" for name in sorted(read) for file in FILES[name]]
-
-
-def measuring_part(sections):
-    """What the log of a job that measures one section alone has in its name."""
-    return "" if study.measure_by == "model" else f".{sections[0]}"
-
-
-def measuring_rule(sections, number):
-    """The name of a rule that measures these sections; it stays the same, so that profiles can name it."""
-    if study.measure_by == "section":
-        return f"measure_{sections[0]}"
-    return "measure_model" if number == 1 else f"measure_model_{number}"
-
-
-def measurement_flags(sections):
-    """Flags of the command that measures, one a line: every setting that determines a result."""
-    return lines([flag for section in sections for flag in as_flags(study.measurements[section], section)])
-
-
-def lines(flags):
-    """Flags of a command, one a line."""
-    return " \\\n                ".join(flags)
-
-
-def training_jobs():
-    """The models that are still to be trained, by the job that trains them.
-
-    What cannot be trained has a job of its own, which fails, says why, and keeps no other model from being trained.
-    """
-    result = {}
-    for model in status.unfinished["training"]:
-        alone = f"_{model.kind}_seed{model.seed}".replace("-", "_") if model in status.stuck else ""
-        result.setdefault(study.training_job(model) + alone, []).append(model)
-    return result
-
-
-def origins(members):
-    """The weights of the models that these are continued from, where other jobs train them."""
-    names = {model.origin.name for model in members if model.origin and model.origin not in members}
-    return expand("<results>/{model}/model.safetensors", model=sorted(names))
-
-
 def reported(file, **words):
     """An output that Snakemake's report shows; of an unfinished study only what is there, as it refuses what is not."""
     place = Path(file.replace("<results>", RESULTS).replace("<figures>", FIGURES))
     if status.missing() and not place.is_file():
         return file
     return report(file, caption="../report/caption.rst", **words)
-
-
-def training_options():
-    """Flags of the training command that are not always given."""
-    fields = (f"{name}={json.dumps(value).strip(chr(34))}" for name, value in study.overrides.items())
-    return f"--set {' '.join(fields)}" if study.overrides else ""
 
 
 # What the targets ask for.

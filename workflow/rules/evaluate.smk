@@ -7,12 +7,13 @@
 # Snakemake removes what a rule names as its output before it runs, so each rule names what is lacking alone. Most studies
 # have one such rule; where some models lack less than others, as after an interruption, there is one for each such set.
 # On a cluster `measure_by: section` makes a job of each section.
+import re
 
-for number, (sections, models) in enumerate(unmeasured().items(), start=1):
+for name, part, sections, models in measuring_jobs():
 
     rule:
         name:
-            measuring_rule(sections, number)
+            name
         input:
             model="<results>/{model}/model.safetensors",
             data=measured_data,
@@ -21,7 +22,7 @@ for number, (sections, models) in enumerate(unmeasured().items(), start=1):
         output:
             [f"<results>/{{model}}/{file}" for section in sections for file in FILES[section]],
         log:
-            f"<logs>/measure/{{model}}{measuring_part(sections)}.log",
+            f"<logs>/measure/{{model}}{part}.log",
         wildcard_constraints:
             model="|".join(map(re.escape, models)),
         threads: study.threads
