@@ -15,8 +15,11 @@ from iwae.reporting import interim
 from iwae.reporting.audit import audit, inspect
 from iwae.reporting.collect import INTERIM_LOCK, write_results
 from iwae.reporting.interim import write_interim
+from iwae.reporting.results import CONFIGURATION, read_configuration
 from iwae.reporting.study import StudyResults
+from iwae.reporting.tables import build, tables_of
 from iwae.reporting.verify import Inspection, Recomputation
+from iwae.study.configuration import study_of
 
 MISSING, TRAINED = "mnist/l2-iwae-k5/seed0", "mnist/l1-vae-k5/seed1"
 
@@ -129,6 +132,14 @@ def test_a_study_of_which_nothing_is_measured_has_all_its_pages(running, tmp_pat
     tables = {path.stem for path in running.glob("*.md")} - {"README", "models"}
     assert {"table1", "surgery", "implicit", "replaced"} <= tables and not (tmp_path / "figures/nll.png").exists()
     assert all("not run yet" in (running / f"{name}.md").read_text() for name in tables - {"questions"})
+
+
+def test_tables_about_models_that_are_not_trained_are_built(varied):
+    names = [model.spec.name for model in StudyResults.open(varied).models]
+    configured = study_of(read_configuration(varied / CONFIGURATION))
+    study = StudyResults.of(varied, names[:1], configured)
+    tables = {name: build(name, study)[1] for name in tables_of(study)}
+    assert tables["table2"][0].notes == [] and "not run yet" in str(tables["table2"][0].rows)
 
 
 def test_nothing_trained_and_no_configuration_are_said(running, tmp_path):
