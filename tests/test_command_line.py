@@ -121,14 +121,13 @@ def test_error_is_one_sentence_and_nothing_is_written(caplog, tmp_path, monkeypa
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("verb", ["summary", "audit", "readme"])
+@pytest.mark.parametrize("verb", ["summary", "readme"])
 def test_figures_that_are_not_there_are_no_figures(caplog, tmp_path, monkeypatch, verb):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "results/two-units", "results/two-units")
     before = {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()}
-    results = ["results/two-units"] if verb == "audit" else ["--results", "results/two-units"]
     for figures in ([], ["--figures", "figures/wrong"]):
-        assert main([verb, *results, *figures]) == 2
+        assert main([verb, "--results", "results/two-units", *figures]) == 2
         assert "is no folder: draw the figures of results/two-units first, or name theirs." in caplog.messages[-1]
     assert before == {path: path.read_bytes() for path in Path(".").rglob("*") if path.is_file()}
 

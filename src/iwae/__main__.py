@@ -110,7 +110,7 @@ def _audit(options: argparse.Namespace) -> None:
     from iwae.reporting.verify import Recomputation
 
     fresh = Recomputation(options.images, options.data, options.device, options.threads) if options.recompute else None
-    problems = audit(options.results, _figures_there(options), fresh)
+    problems = audit(options.results, _figures_of(options), fresh)
     if problems:
         raise AuditError("\n".join([f"The audit found {len(problems)} problem(s):", *problems]))
 

@@ -87,6 +87,19 @@ def test_pixels_depend_on_those_before_and_on_every_latent(small, device):
         assert (jacobian[0] != 0).all()  # of the first pixel
 
 
+def test_a_decoder_of_one_layer_by_its_defaults(device):
+    decoder = MaskedDecoder("px", "x", ("h1", "h2"), (2,))
+    shapes = decoder.layer_shapes({"x": 784, "h1": 3, "h2": 4})
+    parameters = {
+        f"{layer}.{kind}": torch.full(shape if kind == "weight" else shape[1:], 0.1, device=device)
+        for layer, shape in shapes.items()
+        for kind in ("weight", "bias")
+    }
+    latents = {"h1": torch.zeros(5, 3, device=device), "h2": torch.zeros(5, 4, device=device)}
+    logits = masked.pixel_logits(decoder, parameters, torch.ones(5, 784, device=device), latents)
+    assert logits.shape == (5, 784) and logits.isfinite().all()
+
+
 def test_pixels_are_drawn_as_their_means_say(small, device):
     """One of them, from a thousand images: its mean is that over all images before it."""
     decoder, parameters, values = small

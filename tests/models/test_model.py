@@ -7,7 +7,6 @@ from torch.distributions import Bernoulli, Normal
 from torch.testing import assert_close
 
 from iwae.models.architecture import Architecture, Conditional
-from iwae.models.masked import MaskedDecoder
 from iwae.models.model import encode, generate, infer, log_weights, reconstruct, standardize
 
 K, B = 3, 5
@@ -84,8 +83,9 @@ def test_what_would_compute_something_else_is_refused(parameters_of, images, ref
     paper = Architecture.paper(1)
     said = refused(log_weights, paper, parameters_of(paper), images(), [torch.zeros(B, 50)])
     assert said == f"noise ({B}, 50) is impossible: it needs the axes (k, B, D), k = 1 too."
-    assert refused(Conditional, "q1", "h1", ("x", "h2"), (30,)).startswith("q1 with hidden layers (30,) is impossible:")
-    assert MaskedDecoder("px", "x", ("h1",), (8, 8)).gated
+    shallow = Conditional("q1", "h1", ("x", "h2"), (30,))
+    said = refused(shallow.layer_shapes, {"x": 784, "h1": 50, "h2": 50})
+    assert said.startswith("q1 with hidden layers (30,) is impossible: it needs one, and a second where several")
 
 
 @pytest.mark.parametrize(("architecture", "recognition", "generation", "seen"), MODELS.values(), ids=MODELS)

@@ -111,8 +111,7 @@ def test_a_step_may_be_for_some_models_and_not_for_those_of_other_passes(configu
                 ["mog100", prior],
                 f"experiments.{name}.priors: {prior!r} is impossible: it is no prior, so write mog100 or vamp100",
             )
-            for name in ("priors", "other_priors")
-            for prior in ("mog", "vamp0", "standard", "z10", "p7", "by-stl")
+            for name, prior in (("priors", "mog"), ("priors", "z10"), ("other_priors", "vamp0"))
         ),
         (("protocols", "variants"), ["beta1"], "experiments.protocols.variants: variant 'beta1' of the protocol is un"),
         (("other_datasets", "datasets"), ["mnist", 1], "experiments.other_datasets.datasets: 1 is unknown"),

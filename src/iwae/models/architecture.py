@@ -45,13 +45,6 @@ class Conditional:
     widths: tuple[int, ...]
     gated: bool = False
 
-    def __post_init__(self) -> None:
-        if len(self.widths) < min(len(self.given), 2):
-            raise InputError(
-                f"{self.name} with hidden layers {self.widths} is impossible: it needs one, and a second where several "
-                "variables are given."
-            )
-
     @property
     def first_layers(self) -> dict[str, str]:
         """The layer that each variable given enters."""
@@ -76,7 +69,16 @@ class Conditional:
         return sum(self.widths)
 
     def layer_shapes(self, sizes: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-        """(in, out) of every layer by its name, for variables of these sizes."""
+        """(in, out) of every layer by its name, for variables of these sizes.
+
+        Raises:
+            InputError: There are too few hidden layers.
+        """
+        if len(self.widths) < min(len(self.given), 2):
+            raise InputError(
+                f"{self.name} with hidden layers {self.widths} is impossible: it needs one, and a second where several "
+                "variables are given."
+            )
         hidden = {layer: (sizes[variable], self.widths[0]) for variable, layer in self.first_layers.items()}
         below = self.widths[0] * len(self.given)
         for layer, width in zip(self.joint_layers, self.widths[1:], strict=True):

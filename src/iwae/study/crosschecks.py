@@ -61,9 +61,7 @@ def _experiment_problems(config: dict[str, Any]) -> Iterator[str]:
         yield from found
         if name == "convergence" and not found:
             yield from _choice_problems(config, place, experiment, lambda config: model_groups(config)["convergence"])
-    protocols = config["experiments"]["protocols"]
-    for variant in protocols["variants"] if protocols["run"] else ():
-        yield from _refusal("experiments.protocols.variants", _variant_of, config, variant)
+    yield from _refused_variants(config).values()
 
 
 def _choice_problems(
@@ -95,11 +93,11 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
         yield "experiments.convergence.run: it needs a cosine schedule (protocol efficient): write false, or take one"
         models = tuple(model for model in models if model.passes is None)
     refused: dict[str, dict[str, None]] = defaultdict(dict)
-    large = {prior for _, prior in _large_priors(config)}
-    said = {line.partition(": ")[2] for line in _experiment_problems(config)}
-    for model in (model for model in models if model.prior not in large):
-        for line in _refusal("", training.for_model, model):
-            if line.removeprefix(": ") not in said:
+    # Of these the experiments' keys tell, once for all their models.
+    large, variants = {prior for _, prior in _large_priors(config)}, _refused_variants(config)
+    for model in models:
+        if model.prior not in large and model.variant not in variants:
+            for line in _refusal("", training.for_model, model):
                 refused[line][model.kind] = None
     yield from (", ".join([*kinds][:3]) + ", ..." * (len(kinds) > 3) + line for line, kinds in refused.items())
     if any(model.passes == training.passes for model in models if model.passes):
@@ -107,6 +105,13 @@ def _schedule_problems(config: dict[str, Any]) -> Iterator[str]:
             f"training.passes: {training.passes} are asked of some models by name, too, which would be trained twice: "
             "leave them out of experiments.convergence.passes"
         )
+
+
+def _refused_variants(config: dict[str, Any]) -> dict[str, str]:
+    """A line for each variant of the protocol that is impossible, by the variant."""
+    place, protocols = "experiments.protocols.variants", config["experiments"]["protocols"]
+    found = {variant: _refusal(place, _variant_of, config, variant) for variant in protocols["variants"]}
+    return {variant: line for variant, lines in found.items() for line in lines if protocols["run"]}
 
 
 def _variant_of(config: dict[str, Any], variant: str) -> Protocol:
