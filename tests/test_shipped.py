@@ -12,7 +12,7 @@ import pytest
 from iwae.reporting.audit import inspect
 from iwae.reporting.figures import figures_of, write_figure
 from iwae.reporting.study import StudyResults
-from iwae.reporting.summary import BEGIN, END, section
+from iwae.reporting.summary import marks, readme_parts
 
 ROOT = Path(__file__).resolve().parents[1]
 # Studies that are in the repository, finished or not; quick is what a user runs, and is ignored by git.
@@ -41,11 +41,11 @@ def test_figures_are_drawn_again_to_the_pixel(results, tmp_path):
         np.testing.assert_array_equal(ours, shipped, err_msg=name)
 
 
-def test_the_readme_shows_a_shipped_study_as_it_is():
+def test_the_readme_shows_shipped_studies_as_they_are():
     text = (ROOT / "README.md").read_text()
-    shown = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip()
-    name = re.search(r"From the study \[`(.+?)`\]", shown)[1]
-    assert shown == section(ROOT / "results" / name, ROOT / "figures" / name, ROOT)
+    name = re.search(r"From the study \[`(.+?)`\]", text)[1]
+    for part, body in readme_parts(ROOT / "results" / name, ROOT / "figures" / name, ROOT).items():
+        assert f"\n{body}\n".join(marks(part)) in text
 
 
 @pytest.mark.slow

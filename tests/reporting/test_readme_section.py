@@ -1,4 +1,4 @@
-"""The results section of the repository's README: made from a study, put between its marks, nothing else touched."""
+"""The generated parts of the repository's README: made from studies, put between their marks, nothing else touched."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from iwae.errors import InputError
-from iwae.reporting.summary import BEGIN, END, write_readme
+from iwae.reporting.summary import marks, write_readme
 
 
 def claim(name, evidence="", model=None):
@@ -19,6 +19,8 @@ def group(verdict, *claims, why=(), under=""):
     return {"verdict": verdict, "why": list(why), "under": under, "claims": list(claims)}
 
 
+(FIRST, FIRST_END), (BEGIN, END) = marks("verdicts"), marks("results")
+VERDICTS = f"{FIRST}\n{FIRST_END}\n"
 FEW, COUNTS = ["schedule cut", "too few seeds"], ("reproduced", "not reproduced", "undecided")
 FOUND = {
     "found": {
@@ -36,6 +38,7 @@ FOUND = {
             "groups": [group("undecided", claim("83", model="mnist/l1-vae-k1"), why=FEW)],
         },
     },
+    "protocols": ["authors-code"],
     "identities": {"holds": 4, "fails": 0, "undecided": 1},
     "problems": 0,
 }
@@ -52,11 +55,13 @@ def study(cut, tmp_path):
 
 def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text(f"before\n\n{BEGIN}\nold numbers\n{END}\n\nafter\n")
+    readme.write_text(f"before\n\n{VERDICTS}between\n\n{BEGIN}\nold numbers\n{END}\n\nafter\n")
     for _ in range(2):  # the second time on its own output
         write_readme(readme, study, tmp_path / "figures/cut")
     text = readme.read_text()
-    assert text.startswith(f"before\n\n{BEGIN}\n") and text.endswith(f"\n{END}\n\nafter\n")
+    assert text.startswith(f"before\n\n{FIRST}\n") and text.endswith(f"\n{END}\n\nafter\n")
+    row = "| effects | [cut](results/cut/audit.md) | authors-code | 1 | 0 | 3 (2 not run) |"
+    assert f" |\n{row}\n{FIRST_END}\nbetween\n\n{BEGIN}\n" in text  # of values it decides none
     assert "old numbers" not in text and text.count(BEGIN) == text.count(END) == 1
     assert "[`cut`](results/cut/README.md)" in text and "(figures/cut/nll.png)" in text
     assert "cut after 2 of 8 stages" in text
@@ -72,14 +77,14 @@ def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
 
 
 def test_a_readme_without_marks_is_left_alone(study, tmp_path):
-    (tmp_path / "README.md").write_text(f"{BEGIN} and no end")
+    (tmp_path / "README.md").write_text(f"{VERDICTS}{BEGIN} and no end")
     with pytest.raises(InputError, match="needs the lines"):
         write_readme(tmp_path / "README.md", study, tmp_path)
-    assert (tmp_path / "README.md").read_text() == f"{BEGIN} and no end"
+    assert (tmp_path / "README.md").read_text() == f"{VERDICTS}{BEGIN} and no end"
 
 
 def test_a_study_is_audited_before_it_is_shown(study, tmp_path):
     (study / "audit.json").unlink()
-    (tmp_path / "README.md").write_text(f"{BEGIN}\n{END}")
+    (tmp_path / "README.md").write_text(f"{VERDICTS}{BEGIN}\n{END}")
     with pytest.raises(InputError, match=r"audit\.json is missing: audit the study first"):
         write_readme(tmp_path / "README.md", study, tmp_path)
