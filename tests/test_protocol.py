@@ -95,12 +95,12 @@ def test_unknown_field_is_one_sentence(refused):
     assert refused(Protocol().with_overrides, {"adam_beta3": 0.5}) == expected
 
 
-@pytest.mark.parametrize("field", CHOSEN, ids=lambda field: field.name)
 @pytest.mark.parametrize("value", ["no-such-choice", None, ["sum"]], ids=repr)
-def test_unknown_choice_is_one_sentence(refused, field, value):
-    known = ", ".join(get_args(field.type))
-    start = f"protocol field {field.name} = {value!r} is unknown: use one of {known}"
-    assert refused(Protocol().with_overrides, {field.name: value}).startswith(start)
+def test_unknown_choice_is_one_sentence(refused, value):
+    for field in CHOSEN:
+        known = ", ".join(get_args(field.type))
+        start = f"protocol field {field.name} = {value!r} is unknown: use one of {known}"
+        assert refused(Protocol().with_overrides, {field.name: value}).startswith(start)
 
 
 @pytest.mark.parametrize(

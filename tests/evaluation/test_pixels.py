@@ -24,10 +24,13 @@ def test_zeros_and_ones_of_any_type_are_numbers(kind, device):
     assert found.dtype == torch.float32 and torch.equal(found, torch.eye(3, device=device))
 
 
-@pytest.mark.parametrize("measure", MEASUREMENTS.values(), ids=MEASUREMENTS)
 @pytest.mark.parametrize("value", [255, 0.5, -1, np.nan])
-def test_pixels_that_are_neither_0_nor_1_are_refused(value, measure, model_of, binary, device, refused):
-    x = binary(3).astype(np.float32)
-    x[1, 400] = value
+def test_pixels_that_are_neither_0_nor_1_are_refused(value, device, refused):
     expected = f"pixels of {value:g} are impossible: images must be binary, of 0 and 1."
-    assert refused(measure, model_of(1), x, device) == expected
+    assert refused(as_tensor, np.array([[0, 1, value]], np.float32), device) == expected
+
+
+@pytest.mark.parametrize("measure", MEASUREMENTS.values(), ids=MEASUREMENTS)
+def test_every_measurement_refuses_such_pixels(measure, model_of, binary, device, refused):
+    expected = "pixels of 255 are impossible: images must be binary, of 0 and 1."
+    assert refused(measure, model_of(1), 255 * binary(3), device) == expected
