@@ -11,8 +11,8 @@ import pytest
 
 from iwae.reporting.audit import inspect
 from iwae.reporting.figures import figures_of, write_figure
+from iwae.reporting.readme import marks, parts_of
 from iwae.reporting.study import StudyResults
-from iwae.reporting.summary import marks, readme_parts
 
 ROOT = Path(__file__).resolve().parents[1]
 # Studies that are in the repository, finished or not; quick is what a user runs, and is ignored by git.
@@ -44,7 +44,7 @@ def test_figures_are_drawn_again_to_the_pixel(results, tmp_path):
 def test_the_readme_shows_shipped_studies_as_they_are():
     text = (ROOT / "README.md").read_text()
     name = re.search(r"From the study \[`(.+?)`\]", text)[1]
-    for part, body in readme_parts(ROOT / "results" / name, ROOT / "figures" / name, ROOT).items():
+    for part, body in parts_of(ROOT / "results" / name, ROOT / "figures" / name, ROOT).items():
         assert f"\n{body}\n".join(marks(part)) in text
 
 

@@ -116,7 +116,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _readme(options: argparse.Namespace) -> None:
-    from iwae.reporting.summary import write_readme
+    from iwae.reporting.readme import write_readme
 
     write_readme(options.readme, options.results, _figures_there(options))
 

@@ -109,6 +109,11 @@ def _lock(file: TextIO) -> bool:
     return True
 
 
+def relative(path: Path, folder: Path) -> str:
+    """The path of a file or folder as seen from another folder, with slashes."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of the file at `path`, in hexadecimal."""
     with Path(path).open("rb") as stream:

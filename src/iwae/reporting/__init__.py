@@ -9,5 +9,5 @@ models afresh. From below:
 * `quantities`: what is measured of one model; `contrasts`: weighted sums over kinds of models, with their errors;
 * `contents`: which tables and figures a study has, for the workflow too; `tables`, `figures`: these;
 * `claims`: which of the paper's claims a study bears out; `verify`: whether its files are what they claim to be;
-* `audit`, `summary`, `interim`, `closing`: what people read first, from `templates`.
+* `audit`, `summary`, `readme`, `interim`, `closing`: what people read first, from `templates`.
 """

@@ -1,11 +1,10 @@
 """The seal of a study: the SHA-256 of each file that it consists of, as coreutils' ``sha256sum --check`` reads it."""
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iwae.errors import InputError
-from iwae.files import sha256, write_text
+from iwae.files import relative, sha256, write_text
 
 NAME = "SHA256SUMS"
 _UNSEALED = (NAME, "report.html", "audit.*")  # the seal, and what is made of a sealed study
@@ -14,7 +13,7 @@ _UNSEALED = (NAME, "report.html", "audit.*")  # the seal, and what is made of a 
 def seal(results: Path, figures: Path) -> None:
     """Write ``results/SHA256SUMS``, a line for each file of a study, with its path relative to `results`."""
     files = [*_files(results), *_files(figures, recursive=False)]
-    lines = [f"{sha256(file)}  {_relative(file, results)}\n" for file in sorted(files)]
+    lines = [f"{sha256(file)}  {relative(file, results)}\n" for file in sorted(files)]
     write_text(results / NAME, "".join(lines))
 
 
@@ -37,7 +36,7 @@ def check(results: Path) -> list[str]:
             problems.append(f"{path} has changed: its SHA-256 is not the one in {NAME}.")
     outside = {(results / name).parent for name in sums if name.startswith("..")}
     found = [*_files(results), *(file for folder in sorted(outside) for file in _files(folder, recursive=False))]
-    unknown = [file for file in found if _relative(file, results) not in sums]
+    unknown = [file for file in found if relative(file, results) not in sums]
     places = outermost(unknown, [results, *((results / name).parent for name in sums)])
     advice = "delete it, or run `python -m iwae summary` again"
     return problems + [f"{path} is unknown: {NAME} does not list it; {advice}." for path in places]
@@ -78,7 +77,3 @@ def _files(folder: Path, recursive: bool = True) -> list[Path]:
     """The files of a folder that a seal is of."""
     found = visible(folder, recursive)
     return [path for path in found if path.parent != folder or not any(path.match(each) for each in _UNSEALED)]
-
-
-def _relative(path: Path, results: Path) -> str:
-    return Path(os.path.relpath(path, results)).as_posix()
