@@ -69,7 +69,7 @@ report: $(STAMP) ## one page, results/STUDY/report.html, with all tables and fig
 audit: $(STAMP) ## does each claim of the paper hold in STUDY, and is every file what it was: results/STUDY/audit.html
 	$(SNAKEMAKE) audit --cores 1 $(OVERLAY)
 
-readme: $(STAMP) ## maintainers: put the results of STUDY into README.md
+readme: $(STAMP) ## maintainers: put the results of STUDY, and what all studies decide, into README.md
 	$(BIN)/python -m iwae readme --results results/$(STUDY)
 
 benchmark: $(STAMP) ## measure the speed on this machine: benchmarks/results/

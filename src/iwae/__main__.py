@@ -252,7 +252,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--images", type=int, default=100, help="test images to measure afresh (default: 100)")
     _add_compute(sub)
 
-    sub = verb("readme", _readme, "put a study's main results into this repository's README")
+    sub = verb("readme", _readme, "put a study's results, and what all studies decide, into this repository's README")
     _add_study(sub)
     _add_figures(sub)
     sub.add_argument("--readme", type=Path, default=Path("README.md"), help="the file (default: README.md)")
