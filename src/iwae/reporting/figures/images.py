@@ -1,7 +1,7 @@
 """Figures that are images, one beside the other: of models, of test images, of weights; and what such figures share."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,22 +41,9 @@ def titled(models: Sequence[Model]) -> dict[str, Model]:
     }
 
 
-def firsts(models: Sequence[Model]) -> dict[str, Model]:
-    """The model of the first seed of each kind, by its title."""
-    kinds = {model.kind: model for model in reversed(models)}
-    return titled(list(reversed(kinds.values())))
-
-
-def beside_inputs(models: Mapping[str, Model], section: str, panels_of: Callable[..., Panels]) -> Panels:
-    """The test images that models were shown, once for each data set, and their reconstructions in a section's arrays.
-
-    `panels_of` makes the panels of a model from its title, the model and its reconstructions.
-    """
-    panels: Panels = {}
-    for title, model in models.items():
-        panels.setdefault(f"{_dataset(model, models.values())}test image", model.array(section, "inputs"))
-        panels |= panels_of(title, model, model.array(section, "reconstructions"))
-    return panels
+def firsts(models: Sequence[Model]) -> list[Model]:
+    """The model of the first seed of each kind."""
+    return list({model.kind: model for model in reversed(models)}.values())[::-1]
 
 
 def _dataset(model: Model, models: Collection[Model]) -> str:
@@ -125,19 +112,22 @@ def _weights(study: StudyResults, kinds: Sequence[Kind]) -> Panels:
     return panels
 
 
-def _reconstructions(study: StudyResults, kinds: Sequence[Kind]) -> Panels:
-    """Binarized test images and, for each model, the Bernoulli means given the mean of q(h1|x); 0 to 255."""
-    return beside_inputs(shown(study, kinds, "pictures"), "pictures", lambda title, model, means: {title: means})
+def _reconstructed(section: str, study: StudyResults, kinds: Sequence[Kind]) -> Panels:
+    """The binarized test images of each data set and, for each model, the Bernoulli means of a section; 0 to 255.
 
-
-def _picked(study: StudyResults, kinds: Sequence[Kind]) -> Panels:
-    """Binarized test images and, for each model and k, the Bernoulli means of one draw of q_EW; 0 to 255."""
-
-    def by_k(title: str, model: Model, means: np.ndarray) -> Panels:
-        ks = model.settings("implicit")["ks"]
-        return {f"{title}\none of {k}": images for k, images in zip(ks, means, strict=True)}
-
-    return beside_inputs(shown(study, kinds, "implicit"), "implicit", by_k)
+    Those of ``pictures`` are given the mean of q(h1|x), those of ``implicit``, for each k, one draw of q_EW.
+    """
+    models = shown(study, kinds, section)
+    panels: Panels = {}
+    for title, model in models.items():
+        panels.setdefault(f"{_dataset(model, models.values())}test image", model.array(section, "inputs"))
+        means = model.array(section, "reconstructions")
+        if section == "implicit":
+            ks = model.settings(section)["ks"]
+            panels |= {f"{title}\none of {k}": images for k, images in zip(ks, means, strict=True)}
+        else:
+            panels[title] = means
+    return panels
 
 
 def _rows(panels: Panels) -> Figure:
@@ -156,4 +146,4 @@ def _about_zero(image: np.ndarray) -> tuple[float, float]:
 
 
 samples, weights = Drawing(_samples, squares), Drawing(_weights, partial(squares, limits=_about_zero))
-reconstructions, picked = Drawing(_reconstructions, _rows), Drawing(_picked, _rows)
+reconstructions, picked = (Drawing(partial(_reconstructed, name), _rows) for name in ("pictures", "implicit"))

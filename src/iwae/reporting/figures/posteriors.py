@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Patch
 from matplotlib.ticker import MaxNLocator
 
-from iwae.reporting.figures.images import firsts, show
+from iwae.reporting.figures.images import firsts, show, titled
 from iwae.reporting.figures.style import WIDTH, Drawing, canvas, legend_below
 from iwae.reporting.study import Kind, StudyResults
 
@@ -45,7 +45,7 @@ class Panel(NamedTuple):
 def _posterior(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, list[Panel]]:
     """The panels of each model by its title, one for each image; p(h|x) is normalised on its whole grid."""
     found = {}
-    for title, model in firsts(study.of_kinds(kinds, "pictures")).items():
+    for title, model in titled(firsts(study.of_kinds(kinds, "pictures"))).items():
         arrays = (model.array("pictures", f"posterior_{name}").astype(np.float64) for name in _ARRAYS)
         found[title] = [
             Panel(*_thinned(normalised(log_joint, axes), axes), *rest)
@@ -141,7 +141,7 @@ def _view(ends: np.ndarray, mean: np.ndarray, reach: np.ndarray) -> np.ndarray:
 def _implicit(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, tuple[np.ndarray, dict[str, np.ndarray]]]:
     """By the title of a model, an image's axes, (2, P), and on that grid its posterior, q and q_EW for each k."""
     found, shown = study.of_kinds(kinds, "implicit"), {}
-    for title, model in firsts([model for model in found if "pictures" in model.manifest]).items():
+    for title, model in titled(firsts([model for model in found if "pictures" in model.manifest])).items():
         pictures = (model.array("pictures", f"posterior_{name}") for name in _ARRAYS[:4])
         axes, log_joint, mean, deviation = (array[IMAGE].astype(float) for array in pictures)
         every = -(-len(log_joint) // _FEWER_CELLS)

@@ -13,7 +13,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from iwae.reporting.figures.images import Panels, show, tiled
+from iwae.reporting.figures.images import Panels, firsts, show, tiled
 from iwae.reporting.figures.posteriors import ends_of
 from iwae.reporting.figures.style import MODEL, WIDTH, Drawing, canvas, legend_below, names
 from iwae.reporting.statements import counted, model_name
@@ -44,12 +44,11 @@ def with_standard(kinds: Sequence[Kind]) -> list[Kind]:
     return [kind for base in bases for kind in (base, *(one for one in kinds if without_prior(one) == base))]
 
 
-def firsts(study: StudyResults, kinds: Sequence[Kind]) -> dict[tuple[str, str], Model]:
+def named(study: StudyResults, kinds: Sequence[Kind]) -> dict[tuple[str, str], Model]:
     """The model of the first seed of each kind, by what tells of its networks, and its prior."""
     several = len({kind.dataset for kind in kinds}) > 1
-    models = reversed(study.of_kinds(kinds, "pictures"))
-    found = {(_model(model.kind, several), prior_label(model.spec.prior)): model for model in models}
-    return dict(reversed(found.items()))
+    models = firsts(study.of_kinds(kinds, "pictures"))
+    return {(_model(model.kind, several), prior_label(model.spec.prior)): model for model in models}
 
 
 def _model(kind: Kind, several: bool) -> str:
@@ -65,7 +64,7 @@ def _samples(study: StudyResults, kinds: Sequence[Kind]) -> dict[tuple[str, str]
 
     Those with N(0, I) are among them.
     """
-    models = firsts(study, with_standard(kinds))
+    models = named(study, with_standard(kinds))
     return {names: model.array("pictures", "samples")[:_IMAGES] for names, model in models.items()}
 
 
@@ -90,7 +89,7 @@ def _draw_samples(panels: dict[tuple[str, str], np.ndarray]) -> Figure:
 def _pseudo_inputs(study: StudyResults, kinds: Sequence[Kind]) -> Panels:
     """Grey levels, 0 to 255, row after row: a pseudo-input, then Bernoulli means of images drawn with z ~ q(z|u)."""
     panels = {}
-    for title, model in firsts(study, kinds).items():
+    for title, model in named(study, kinds).items():
         inputs, samples = (model.array("pictures", f"pseudo_{name}") for name in ("inputs", "samples"))
         lines = np.concatenate([inputs[:, None], samples], axis=1)[:_ROWS]
         panels[", ".join(title)] = lines.reshape(-1, lines.shape[-1])
@@ -100,7 +99,7 @@ def _pseudo_inputs(study: StudyResults, kinds: Sequence[Kind]) -> Panels:
 def _plane(study: StudyResults, kinds: Sequence[Kind]) -> dict[str, tuple[np.ndarray, list[np.ndarray]]]:
     """For each model, by its title, both axes' coordinates, (P,), and p(z) and q(z) on that grid, (P, P)."""
     planes = {}
-    for title, model in firsts(study, with_standard(kinds)).items():
+    for title, model in named(study, with_standard(kinds)).items():
         axis = model.array("pictures", "plane_axis")
         every = -(-len(axis) // _CELLS)
         grids = (model.array("pictures", f"plane_{name}")[::every, ::every] for name in _DENSITIES)
