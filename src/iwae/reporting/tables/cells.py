@@ -211,6 +211,11 @@ def grouped(shown: Sequence[Column], group: str) -> list[Column]:
     return [replace(column, group=group) for column in shown]
 
 
+def value(label: str, name: str, digits: int = 2, sign: bool = False) -> Column:
+    """A column of numbers."""
+    return Column(label, lambda row: number(row[name], digits, sign))
+
+
 def papers(label: str, cell: Callable[[pd.Series], str]) -> Column:
     """A column of the paper's numbers."""
     return Column(f"paper's {label}".strip(), cell, paper=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +15,7 @@ from iwae.reporting.tables.formats import EMPTY, Column, Table
 from iwae.study.registry import ARCHITECTURES, PRIORS, prior_label
 from iwae.study.specification import ModelSpec
 
-TERMS = [Sum(name) for name in ("reconstruction", "index_gap", "marginal_kl")]
+TERMS = ("reconstruction", "index_gap", "marginal_kl")
 _NETWORKS = {"": "the paper's"} | {name: entry.label for name, entry in ARCHITECTURES.items()}
 
 
@@ -38,7 +37,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
     wanted = {*kinds, *map(without_prior, kinds)}
     every = [kind for kind in study.kinds() if kind in wanted]
-    frame = cells.frame(study, every, _named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *TERMS)
+    frame = cells.frame(study, every, _named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *map(Sum, TERMS))
     frame["place"] = pd.Series(pd.factorize(frame.prior)[0]).where(frame.prior != PRIORS["standard"].label, -1)
     keys = ["dataset", "layers", "networks", "k", "objective", "variant", "place"]
     return cells.by_objective(frame, keys).drop(columns="place")
@@ -73,7 +72,7 @@ def lay_out(part: Part) -> list[Table]:
     if part.known("shorter_difference"):
         label = f"after {int(rows.shorter_passes.min())} passes"
         values.append(Sum("shorter_difference", label, digits=3, sign=True).shown(rows))
-    terms = [Column(term.name, partial(_term, term.name)) for term in TERMS]
+    terms = [cells.value(name, name) for name in TERMS]
     note = (
         "In nats per training image (ELBO surgery): marginal_kl = KL(q(z) || p(z)), what p(z) could gain at most; "
         f"index_gap = log N - I(n; z). Means over seeds; {EMPTY}: not measured."
@@ -82,10 +81,6 @@ def lay_out(part: Part) -> list[Table]:
         part.table("{}: priors", [*named, *values, cells.active(rows)], _notes(part), NO_VALUES),
         part.table("{}: priors, terms of the ELBO", [*named, *terms], [note], NO_VALUES),
     ]
-
-
-def _term(name: str, row: pd.Series) -> str:
-    return cells.number(row[name])
 
 
 def _notes(part: Part) -> list[str]:

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from iwae.reporting.contrasts import WeightedSum, weighted_sum
 from iwae.reporting.statements import NO_VALUES
 from iwae.reporting.study import Kind, StudyResults
-from iwae.reporting.tables import cells
+from iwae.reporting.tables import cells, implicit
 from iwae.reporting.tables.cells import Part
 from iwae.reporting.tables.formats import Table
 
@@ -43,10 +43,10 @@ def lay_out(part: Part) -> list[Table]:
 
 
 def _one_sample(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
-    frame = _stacked(study, vae, "gradients")
-    if frame.empty:
+    tables = [model.table("gradients") for model in study.of_kinds([vae], "gradients")]
+    if not tables:
         return None
-    variance = frame[(frame.objective == "vae") & (frame.estimator == "standard")].groupby("k").variance.sum()
+    variance = pd.concat(tables).query("objective == 'vae' and estimator == 'standard'").groupby("k").variance.sum()
     if len(variance) < 2:
         return None
     k = variance.index.max()
@@ -83,22 +83,16 @@ def _minus_vae(first: tuple[str, str], second: tuple[str, str]) -> Answer:
 
 
 def _equality(study: StudyResults, vae: Kind, iwae: Kind) -> str | None:
-    frame = _stacked(study, vae, "implicit")
-    several = frame[frame.k > 1] if len(frame) else frame
+    frame = implicit.rows(study, [vae])
+    several = frame[frame.samples > 1]
     if several.empty:
         return None
-    k = several.k.min()
-    above = (several.lower - several.importance)[several.k == k].groupby(several.image).mean()
+    least = several.iloc[0]
+    above = f"{least.lower:.3f} ± {least.lower_se_images:.3f} above L_{least.samples:.0f}"
     return (
-        f"No: with q of the VAE and k = {k} ELBO[q_EW] is at least {above.mean():.3f} ± {above.sem():.3f} above L_{k}; "
-        "what equals L_k is the mean, over the other samples, of an integral over a density that is not normalised."
+        f"No: with q of the VAE and k = {least.samples:.0f} ELBO[q_EW] is at least {above}; what equals L_k is the "
+        "mean, over the other samples, of an integral over a density that is not normalised."
     )
-
-
-def _stacked(study: StudyResults, kind: Kind, section: str) -> pd.DataFrame:
-    """What a step measured of all models of a kind."""
-    tables = [model.table(section) for model in study.of_kinds([kind], section)]
-    return pd.concat([pd.DataFrame(), *tables], ignore_index=True)
 
 
 def covered_bound(k: int, covered: float = COVERED, elsewhere: float = ELSEWHERE) -> float:

@@ -134,7 +134,7 @@ protocols = Variation(
         *cells.several(rows, "networks", "prior"),
         Column("protocol", lambda row: row.variant or OWN, text=True),
         Column("changed", _changed, text=True),
-        Column(_HELD_OUT.label, lambda row: cells.number(row.held_out, digits=3, sign=True)),
+        cells.value(_HELD_OUT.label, _HELD_OUT.name, digits=3, sign=True),
     ],
     own=_listed_below,
 )

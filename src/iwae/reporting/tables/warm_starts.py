@@ -17,15 +17,8 @@ from iwae.study.settings import passes
 
 _COUNTS = ("paper_first_active", "paper_active", "paper_active_change")
 
-
-def _first(kind: Kind) -> Kind:
-    """The kind that a continued one goes on from."""
-    assert kind.origin is not None
-    return kind.origin
-
-
 FIRST = Sum("first_nll", "nll", "nll")
-CHANGE = Sum("change", "nll", "nll", _first, digits=3, sign=True)
+CHANGE = Sum("change", "nll", "nll", lambda kind: kind.origin, digits=3, sign=True)
 
 
 def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
@@ -37,7 +30,8 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
 
 
 def _columns(study: StudyResults, kind: Kind) -> dict[str, Any]:
-    first, ours, change = _first(kind), NLL.sampled(study, kind), CHANGE(study, kind)
+    first, ours, change = kind.origin, NLL.sampled(study, kind), CHANGE(study, kind)
+    assert first is not None  # of a continued model
     after, before = (paper_row(one.without(f"p{one.passes}")) for one in (kind, first))
     models = study.of_kinds([kind, first], "likelihood")
     comparable = pd.notna(after.nll) and not np.isnan(change["change"]) and not any(map(departures, models))
@@ -66,8 +60,8 @@ def lay_out(part: Part) -> list[Table]:
     """A table with both stages and the change."""
     second, change = _stage(part, NLL), [CHANGE.shown(part.rows)]
     if part.rows.comparable.any():
-        second.append(Column("difference", lambda row: number(row.difference, sign=True)))
-    change.append(Column("active", lambda row: number(row.active_change, 1, sign=True)))
+        second.append(cells.value("difference", "difference", sign=True))
+    change.append(cells.value("active", "active_change", 1, sign=True))
     if part.known("paper_change"):
         change.insert(1, papers("nll", lambda row: number(row.paper_change, sign=True)))
         change.append(papers("active", lambda row: number(row.paper_active_change, 0, sign=True)))
