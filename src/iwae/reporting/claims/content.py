@@ -210,17 +210,12 @@ def evidence(verdict: Verdict) -> str:
     if not known:
         return ""
     if verdict.verdict == REPRODUCED:
-        return f"{_one_of('the least clear', number, known)}{_shown(least_clear(known))}"
+        return f"the least clear of {number}: " * (len(known) > 1) + _shown(least_clear(known))
     if verdict.verdict == REFUTED:
         clearest = min(known, key=lambda finding: finding.p_outside)
         before = "" if np.isnan(clearest.earlier) else f"; after a third of the passes {clearest.earlier:.3g}"
-        return f"{_one_of('the clearest', number, known)}{_shown(clearest)}{before}"
+        return f"the clearest of {number}: " * (len(known) > 1) + _shown(clearest) + before
     return _undecided(verdict, known, number) + (f"; {counted(rest, 'effect')} not run" if rest else "")
-
-
-def _one_of(which: str, number: str, known: Sequence[Finding]) -> str:
-    """What stands before the effect that is shown, where there are several."""
-    return f"{which} of {number}: " if len(known) > 1 else ""
 
 
 def _undecided(verdict: Verdict, known: Sequence[Finding], number: str) -> str:

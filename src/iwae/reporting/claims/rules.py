@@ -15,6 +15,7 @@ import numpy as np
 from iwae.reporting.claims.evidence import Contrast, Evidence
 from iwae.reporting.reference import paper, paper_kinds, paper_row
 from iwae.reporting.reference import paper_range as text_range
+from iwae.reporting.statements import counted
 from iwae.reporting.statistics import Region
 from iwae.reporting.study import Kind
 from iwae.study.registry import ARCHITECTURES, OBJECTIVES, objectives_of, prior_label
@@ -52,9 +53,10 @@ def value(evidence: Evidence, claim: Claim, margin: float) -> Iterator[Contrast]
     """
     kind = claim.kind
     assert kind is not None  # of a claim on a value
+    columns = (kind.objective,) if kind.variation else objectives_of(kind.objective, kind.k)  # of the paper's tables
     names = {f"active_{layer}": f"active units, layer {layer}" for layer in range(1, kind.layers + 1)}
     for quantity, label in ({"nll": "nll"} if claim.quantity == "nll" else names).items():
-        numbers = {_paper_value(replace(kind, objective=name), quantity) for name in _columns(kind)}
+        numbers = {_paper_value(replace(kind, objective=name), quantity) for name in columns}
         for number in sorted(number for number in numbers if not np.isnan(number)):
             region = Region(number - margin, number + margin)
             yield Contrast(label, quantity, {kind: 1.0}, region, number, realised=True)
@@ -212,15 +214,10 @@ def _ks(dataset: str) -> list[int]:
     return sorted({kind.k for kind in _grid(dataset)})
 
 
-def _columns(kind: Kind) -> Sequence[str]:
-    """The columns of the paper's tables that a kind of model stands in."""
-    return (kind.objective,) if kind.variation else objectives_of(kind.objective, kind.k)
-
-
 def _words(kind: Kind) -> str:
     name = "VAE = IWAE" if kind.k == 1 and not kind.variation else OBJECTIVES[kind.objective].label
     origin = f", {kind.variation}" if kind.variation else ""
-    return f"{name} k = {kind.k}, {kind.layers} layer{'s' if kind.layers > 1 else ''}{origin}"
+    return f"{name} k = {kind.k}, {counted(kind.layers, 'layer')}{origin}"
 
 
 def _paper_sum(weights: Mapping[Kind, float], quantity: str) -> float:

@@ -192,11 +192,11 @@ def _power(verdict: Verdict, level: float) -> str:
         return ""
     if not verdict.findings or all(not finding.sum.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
-    known = [finding for finding in verdict.findings if finding.estimate]
-    worst = least_clear(known) if known else None
-    if worst is None or worst.estimate is None:
+    if not (known := [finding for finding in verdict.findings if finding.estimate]):
         return "Power: unknown, since no model has two seeds, which alone tell of the spread over seeds."
+    worst = least_clear(known)
     estimate, region = worst.estimate, worst.contrast.region
+    assert estimate is not None  # as of all that are known
     two_sided = abs(region.low) + abs(region.high) < float("inf")
     least = detectable(estimate.se, estimate.dof, level, two_sided)
     unit = QUANTITIES[worst.contrast.quantity].unit

@@ -99,13 +99,13 @@ def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str]
     if "prior" in frame:
         ordered["prior"] = pd.Categorical(frame.prior, frame.prior.unique())
     groups = ordered.groupby(list(columns), observed=True)
-    plain = {
-        "dataset": str if frame.dataset.nunique() > 1 else lambda _: "",
+    plain: dict[str, Callable[..., str]] = {
         "layers": lambda layers: counted(layers, "layer"),
         "objective": lambda name: OBJECTIVES[name].label,
         "k": "k={}".format,
-    } | {name: str if frame[name].nunique() > 1 else lambda _: "" for name in ("networks", "prior") if name in frame}
-    words = words or (lambda *key: listed_words(plain[name](value) for name, value in zip(columns, key, strict=True)))
+    }
+    told = [plain.get(name, str) if name in plain or frame[name].nunique() > 1 else None for name in columns]
+    words = words or (lambda *key: listed_words(tell(value) for tell, value in zip(told, key, strict=True) if tell))
     return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key, _ in groups])
 
 
