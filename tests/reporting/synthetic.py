@@ -95,13 +95,14 @@ def write_model(
     asked["chopped"] |= {"activity": asked["activity"]}
     # Later sections are made from the log p(x) of test images and the inactive units, which earlier ones enter here.
     made = SimpleNamespace(spec=spec, training=training, images=images, samples=samples, random=random)
+    provenance = PROVENANCE | {"updates": schedule_of(spec, training).updates, "stack": [spec.name]}
     for section, content_of in WRITERS.items():
         if section in (*sections, "training", "likelihood", "activity"):
             content = content_of(made)
             files = content if isinstance(content, dict) else {f"{section}.csv": content}
             for name, each in files.items():
                 SAVE[Path(name).suffix](folder / name, each)
-            manifest.record(folder, spec, section, asked[section], list(files), PROVENANCE)
+            manifest.record(folder, spec, section, asked[section], list(files), provenance)
     return folder
 
 
@@ -112,9 +113,13 @@ SAVE = {
 }
 
 
+def schedule_of(spec: ModelSpec, settings: TrainingSettings) -> Schedule:
+    return Schedule.of(settings, train_images(spec), warm_start=spec.origin is not None)
+
+
 def _training(made):
     spec, settings = made.spec, made.training
-    schedule, rows = Schedule.of(settings, train_images(spec), warm_start=spec.origin is not None), []
+    schedule, rows = schedule_of(spec, settings), []
     speed = sum(schedule.passes) * schedule.steps_per_pass * settings.batch_size / PROVENANCE["wall_seconds"]
     for number in range(1, sum(schedule.passes) + 1):
         updates, bound = number * schedule.steps_per_pass, -quality(spec) - 60 / number**0.7

@@ -187,11 +187,6 @@ def _at_the_end(column: str, sign: int, study: StudyResults, model: Model) -> Me
     return None if pd.isna(value) else Measured(sign * float(value))
 
 
-def _wall_seconds(study: StudyResults, model: Model) -> Measured | None:
-    seconds = model.trained.get("wall_seconds")
-    return None if seconds is None else Measured(float(seconds))
-
-
 _nats = partial(Quantity, unit="nats", step=0.01, section="likelihood")
 _count = partial(Quantity, unit="units", step=1.0, section="activity", by_layers=True)
 _annealing = partial(_nats, section="annealed", collected=False)
@@ -238,7 +233,7 @@ QUANTITIES = {
     "amortisation_gap": _gap(partial(_minus, "diagonal", "encoder"), beside=()),
     "validation_loss": _nats(partial(_at_the_end, "validation_bound", -1), section="training"),
     "updates": Quantity(partial(_at_the_end, "updates", 1), "updates", 1.0, "training"),
-    "wall_seconds": Quantity(_wall_seconds, "s", 1.0, "training"),
+    "wall_seconds": Quantity(lambda _, model: Measured(float(model.trained["wall_seconds"])), "s", 1.0, "training"),
 }
 
 

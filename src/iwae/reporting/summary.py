@@ -54,7 +54,7 @@ def summary_text(study: StudyResults, figures: Path) -> str:
     """
     models = study.grid or study.usual
     measured = [model for model in study.models if "likelihood" in model.manifest]
-    jobs = {tuple(one.trained.get("stack", [one.spec.name])): one.trained.get("wall_seconds") for one in study.models}
+    jobs = {tuple(one.trained["stack"]): one.trained["wall_seconds"] for one in study.models}
     said = comparison_lines(models, NO_VALUES)
     text = render(
         "summary.md.jinja",
@@ -69,7 +69,7 @@ def summary_text(study: StudyResults, figures: Path) -> str:
         tables={name: _markdown(build(name, study)[1], said) for name in tables_of(study)},
         figures={name: item for name, item in figures_of(study).items() if (figures / f"{name}.png").is_file()},
         folder=relative(figures, study.folder),
-        seconds=[seconds for seconds in jobs.values() if seconds is not None],
+        seconds=list(jobs.values()),
         trained=[model.trained for model in study.models],
         measured=[
             step["provenance"] for one in study.models for name, step in one.manifest.items() if name != "training"

@@ -38,8 +38,8 @@ def _row(study: StudyResults, spec: ModelSpec, model: Model | None) -> dict[str,
         **head,
         "trained": True,
         "updates": updates,
-        "together": len(trained.get("stack", [spec.name])),
-        "updates_per_second": updates / trained.get("wall_seconds", np.nan),
+        "together": len(trained["stack"]),
+        "updates_per_second": updates / trained["wall_seconds"],
         **{key: trained.get(key) for key in _FROM_MANIFEST},
     }
 

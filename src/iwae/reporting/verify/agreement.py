@@ -124,8 +124,8 @@ class _Folder:
         passes, last = sum(schedule.passes), curve.iloc[-1]
         yield from self.unlike(file, "the last pass", int(last["pass"]), passes)
         yield from self.unlike(file, "the last update", int(last.updates), schedule.updates)
-        made = provenance.get("updates", schedule.updates)
-        yield from self.unlike(manifest.NAME, "the number of updates made", made, schedule.updates, "its settings")
+        made, what = provenance["updates"], "the number of updates made"
+        yield from self.unlike(manifest.NAME, what, made, schedule.updates, "its settings")
         changes = [move["updates"] for move in provenance.get("moves", [])]
         if changes != sorted(change for change in set(changes) if 0 < change < schedule.updates):
             yield f"{self.path / manifest.NAME}: it changed its device at updates {changes} of {schedule.updates}."
@@ -137,10 +137,10 @@ class _Folder:
             yield f"{self.path / file} {has} bounds on held-out images, which {manifest.NAME} contradicts."
         seconds = schedule.steps_per_pass * settings.batch_size / curve.images_per_second
         error = float((seconds * SPEED / curve.images_per_second).sum()) + SECONDS
-        claimed = provenance.get("wall_seconds", seconds.sum())
+        claimed = provenance["wall_seconds"]
         if not abs(seconds.sum() - claimed) <= error:
             yield from self.unlike(file, "the time by images_per_second", f"{seconds.sum():.1f} s", f"{claimed:.1f} s")
-        if self.spec.name not in provenance.get("stack", [self.spec.name]):
+        if self.spec.name not in provenance["stack"]:
             path = self.path / manifest.NAME
             yield f"{path}: {self.spec.name} is none of the models that it says were trained together."
         if not manifest.is_stripped(self.content):
