@@ -12,8 +12,7 @@ from pathlib import Path
 from iwae.errors import InputError
 from iwae.files import write_json, write_text
 from iwae.reporting.claims.content import content, pages, summary
-from iwae.reporting.claims.reading import read_claims
-from iwae.reporting.claims.verdicts import Verdict, unreadable, verdicts_of
+from iwae.reporting.claims.verdicts import unreadable, verdicts_of
 from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import protocols
 from iwae.reporting.study import StudyResults
@@ -40,20 +39,13 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
         from iwae.reporting.verify.recompute import recompute
 
         inspections.append(recompute(results, recomputation, _still_to_run(results, study)))
-    found = content(results.name, *_judged(study, fault), [vars(inspection) for inspection in inspections])
+    named, judged = (protocols(study.grid or study.models), verdicts_of(study)) if study else ([], unreadable(fault))
+    found = content(results.name, named, *judged, [vars(inspection) for inspection in inspections])
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
     _log.info("%s: %s", results / "audit.html", summary(found))
     return [problem for inspection in inspections for problem in inspection.problems]
-
-
-def _judged(study: StudyResults | None, fault: str) -> tuple[list[str], list[Verdict], list[Verdict]]:
-    """The protocols of the study's own models, none if it cannot be read; the verdicts on claims, and on identities."""
-    if study:
-        return protocols(study.grid or study.models), *verdicts_of(study)
-    read, sentence = read_claims(), f"The study cannot be read: {fault}"
-    return [], unreadable(read.claims, sentence), unreadable(read.identities, sentence)
 
 
 def _opened(results: Path) -> tuple[StudyResults | None, str]:

@@ -5,6 +5,7 @@ Identities have words of their own: they hold or fail, which says nothing of the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
 
 from iwae.reporting.claims.checks import CHECKS, Check
@@ -75,9 +76,10 @@ def examine(identities: Sequence[Claim], evidence: Evidence) -> list[Verdict]:
     return verdicts
 
 
-def unreadable(claims: Sequence[Claim], sentence: str) -> list[Verdict]:
-    """The verdicts on a study that cannot be read at all."""
-    return [Verdict(claim, why=(UNREAD,), notes=(sentence,)) for claim in claims]
+def unreadable(fault: str) -> tuple[list[Verdict], list[Verdict]]:
+    """The verdicts on all claims and identities where the study cannot be read at all."""
+    read, verdict = read_claims(), partial(Verdict, why=(UNREAD,), notes=(f"The study cannot be read: {fault}",))
+    return list(map(verdict, read.claims)), list(map(verdict, read.identities))
 
 
 def _corrected(verdicts: list[Verdict]) -> list[Verdict]:

@@ -121,6 +121,7 @@ class Sum:
 
 
 NLL = Sum("nll", "nll")
+PROTOCOL = Column("protocol", lambda row: row.variant or OWN, text=True)
 
 
 def frame(study: StudyResults, kinds: Sequence[Kind], *parts: Columns) -> pd.DataFrame:

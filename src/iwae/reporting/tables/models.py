@@ -49,12 +49,12 @@ def lay_out(part: Part) -> list[Table]:
     shown = [
         *cells.words("model"),
         Column("passes", lambda row: str(row.passes)),
-        _column("updates", "updates", "{:.0f}"),
+        cells.value("updates", "updates", 0),
         Column("wall time", lambda row: duration(row.wall_seconds)),
-        _column("updates/s", "updates_per_second", "{:.0f}"),
-        _column("in the job", "together", "{:.0f}"),
-        _column("device", "device", "{}", text=True),
-        _column("commit", "git_commit", "{:.8}", text=True),
+        cells.value("updates/s", "updates_per_second", 0),
+        cells.value("in the job", "together", 0),
+        *cells.words("device"),
+        Column("commit", lambda row: EMPTY if pd.isna(row.git_commit) else row.git_commit[:8], text=True),
     ]
     asked, left = part.study.configured, (~part.rows.trained).sum()
     if left == len(part.rows):
@@ -66,10 +66,6 @@ def lay_out(part: Part) -> list[Table]:
     ]
     part = replace(part, rows=part.rows[part.rows.trained], models=())
     return [part.table("{}: training of each model", shown, notes, "")]
-
-
-def _column(label: str, name: str, form: str, text: bool = False) -> Column:
-    return Column(label, lambda row: EMPTY if pd.isna(row[name]) else form.format(row[name]), text=text)
 
 
 def _command(asked: StudyConfig) -> str:

@@ -10,8 +10,8 @@ from iwae.reporting.contrasts import WeightedSum
 from iwae.reporting.statements import NO_VALUES
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells, notes
-from iwae.reporting.tables.cells import NLL, OWN, Part, Sum
-from iwae.reporting.tables.formats import EMPTY, Column, Table
+from iwae.reporting.tables.cells import NLL, Part, Sum
+from iwae.reporting.tables.formats import EMPTY, Table
 from iwae.study.registry import ARCHITECTURES, PRIORS, prior_label
 from iwae.study.specification import ModelSpec
 
@@ -37,7 +37,7 @@ def rows(study: StudyResults, kinds: Sequence[Kind]) -> pd.DataFrame:
     """
     wanted = {*kinds, *map(without_prior, kinds)}
     every = [kind for kind in study.kinds() if kind in wanted]
-    frame = cells.frame(study, every, _named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *map(Sum, TERMS))
+    frame = cells.frame(study, every, named, NLL.sampled, DIFFERENCE, _shorter, cells.active_units, *map(Sum, TERMS))
     frame["place"] = pd.Series(pd.factorize(frame.prior)[0]).where(frame.prior != PRIORS["standard"].label, -1)
     keys = ["dataset", "layers", "networks", "k", "objective", "variant", "place"]
     return cells.by_objective(frame, keys).drop(columns="place")
@@ -48,7 +48,8 @@ def networks(spec: ModelSpec) -> str:
     return _NETWORKS[spec.architecture or ""] + (f", {spec.latents} latent units" if spec.latents else "")
 
 
-def _named(study: StudyResults, kind: Kind) -> dict[str, str]:
+def named(study: StudyResults, kind: Kind) -> dict[str, str]:
+    """Columns that tell of a model's networks, its prior and its departure from the study's protocol."""
     return {"networks": networks(kind), "prior": prior_label(kind.prior), "variant": kind.variant or ""}
 
 
@@ -65,9 +66,9 @@ def lay_out(part: Part) -> list[Table]:
     """Two tables: nll and its difference from N(0, I), and what the ELBO is made of."""
     rows = part.rows
     part = replace(part, measured=part.study.of_kinds(part.kinds, "likelihood"))
-    named = [*cells.keys(rows), *cells.several(rows, "networks"), *cells.words("prior")]
+    names = [*cells.keys(rows), *cells.several(rows, "networks"), *cells.words("prior")]
     if rows.variant.any():
-        named.append(Column("protocol", lambda row: row.variant or OWN, text=True))
+        names.append(cells.PROTOCOL)
     values = [NLL.shown(rows), DIFFERENCE.shown(rows)]
     if part.known("shorter_difference"):
         label = f"after {int(rows.shorter_passes.min())} passes"
@@ -78,8 +79,8 @@ def lay_out(part: Part) -> list[Table]:
         f"index_gap = log N - I(n; z). Means over seeds; {EMPTY}: not measured."
     )
     return [
-        part.table("{}: priors", [*named, *values, cells.active(rows)], _notes(part), NO_VALUES),
-        part.table("{}: priors, terms of the ELBO", [*named, *terms], [note], NO_VALUES),
+        part.table("{}: priors", [*names, *values, cells.active(rows)], _notes(part), NO_VALUES),
+        part.table("{}: priors, terms of the ELBO", [*names, *terms], [note], NO_VALUES),
     ]
 
 

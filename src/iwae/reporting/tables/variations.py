@@ -9,10 +9,10 @@ import pandas as pd
 from iwae.reporting.statements import NO_VALUES, listed, protocol_changes
 from iwae.reporting.study import Kind, StudyResults, kind_of
 from iwae.reporting.tables import cells, notes
-from iwae.reporting.tables.cells import NLL, OWN, Columns, Part, Sum
+from iwae.reporting.tables.cells import NLL, Columns, Part, Sum
 from iwae.reporting.tables.formats import EMPTY, Column, Table
-from iwae.reporting.tables.priors import networks
-from iwae.study.registry import ESTIMATORS, prior_label
+from iwae.reporting.tables.priors import named
+from iwae.study.registry import ESTIMATORS
 from iwae.study.specification import PAPER_LATENTS
 
 DIFFERENCE = Sum("difference", "difference", "nll", digits=3, sign=True)
@@ -88,8 +88,7 @@ def _protocol(study: StudyResults, kind: Kind) -> dict[str, Any]:
     """
     models, bases = (study.of_kinds([one]) for one in (kind, base_of(kind)))
     changes = protocol_changes(bases[0], models[0]) if models and bases else []
-    words = {"networks": networks(kind), "prior": prior_label(kind.prior)}
-    return {**words, "variant": kind.variant or "", "changed": "; ".join(changes), **_HELD_OUT(study, kind)}
+    return {**named(study, kind), "changed": "; ".join(changes), **_HELD_OUT(study, kind)}
 
 
 def _changed(row: pd.Series) -> str:
@@ -132,7 +131,7 @@ protocols = Variation(
     named=lambda rows: [
         *cells.keys(rows),
         *cells.several(rows, "networks", "prior"),
-        Column("protocol", lambda row: row.variant or OWN, text=True),
+        cells.PROTOCOL,
         Column("changed", _changed, text=True),
         cells.value(_HELD_OUT.label, _HELD_OUT.name, digits=3, sign=True),
     ],
