@@ -192,7 +192,7 @@ def _power(verdict: Verdict, level: float) -> str:
     """What the claim's least certain effect would have had to be, to be shown with a chance of 80%."""
     if verdict.verdict != UNDECIDED:
         return ""
-    if not verdict.findings or all(not finding.sum.seeds for finding in verdict.findings):
+    if not any(finding.sum.seeds for finding in verdict.findings):
         return "Power: unknown, since no seed was measured of all models."
     if not (known := [finding for finding in verdict.findings if finding.estimate]):
         return "Power: unknown, since no model has two seeds, which alone tell of the spread over seeds."

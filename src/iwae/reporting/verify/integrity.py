@@ -61,8 +61,7 @@ def _folder_problems(folder: Path, spec: ModelSpec, study: configuration.StudyCo
         if section not in content:
             yield f"{path} has no entry {section!r}, which the configuration asks for."
             continue
-        asked = study.settings(section, spec)
-        for line in differences(content[section]["settings"], asked):
+        for line in differences(content[section]["settings"], study.settings(section, spec)):
             yield f"{path} disagrees with {CONFIGURATION}: in {section!r}, {line}."
         yield from _file_problems(folder, section, content)
         yield from _data_problems(path, section, content[section]["provenance"].get("data_sha256", {}), spec.dataset)

@@ -144,8 +144,7 @@ class _Afresh:
         yield from differing_images(path, stored, fresh, ess)
 
     def _log_likelihood(self, images: np.ndarray, settings: LikelihoodSettings) -> tuple[np.ndarray, np.ndarray]:
-        images = images.astype(np.int64)
-        run = self.run
+        images, run = images.astype(np.int64), self.run
         found = likelihood.evaluate(run.model, run.test[images], images, settings, "test", run.device)
         return found.log_likelihood, found.estimates.ess
 
