@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator
 
 from iwae.reporting.contents import SIGNAL_TO_NOISE
 from iwae.reporting.figures.style import MODEL, WIDTH, canvas, legend_below
@@ -81,8 +81,7 @@ def _panel(axes: Axes, frame: pd.DataFrame, exact: bool) -> dict[str, Line2D]:
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
     axes.yaxis.set_major_formatter("{x:g}")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_minor_locator(NullLocator())
+    axes.minorticks_off()
     if notes:
         axes.text(0.03, 0.97, "\n".join(notes), transform=axes.transAxes, va="top", fontsize="small")
         axes.margins(y=0.35)

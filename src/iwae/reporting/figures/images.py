@@ -89,8 +89,7 @@ def show(
         low, high = limits(image)
         canvas[top : top + EDGE, left : left + EDGE] = (image - low) / max(high - low, 1e-12)
     axes.imshow(canvas, vmin=0, vmax=1, cmap="gray")
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
 

@@ -46,8 +46,7 @@ def _draw_capacity(frame: pd.DataFrame) -> Figure:
     figure, axes = style.canvas(style.WIDTH, 2.3 * len(panels) + 0.6, len(panels), 2)
     for line, (title, rows) in zip(axes, panels, strict=True):
         for place, (quantity, label) in zip(line, _QUANTITIES.items(), strict=True):
-            lines = {"y": quantity, "hue": "model", "style": "model", **look, **style.RANGE}
-            sns.lineplot(rows, x="latents", ax=place, **lines)
+            sns.lineplot(rows, x="latents", y=quantity, hue="model", style="model", ax=place, **look, **style.RANGE)
             place.set(title=title, xlabel="", ylabel=label, xscale="log")
             place.set_xticks(sorted(set(rows.latents)), sorted(set(rows.latents)))
             place.minorticks_off()

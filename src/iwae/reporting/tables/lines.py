@@ -100,10 +100,7 @@ def _other_bits(study: StudyResults, kind: Kind) -> dict[str, float]:
 
 
 def _value(group: str, label: str, name: str, sign: bool = True) -> Column:
-    def cell(row: pd.Series) -> str:
-        return cells.number(row[name], 2, sign) if row.seeds else cells.NOT_RUN
-
-    return Column(label, cell, group=group)
+    return Column(label, lambda row: cells.number(row[name], 2, sign) if row.seeds else cells.NOT_RUN, group=group)
 
 
 def _bits_notes(part: Part) -> list[str]:
