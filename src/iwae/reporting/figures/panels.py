@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from iwae.reporting.figures.style import NARROW, RANGE, WIDTH, legend_below, listed_words, names
+from iwae.reporting.figures.style import NARROW, RANGE, WIDTH, legend_below, names
 
 _LEGEND = 0.6  # inches, below the panels
 
@@ -47,7 +47,7 @@ def facets(
     grid.figure.set_layout_engine("constrained")
     models = set(zip(frame.row, frame["column"], strict=True))
     for panel, axes in grid.axes_dict.items():
-        axes.set_title(listed_words(reversed(panel)))
+        axes.set_title(", ".join(filter(None, reversed(panel))))
         axes.set_visible(panel in models)
     return grid
 

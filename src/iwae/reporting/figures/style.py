@@ -104,14 +104,12 @@ def names(frame: pd.DataFrame, columns: Sequence[str], words: Callable[..., str]
         "objective": lambda name: OBJECTIVES[name].label,
         "k": "k={}".format,
     }
-    told = [plain.get(name, str) if name in plain or frame[name].nunique() > 1 else None for name in columns]
-    words = words or (lambda *key: listed_words(tell(value) for tell, value in zip(told, key, strict=True) if tell))
-    return pd.Categorical.from_codes(groups.ngroup(), [words(*key) for key, _ in groups])
+    told = {name: plain.get(name, str) for name in columns if name in plain or frame[name].nunique() > 1}
 
+    def listed(*key: Any) -> str:
+        return ", ".join(told[name](value) for name, value in zip(columns, key, strict=True) if name in told)
 
-def listed_words(parts: Iterable[str]) -> str:
-    """The words that are not empty, with commas between them."""
-    return ", ".join(part for part in parts if part)
+    return pd.Categorical.from_codes(groups.ngroup(), [(words or listed)(*key) for key, _ in groups])
 
 
 def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, np.ndarray]:
