@@ -94,8 +94,11 @@ def write_model(
     asked = {name: each.as_dict() for name, each in settings.items()}
     asked["chopped"] |= {"activity": asked["activity"]}
     # Later sections are made from the log p(x) of test images and the inactive units, which earlier ones enter here.
-    made = SimpleNamespace(spec=spec, training=training, images=images, samples=samples, random=random)
-    provenance = PROVENANCE | {"updates": schedule_of(spec, training).updates, "stack": [spec.name]}
+    schedule = Schedule.of(training, train_images(spec), warm_start=spec.origin is not None)
+    made = SimpleNamespace(
+        spec=spec, training=training, schedule=schedule, images=images, samples=samples, random=random
+    )
+    provenance = PROVENANCE | {"updates": schedule.updates, "stack": [spec.name]}
     for section, content_of in WRITERS.items():
         if section in (*sections, "training", "likelihood", "activity"):
             content = content_of(made)
@@ -113,14 +116,9 @@ SAVE = {
 }
 
 
-def schedule_of(spec: ModelSpec, settings: TrainingSettings) -> Schedule:
-    return Schedule.of(settings, train_images(spec), warm_start=spec.origin is not None)
-
-
 def _training(made):
-    spec, settings = made.spec, made.training
-    schedule, rows = schedule_of(spec, settings), []
-    speed = sum(schedule.passes) * schedule.steps_per_pass * settings.batch_size / PROVENANCE["wall_seconds"]
+    spec, schedule, rows = made.spec, made.schedule, []
+    speed = sum(schedule.passes) * schedule.steps_per_pass * made.training.batch_size / PROVENANCE["wall_seconds"]
     for number in range(1, sum(schedule.passes) + 1):
         updates, bound = number * schedule.steps_per_pass, -quality(spec) - 60 / number**0.7
         row = {"stage": schedule.stage_of(updates - 1), "pass": number, "updates": updates}

@@ -105,6 +105,14 @@ def test_an_absent_model_and_an_absent_step_are_named(one, synthetic):
         collect(one, [NAME])
 
 
+@pytest.mark.parametrize("lost", ["device", "wall_seconds", "stack"])
+def test_a_training_that_does_not_say_how_it_went_is_named(one, synthetic, lost):
+    path = one / NAME / MANIFEST
+    synthetic.edit(path, lambda content: content["training"]["provenance"].pop(lost))
+    with pytest.raises(InputError, match=f"^{path} is damaged \\(of its training it has no '{lost}'\\): restore it or"):
+        collect(one, [NAME])
+
+
 def test_a_step_that_the_study_asks_for_is_missed(one, synthetic):
     other = ModelSpec.parse("mnist/l1-vae-k1/seed0")
     synthetic.model(one, other, sections=("surgery",))

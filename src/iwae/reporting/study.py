@@ -27,6 +27,8 @@ from iwae.study.specification import ModelSpec
 Kind = ModelSpec
 """All models that differ in their seed alone, which the specification of the one of seed 0 stands for."""
 
+_TRAINED = ("device", "wall_seconds", "stack")  # of a training's provenance, what reports show
+
 
 def kind_of(spec: ModelSpec) -> Kind:
     """The kind of a model."""
@@ -66,8 +68,14 @@ class Model:
 
     @property
     def trained(self) -> dict[str, Any]:
-        """When, where and by which code it was trained; its device after those on which it was begun."""
-        provenance = self.manifest["training"]["provenance"]
+        """When, where and by which code it was trained; its device after those on which it was begun.
+
+        `InputError` where the manifest does not say what training always writes.
+        """
+        provenance = self.manifest["training"].get("provenance", {})
+        for lost in (name for name in _TRAINED if name not in provenance):
+            path, remedy = self.folder / manifest.NAME, "restore it or train the model again"
+            raise InputError(f"{path} is damaged (of its training it has no {lost!r}): {remedy}.")
         before = [f"{move['device']} to update {move['updates']:,}, then " for move in provenance.get("moves", [])]
         return provenance | {"device": "".join([*before, provenance["device"]])} if before else provenance
 

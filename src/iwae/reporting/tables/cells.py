@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -121,6 +122,7 @@ class Sum:
 
 
 NLL = Sum("nll", "nll")
+minus_vae = partial(Sum, minus=lambda kind: replace(kind, objective="vae"), digits=3, sign=True)
 PROTOCOL = Column("protocol", lambda row: row.variant or OWN, text=True)
 
 

@@ -12,7 +12,7 @@ from iwae.reporting.reference import paper_range
 from iwae.reporting.statements import NO_VALUES, ORIENTATION, departures, likelihood_line, listed, span
 from iwae.reporting.study import Kind, StudyResults
 from iwae.reporting.tables import cells, notes
-from iwae.reporting.tables.cells import Columns, Part, Sum
+from iwae.reporting.tables.cells import Columns, Part, Sum, minus_vae
 from iwae.reporting.tables.formats import Column, Table
 from iwae.study.settings import ACTIVE
 
@@ -171,11 +171,10 @@ chopped = Lines(
 
 ANNEALED = Sum("annealed", "nll by annealing", "annealed_nll")
 SLACK, CERTIFIED = Sum("slack", "above L_samples"), Sum("simulated", "simulated: upper - lower", "annealed_gap")
-_minus_vae = partial(Sum, minus=lambda kind: replace(kind, objective="vae"), digits=3, sign=True)
 DIFFERENCES = (
-    _minus_vae("difference", "by L_samples, all images and seeds", "nll"),
-    _minus_vae("same_difference", "by L_samples, those annealed", "nll_of_annealed"),
-    _minus_vae("annealed_difference", "by annealing", "annealed_nll"),
+    minus_vae("difference", "by L_samples, all images and seeds", "nll"),
+    minus_vae("same_difference", "by L_samples, those annealed", "nll_of_annealed"),
+    minus_vae("annealed_difference", "by annealing", "annealed_nll"),
 )
 
 
