@@ -99,9 +99,13 @@ def test_what_is_trained_is_the_objective_s_bound(study):
 
 
 def test_what_is_no_bound_for_each_image_is_refused(monkeypatch, tmp_path):
-    where = run.Paths(tmp_path, tmp_path, tmp_path)
+    where, toy = run.Paths(tmp_path, tmp_path, tmp_path), ModuleType("toy")
+    toy.loss, toy.fixed = lambda log_w: -half(log_w), lambda log_w: half(log_w.detach())
+    monkeypatch.setitem(sys.modules, "toy", toy)
     for bound, said in (
         ("torch:mean", r"objective toy gives \(\) for log weights \(2, 3\): it must be \(3,\)"),
+        ("toy:loss", "objective toy does not rise with the log weights: it must be a bound"),
+        ("toy:fixed", "objective toy does not rise with the log weights: it must be a bound"),
         ("iwae.bounds:nothing", "iwae.bounds:nothing is not there"),
     ):
         entry = registry.ObjectiveEntry("Toy", bound, "C2", "^", (1, 1), vae_at_one=False)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from iwae.bounds import Bound, grouped_bound, selected_bound
+from iwae.errors import InputError
 from iwae.models.architecture import Architecture
 from iwae.models.model import encode, infer, joint_log_prob, log_weight_terms, log_weights, posterior_log_prob
 from iwae.models.networks import Parameters
@@ -74,6 +75,9 @@ def weighted_gradient(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """A gradient, in which the bound rises, of its sum over B images, as a weighted sum over k samples.
 
+    The functions must compute from the parameters that they are given: what they take from elsewhere, such as a module
+    that holds the same values, is constant, and its gradient zero.
+
     It is sum_i a_i d log p(x, z_i), by the parameters at fixed z_i, + b_i (d log w_i / d z_i) (d z_i / d parameters)
     + c_i d log q(z_i), by the parameters at fixed z_i. With b = a and c = -a it is the derivative of the bound itself.
     What is held fixed inside log q are the parameters, not the distributions that they make of the latents below: with
@@ -89,8 +93,13 @@ def weighted_gradient(
 
     Returns:
         The gradient by parameter, and log_w (k, B).
+
+    Raises:
+        InputError: `draw` gives no list.
     """
     latents, pull_latents = _vjp(draw, parameters)
+    if isinstance(latents, Tensor):
+        raise InputError(f"draw gives a tensor {tuple(latents.shape)}: it must give a list with one for each layer.")
     log_p, pull_joint = _vjp(log_joint, parameters, latents)
     log_q, pull_posterior = _vjp(lambda latents: log_posterior(parameters, latents), latents)
     log_w = log_p - log_q

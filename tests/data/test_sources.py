@@ -173,6 +173,12 @@ def test_unknown_data_set_is_named(tmp_path):
         fetch("cifar", tmp_path)
 
 
+def test_files_without_a_check_are_refused():
+    """They would be taken for verified ones."""
+    with pytest.raises(InputError, match=r"^MNIST checks none of its files: it must have a check of train-.*, t10k-"):
+        dataclasses.replace(dataset_named("mnist"), checks={})
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_data_set_is_what_its_entry_says(name):
     dataset = dataset_named(name)

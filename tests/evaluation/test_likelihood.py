@@ -229,6 +229,12 @@ def test_log_weights_that_are_not_finite_are_refused(model_of, binary, device, v
         evaluated(dataclasses.replace(model, parameters=broken), binary(9), np.array([4, 8]), device)
 
 
+@pytest.mark.parametrize("shape", [(20,), (20, 1), (40, 3)])
+def test_draws_of_another_shape_are_refused(refused, shape):
+    said = refused(likelihood.estimate, lambda start, stop: torch.zeros(shape), 3, 20)
+    assert said == f"log weights {shape} are impossible: of 3 images with 20 samples they must be (20, 3)."
+
+
 def test_images_and_indices_are_as_many(model_of, binary, device, refused):
     """Else those without a seed would have the zeros of the padding for draws."""
     settings = LikelihoodSettings(samples=20)

@@ -148,11 +148,21 @@ def test_a_model_that_is_trained_further_meanwhile_is_measured_again(folder, dev
 def test_what_is_not_finite_is_refused_and_the_folder_left_as_it_was(folder, device, monkeypatch):
     measure(folder, device, "surgery")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    rows = [{"images": 9, "term": "elbo", "value": float("nan"), "se": 0.1}]
-    monkeypatch.setattr(surgeries, "measure", lambda *_: rows)
-    with pytest.raises(InputError, match="surgery of mnist/l2-iwae-k5/seed0 has values that are not finite"):
-        measure(folder, device, surgery=SurgerySettings(samples=7, sizes=()))
+    for value, said in (
+        (float("nan"), "surgery of mnist/l2-iwae-k5/seed0 has values that are not finite"),
+        (torch.tensor(1.0), "surgery.csv has a Tensor in its column value: write its .item()"),
+    ):
+        rows = [{"images": 9, "term": "elbo", "value": value, "se": 0.1}]
+        monkeypatch.setattr(surgeries, "measure", lambda *_, rows=rows: rows)
+        with pytest.raises(InputError, match=said):
+            measure(folder, device, surgery=SurgerySettings(samples=7, sizes=()))
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_measurement_that_does_not_write_its_files_is_named(folder, device, monkeypatch):
+    monkeypatch.setattr(surgeries, "write", lambda *_: None)
+    with pytest.raises(InputError, match="^surgery has not written surgery.csv, which its entry in MEASUREMENTS names"):
+        measure(folder, device, "surgery")
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(folder, device, monkeypatch):

@@ -81,8 +81,22 @@ def test_what_the_papers_networks_are_not_is_one_sentence(refused):
 
 def test_what_would_compute_something_else_is_refused(parameters_of, images, refused):
     paper = Architecture.paper(1)
-    said = refused(log_weights, paper, parameters_of(paper), images(), [torch.zeros(B, 50)])
-    assert said == f"noise ({B}, 50) is impossible: it needs the axes (k, B, D), k = 1 too."
+    parameters, good = parameters_of(paper), torch.zeros(2, B, 50)
+    needed = f"is impossible: it must be a list of tensors (k, {B}, 50), k = 1 too."
+    for noise, given in (
+        ([torch.zeros(B, 50)], f"[({B}, 50)]"),
+        ([torch.zeros(2, B, 1)], f"[(2, {B}, 1)]"),
+        ([torch.zeros(2, 1, 50)], "[(2, 1, 50)]"),
+        ([good, good], f"[(2, {B}, 50), (2, {B}, 50)]"),
+        (good, f"(2, {B}, 50)"),
+    ):
+        assert refused(log_weights, paper, parameters, images(), noise) == f"noise {given} {needed}"
+    for x, given in (
+        (images().to(torch.uint8), f"({B}, 784) of torch.uint8"),
+        (images().unflatten(1, (28, 28)), f"({B}, 28, 28) of torch.float64"),
+    ):
+        said = refused(log_weights, paper, parameters, x, [good])
+        assert said.startswith(f"images {given} are impossible: they must be (B, 784), 0.0 and 1.0;")
     shallow = Conditional("q1", "h1", ("x", "h2"), (30,))
     said = refused(shallow.layer_shapes, {"x": 784, "h1": 50, "h2": 50})
     assert said.startswith("q1 with hidden layers (30,) is impossible: it needs one, and a second where several")

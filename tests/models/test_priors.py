@@ -10,6 +10,7 @@ from iwae.models.architecture import PIXELS, Architecture
 from iwae.models.initialization import initialize
 from iwae.models.mixtures import Mixture
 from iwae.models.model import encode, log_weights, prior_density
+from iwae.models.priors import Prior
 from iwae.models.priors.mog import MixturePrior
 from iwae.models.priors.vamp import VampPrior, pseudo_inputs
 from iwae.study.protocol import Protocol
@@ -55,6 +56,37 @@ def test_mixture_starts_with_the_moments_of_the_standard_prior(train):
     mean, scale = prior.initialize(10, np.random.default_rng(0), train).values()
     assert_close(mean.var(0, correction=0) + scale.exp().square().mean(0), torch.ones(10), atol=0.05, rtol=0)
     assert_close(mean.mean(0), torch.zeros(10), atol=0.05, rtol=0)
+
+
+class Wrong(Prior):
+    """A prior whose parameter and density have the shapes that it is told."""
+
+    def __init__(self, start, log_prob):
+        super().__init__()
+        self.__dict__ |= {"start": start, "log_prob": log_prob}
+
+    def parameter_shapes(self, units):
+        return {"prior.scale": (units,)}
+
+    def initialize(self, units, random, train):
+        return self.start
+
+    def density(self, parameters, posterior):
+        return self
+
+
+def test_a_prior_that_is_not_what_it_says_is_refused(train, refused, images):
+    for start, found in (({}, None), ({"prior.scale": np.ones(50)}, None), ({"prior.scale": torch.ones(3)}, "(3,)")):
+        architecture = Architecture.paper(1, prior=Wrong(start, None))
+        said = refused(initialize, architecture, Protocol(), 0, train)
+        assert said.startswith(f"the prior's parameter prior.scale starts as a tensor of {found}, its parameter_shapes")
+    x = images().float()
+    for log_prob, found in ((lambda z: z.sum(), "()"), (lambda z: z, f"(2, {len(x)}, 50)")):
+        architecture = Architecture.paper(1, prior=Wrong({"prior.scale": torch.ones(50)}, log_prob))
+        parameters = initialize(architecture, Protocol(), 0, train)
+        said = refused(log_weights, architecture, parameters, x, [torch.zeros(2, len(x), 50)])
+        of = f"(2, {len(x)}, 50): it must be (2, {len(x)})"
+        assert said == f"the prior's log_prob gives {found} for latents {of}, a number for each."
 
 
 def test_pseudo_inputs_start_near_distinct_training_images(train):

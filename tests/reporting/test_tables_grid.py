@@ -1,9 +1,12 @@
 """Tables of the grid beside Table 1: other data sets, test against training images, without the inactive units."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from iwae.reporting import contents
 from iwae.reporting.statements import comparison_lines
 from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import build, write_table
@@ -163,3 +166,12 @@ def test_a_model_that_was_begun_on_another_device_says_so(many):
     study.models[0].manifest["training"]["provenance"]["moves"] = [{"updates": 12_345, "device": "cuda"}]
     device, other = rows("models", study).device[:2]
     assert device == f"cuda to update 12,345, then {other}"
+
+
+def test_a_table_of_all_models_names_each_line(varied, monkeypatch):
+    monkeypatch.setitem(contents.TABLES, "generalization", replace(contents.TABLES["generalization"], models="all"))
+    study = StudyResults.open(varied)
+    (shown,) = build("generalization", study)[1]
+    names = [tuple(line[:4]) for line in shown.rows]
+    assert shown.columns[3].label == "variation" and len({*names}) == len(names) == len(study.kinds())
+    assert ("1", "IWAE", "50", "from-vae-k1") in names

@@ -34,6 +34,13 @@ def normal(mean, log_std):
     return Gaussian(*torch.broadcast_tensors(*(torch.as_tensor(part, dtype=X.dtype) for part in (mean, log_std))))
 
 
+def test_latents_that_are_no_list_are_refused(refused):
+    model = OneLayer()
+    arguments = model.log_joint, model.log_posterior, elbo, RELATIVE["standard"], model.parameters
+    said = refused(weighted_gradient, lambda p: model.draw(p, torch.zeros(2, 1, dtype=X.dtype))[0], *arguments)
+    assert said == "draw gives a tensor (2, 1): it must give a list with one for each layer."
+
+
 class OneLayer:
     """p(z) = N(0.3, 1), p(x|z) = N(0.8 z, e^0.1) at x = 0.7, q = N(0.1, e^-0.1): means and deviations."""
 

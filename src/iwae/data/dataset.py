@@ -32,6 +32,13 @@ class Dataset:
     sources: Mapping[str, Source]
     read: Callable[[Mapping[str, bytes]], tuple[np.ndarray, np.ndarray]]
 
+    def __post_init__(self) -> None:
+        if {*self.checks} != {*self.entry.files}:
+            raise InputError(
+                f"{self.entry.title} checks {', '.join(self.checks) or 'none of its files'}: it must have a check of "
+                f"{', '.join(self.entry.files)}, such as by_sha256(...)."
+            )
+
     def contents(self, data: Path) -> dict[str, bytes]:
         """The verified contents of its files in the data folder `data`, by name.
 

@@ -97,6 +97,9 @@ def estimate(draw: DrawLogWeights, images: int, samples: int) -> Estimates:
         draw: Draws the log weights of some of the images.
         images: Number of images n.
         samples: Number S of log weights of each image.
+
+    Raises:
+        InputError: What is drawn has another shape.
     """
     ks = curve_sizes(samples)
     found = Estimates(np.empty((len(ks), images)), np.empty((len(ks), images)), np.empty(images))
@@ -104,6 +107,11 @@ def estimate(draw: DrawLogWeights, images: int, samples: int) -> Estimates:
     for start in range(0, images, group):
         some = slice(start, min(start + group, images))
         log_w = draw(some.start, some.stop).double()
+        if log_w.shape != (samples, some.stop - some.start):
+            raise InputError(
+                f"log weights {tuple(log_w.shape)} are impossible: of {some.stop - some.start} images with {samples} "
+                f"samples they must be {(samples, some.stop - some.start)}."
+            )
         for row, k in enumerate(ks):
             each = nested_bounds(log_w, k)
             found.bounds[row, some] = each.mean(0).cpu()

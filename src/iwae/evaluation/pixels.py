@@ -7,7 +7,7 @@ from torch import Tensor
 from iwae.errors import InputError
 
 
-def as_tensor(x: np.ndarray, device: torch.device, kind: torch.dtype = torch.float32) -> Tensor:
+def as_tensor(x: np.ndarray, device: torch.device | str, kind: torch.dtype = torch.float32) -> Tensor:
     """Binary images as numbers on a device, of the same shape.
 
     Raises:

@@ -76,6 +76,8 @@ def _measure(subject: Subject, section: str, settings: Settings, recorded: dict[
     clock, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     files = MEASUREMENTS[section].files
     implementation(f"iwae.evaluation.{section}:write")(subject, settings)
+    if lost := [name for name in files if not (subject.folder / name).is_file()]:
+        raise InputError(f"{section} has not written {', '.join(lost)}, which its entry in MEASUREMENTS names.")
     seconds = round(time.monotonic() - clock, 1)
     provenance = {"started": started, **subject.provenance, "wall_seconds": seconds, **manifest.code_provenance()}
     manifest.record(subject.folder, subject.model.spec, section, recorded, files, provenance, weights)

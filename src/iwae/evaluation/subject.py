@@ -74,15 +74,17 @@ class Subject:
         """Write rows to a CSV file of the model's folder.
 
         Raises:
-            InputError: A number among them is not finite; the file stays what it was.
+            InputError: A number among them is not finite, or is a tensor or an array; the file stays what it was.
         """
-        if not all(
-            math.isfinite(value) for row in rows for value in row.values() if isinstance(value, float | np.floating)
-        ):
-            raise InputError(
-                f"{name.removesuffix('.csv')} of {self.model.spec.name} has values that are not finite: the weights "
-                "are unusable or an optimisation did not converge; train it again or measure it with other settings."
-            )
+        for column, value in (entry for row in rows for entry in row.items()):
+            if isinstance(value, torch.Tensor | np.ndarray):
+                raise InputError(f"{name} has a {type(value).__name__} in its column {column}: write its .item().")
+            if isinstance(value, float | np.floating) and not math.isfinite(value):
+                raise InputError(
+                    f"{name.removesuffix('.csv')} of {self.model.spec.name} has values that are not finite: the "
+                    "weights are unusable or an optimisation did not converge; train it again or measure it with "
+                    "other settings."
+                )
         write_rows(self.folder / name, rows)
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:

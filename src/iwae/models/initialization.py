@@ -31,7 +31,7 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
         train: Training images, uint8 (N, 784) of 0..255, for the output bias and the prior.
 
     Raises:
-        InputError: The images are of another size, or not of 0..255.
+        InputError: The images are of another size, or not of 0..255; or the prior's parameters are not what it says.
     """
     if train.shape[1:] != (PIXELS,):
         raise InputError(f"training images {train.shape} are impossible: these networks are for (N, {PIXELS}).")
@@ -54,4 +54,12 @@ def initialize(architecture: Architecture, protocol: Protocol, seed: int, train:
     if protocol.output_bias == "train-mean" and len(parameters[f"{head}.bias"]) == train.shape[1]:
         parameters[f"{head}.bias"] = torch.from_numpy(output_bias(train))
     own = np.random.default_rng((first, _PRIOR_STREAM))  # so that the layers' values do not depend on the prior
-    return parameters | architecture.prior.initialize(architecture.latents[-1], own, train)
+    parameters |= architecture.prior.initialize(architecture.latents[-1], own, train)
+    found = {name: tuple(value.shape) for name, value in parameters.items() if isinstance(value, Tensor)}
+    if found != architecture.parameter_shapes:
+        name = min(name for name, _ in found.items() ^ architecture.parameter_shapes.items())
+        raise InputError(
+            f"the prior's parameter {name} starts as a tensor of {found.get(name)}, its parameter_shapes have "
+            f"{architecture.parameter_shapes.get(name)}: they must be the same."
+        )
+    return parameters

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from iwae.errors import InputError
 from iwae.models import masked
-from iwae.models.architecture import Architecture, Conditional
+from iwae.models.architecture import PIXELS, Architecture, Conditional
 from iwae.models.densities import Gaussian, bernoulli_log_prob, standard_gaussian_log_prob
 from iwae.models.masked import MaskedDecoder
 from iwae.models.networks import Parameters, gaussian, hidden, linear
@@ -92,6 +92,11 @@ def latent_log_prob(
     """Log p(h) of latents (k, B, D_layer) from h1 up, with the distribution p of the top layer: (k, B)."""
     values = dict(zip(architecture.variables, latents, strict=True))
     log_p = prior.log_prob(latents[-1])
+    if log_p.shape != latents[-1].shape[:-1]:
+        raise InputError(
+            f"the prior's log_prob gives {tuple(log_p.shape)} for latents {tuple(latents[-1].shape)}: it must be "
+            f"{tuple(latents[-1].shape[:-1])}, a number for each."
+        )
     for network in architecture.generation:
         log_p = log_p + gaussian(architecture, parameters, network, values).log_prob(values[network.drawn])
     return log_p
@@ -168,14 +173,14 @@ def log_weights(architecture: Architecture, parameters: Parameters, x: Tensor, n
     Args:
         architecture: The model's architecture.
         parameters: The model's parameters.
-        x: Binary images, (B, 784).
+        x: Binary images, (B, 784), 0 and 1: others give numbers that mean nothing, without an error.
         noise: Standard Gaussian draws for each stochastic layer, from h1 up, (k, B, D_layer).
 
     Returns:
         (k, B), in nats.
 
     Raises:
-        InputError: The noise has no axis of samples.
+        InputError: Images or noise have other shapes.
     """
     log_prior, log_likelihood, log_q = log_weight_terms(architecture, parameters, x, noise)
     return log_prior + log_likelihood - log_q
@@ -185,10 +190,24 @@ def log_weight_terms(
     architecture: Architecture, parameters: Parameters, x: Tensor, noise: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log p(h), log p(x | h) and log q(h | x) of k draws for each image, (k, B); arguments as for `log_weights`."""
-    if noise[0].dim() < 3:
-        raise InputError(f"noise {tuple(noise[0].shape)} is impossible: it needs the axes (k, B, D), k = 1 too.")
+    _require_shapes(architecture, x, noise)
     latents, posteriors = infer(architecture, parameters, encode(architecture, parameters, x), noise)
     return *joint_log_prob(architecture, parameters, x, latents), samples_log_prob(posteriors, noise)
+
+
+def _require_shapes(architecture: Architecture, x: Tensor, noise: Sequence[Tensor]) -> None:
+    """Refuse what would be broadcast to something else; the values of the pixels are not looked at."""
+    if x.shape[1:] != (PIXELS,) or not x.is_floating_point():
+        raise InputError(
+            f"images {tuple(x.shape)} of {x.dtype} are impossible: they must be (B, {PIXELS}), 0.0 and 1.0; "
+            "`iwae.evaluation.pixels.as_tensor` makes them of an array of 0 and 1."
+        )
+    needed = [(len(x), units) for units in architecture.latents]
+    found = [tuple(draws.shape) for draws in noise]
+    if [shape[-2:] for shape in found] != needed or min(map(len, found)) < 3:
+        given = tuple(noise.shape) if isinstance(noise, Tensor) else found
+        shapes = ", ".join(f"(k, {images}, {units})" for images, units in needed)
+        raise InputError(f"noise {given} is impossible: it must be a list of tensors {shapes}, k = 1 too.")
 
 
 def samples_log_prob(posteriors: Sequence[Gaussian], noise: Sequence[Tensor]) -> Tensor:

@@ -233,13 +233,22 @@ def _unfinished(specs: Sequence[ModelSpec], paths: Paths, settings: TrainingSett
 
 
 def _require_bound(spec: ModelSpec) -> None:
-    """Refuse an objective that is not a bound for each image: a mean over them would train, too, to something else."""
-    given = torch.zeros(spec.k, 3)
-    found = implementation(OBJECTIVES[spec.objective].bound)(given).shape
-    if found != (3,):
+    """Refuse an objective that is not a bound for each image, or does not rise with its weights, as a loss does not.
+
+    A mean over images would train, too, to something else.
+    """
+    given = torch.zeros(spec.k, 3, requires_grad=True)
+    bounds = implementation(OBJECTIVES[spec.objective].bound)(given)
+    if bounds.shape != (3,):
         raise InputError(
-            f"objective {spec.objective} gives {tuple(found)} for log weights {tuple(given.shape)}: it must be (3,), "
-            "a bound for each image."
+            f"objective {spec.objective} gives {tuple(bounds.shape)} for log weights {tuple(given.shape)}: it must be "
+            "(3,), a bound for each image."
+        )
+    slopes = torch.autograd.grad(bounds.sum(), given)[0].sum(0) if bounds.requires_grad else torch.zeros(3)
+    if not (slopes > 0).all():
+        raise InputError(
+            f"objective {spec.objective} does not rise with the log weights: it must be a bound on log p(x), which "
+            "training maximises."
         )
 
 

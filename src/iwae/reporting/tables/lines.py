@@ -51,7 +51,7 @@ class Lines:
             shown.append(cells.papers("", _range))
         consequence = ORIENTATION if is_stated else NO_VALUES
         sections = [QUANTITIES[self.stated].section if self.stated else "likelihood"]
-        shown = [*cells.keys(part.rows), *shown]
+        shown = [*cells.keys(part.rows), *cells.several(part.rows, "variation"), *shown]
         return [part.table(self.title, shown, self.notes(part), consequence, sections=sections), *self.more(part)]
 
 
