@@ -110,13 +110,23 @@ def test_the_model_and_its_images_are_read_once_for_all_that_is_lacking(folder, 
     assert opened == ["data"] and measured == lacking
 
 
-def test_other_settings_of_what_is_read_measure_both_again(folder, device, monkeypatch):
+def test_what_was_measured_otherwise_is_refused_until_it_is_deleted(folder, device, monkeypatch):
     measure(folder, device, "activity", "chopped", "pictures")
     measured = []
     spy(monkeypatch, manifest, "record", lambda folder, model, section, *_: measured.append(section))
-    other = ActivitySettings(samples=4, authors_images=5)
-    measure(folder, device, **{name: WANTED[name] for name in ("chopped", "pictures")}, activity=other)
-    assert measured == ["activity", "chopped"]
+    other = {name: WANTED[name] for name in ("surgery", "chopped", "pictures")}
+    other["activity"] = ActivitySettings(samples=4, authors_images=5)
+    for section, setting, file in (
+        ("activity", "samples", "activity.csv"),
+        ("chopped", r"activity\.samples", "chopped.npz"),  # which reads it
+    ):
+        said = rf"holds {section} measured otherwise \({setting} is 3, asked is 4\): choose .*, or delete {file} there"
+        with pytest.raises(InputError, match=said):
+            measure(folder, device, **other)
+        assert measured == []
+        (folder / file).unlink()
+    measure(folder, device, **other)
+    assert measured == ["activity", "chopped", "surgery"]
 
 
 def test_an_interruption_loses_the_section_at_work_alone(folder, device, monkeypatch):
@@ -147,6 +157,7 @@ def test_a_model_that_is_trained_further_meanwhile_is_measured_again(folder, dev
 
 def test_what_is_not_finite_is_refused_and_the_folder_left_as_it_was(folder, device, monkeypatch):
     measure(folder, device, "surgery")
+    (folder / "surgery.csv").unlink()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     for value, said in (
         (float("nan"), "surgery of mnist/l2-iwae-k5/seed0 has values that are not finite"),
@@ -155,7 +166,7 @@ def test_what_is_not_finite_is_refused_and_the_folder_left_as_it_was(folder, dev
         rows = [{"images": 9, "term": "elbo", "value": value, "se": 0.1}]
         monkeypatch.setattr(surgeries, "measure", lambda *_, rows=rows: rows)
         with pytest.raises(InputError, match=said):
-            measure(folder, device, surgery=SurgerySettings(samples=7, sizes=()))
+            measure(folder, device, "surgery")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 

@@ -165,10 +165,18 @@ def test_a_measurement_that_is_turned_on_or_off_is_collected_again_whatever_snak
 
 
 @pytest.mark.parametrize(
-    ("overlay", "beside"),
-    [({"surgery": {"samples": 60}}, {}), ({"gradients": {"replicates": 6}}, {"measure_signal_to_noise": 1})],
+    ("section", "overlay", "beside"),
+    [
+        ("surgery", {"surgery": {"samples": 60}}, {}),
+        ("gradients", {"gradients": {"replicates": 6}}, {"measure_signal_to_noise": 1}),
+    ],
 )
-def test_other_settings_of_a_measurement_repeat_it_whatever_the_times(plan, clone, overlay, beside):
+def test_what_is_deleted_for_other_settings_is_measured_again(plan, look, clone, section, overlay, beside):
+    status, output = look("-n", overlay=overlay)
+    assert status == 1 and f"holds {section} measured otherwise (" in output
+    for path in clone.rglob(f"{section}.csv"):
+        if path.with_name("manifest.json").is_file():
+            path.unlink()
     planned = {name: count for name, count in jobs(plan(overlay=overlay)).items() if not CHEAP.match(name)}
     assert planned == {"measure_model": 6, "fetch_mnist": 1, **beside}
 

@@ -40,7 +40,8 @@ def test_everything_is_finished_in_a_finished_study(finished, tmp_path):
 
 def test_jobs_on_other_machines_get_the_same_status(tiny_study, finish, tmp_path):
     finish(tiny_study(), tmp_path, models=tiny_study().models[:4])
-    status = study_status(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
+    (tmp_path / tiny_study().models[0].name / "likelihood.npz").unlink()
+    status = study_status(tiny_study(), tmp_path, tmp_path / "states")
     status.stripped.append(tiny_study().models[0])
     assert status.outdated and status.unfinished
     assert StudyStatus.of_dict(json.loads(json.dumps(status.as_dict()))) == status
@@ -53,8 +54,14 @@ def test_a_lost_file_of_each_measurement_is_measured_again(finished, tmp_path):
     assert unfinished(study_status(finished, tmp_path, tmp_path / "states")) == expected
 
 
-def test_other_settings_of_a_measurement_concern_that_measurement_alone(tiny_study, finished, tmp_path):
-    status = study_status(tiny_study(likelihood={"samples": 20}), tmp_path, tmp_path / "states")
+def test_what_was_measured_otherwise_is_refused_until_it_is_deleted(tiny_study, finished, tmp_path):
+    other = tiny_study(likelihood={"samples": 20})
+    with pytest.raises(InputError, match=r"likelihood measured otherwise \(samples is 10, asked is 20\)") as refusal:
+        study_status(other, tmp_path, tmp_path / "states")
+    assert "3 more folders" in str(refusal.value)
+    for model in other.models:
+        (tmp_path / model.name / "likelihood.npz").unlink()
+    status = study_status(other, tmp_path, tmp_path / "states")
     assert unfinished(status) == {"likelihood": 6}
     assert len(set(status.outdated.values())) == 6
 

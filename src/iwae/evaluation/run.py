@@ -14,6 +14,7 @@ from iwae.study import manifest
 from iwae.study.declaration import Settings
 from iwae.study.measurements import MEASUREMENTS
 from iwae.study.registry import implementation
+from iwae.study.status import require_same_settings
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +32,8 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
         threads: CPU threads.
 
     Raises:
-        InputError: A section is unknown, a file is missing or damaged, the folder cannot be written, or a result is
-            not finite.
+        InputError: A section is unknown or there under other settings, a file is missing or damaged, the folder cannot
+            be written, or a result is not finite.
     """
     unknown = [name for name in wanted if name not in MEASUREMENTS]
     if unknown:
@@ -41,8 +42,10 @@ def measure(folder: Path, data: Path, wanted: Mapping[str, Settings], device: st
     manifest.checked_file(folder, "training", manifest.WEIGHTS)
     # Should the model be trained further meanwhile, what is measured is not of the weights that are there then.
     weights = manifest.read(folder)["training"]["files"][manifest.WEIGHTS]
-    for section in (name for name in MEASUREMENTS if name in wanted):
-        asked = _recorded(folder, section, wanted)
+    recorded = {name: _recorded(folder, name, wanted) for name in MEASUREMENTS if name in wanted}
+    for section, asked in recorded.items():
+        require_same_settings(folder, manifest.read(folder), section, asked)
+    for section, asked in recorded.items():
         if manifest.is_current(folder, section, asked):
             _log.info("%s of %s is there", section, folder)
             continue

@@ -33,9 +33,9 @@ class StudyStatus:
 
     Attributes:
         unfinished: For each section of a manifest, the models whose folder does not hold its current result.
-        outdated: For (model's name, section) with a result under other settings or of other weights, a hash of that
-            result and of the settings asked for now. The result is there, so its absence cannot trigger the work. The
-            entry ("", "results") stands for a ``results.csv`` that was collected under another configuration.
+        outdated: For (model's name, section) with a result of other weights or with less than all its files, a hash of
+            that result and of the settings asked for now. A file that is there cannot trigger the work. The entry
+            ("", "results") stands for a ``results.csv`` that was collected under another configuration.
         stripped: The models whose weights were deleted on purpose.
         stuck: The unfinished models that cannot be trained: the training state of the finished one that they are
             continued from is gone.
@@ -131,6 +131,8 @@ def _look(study: StudyConfig, model: ModelSpec, folder: Path, checkpoint: Path, 
             require_extensible(folder, content[section]["settings"], asked, checkpoint)
         elif trained and manifest.is_stripped(content):
             raise InputError(_cannot_measure(folder, section, content, asked))
+        elif trained:
+            require_same_settings(folder, content, section, asked)
         result.unfinished[section].append(model)
         if trained and section in content:
             result.outdated[model.name, section] = _hash(content[section], asked)
@@ -189,6 +191,27 @@ def _check_files(folder: Path, section: str, names: Iterable[str]) -> None:
             manifest.checked_file(folder, section, name)
         except InputError as error:
             raise InputError(f"{str(error).removesuffix('.')}; restore it, or delete {remedy}.") from error
+
+
+def require_same_settings(folder: Path, content: dict[str, Any], section: str, asked: dict[str, Any]) -> None:
+    """Refuse to measure a model again under other settings: what is there may have taken hours.
+
+    Args:
+        folder: The model's.
+        content: Its manifest, empty if there is none.
+        section: What is to be measured.
+        asked: Its settings.
+
+    Raises:
+        InputError: It is there, measured of the same weights under other settings, with all its files.
+    """
+    found = content.get(section)
+    if found is None or found["settings"] == asked or not manifest.is_current(folder, section, found["settings"]):
+        return
+    raise InputError(
+        f"{folder} holds {section} measured otherwise ({'; '.join(differences(found['settings'], asked))}): choose another "
+        f"`study`, which is another folder, or delete {next(iter(found['files']))} there to measure it again."
+    )
 
 
 def require_extensible(folder: Path, found: dict[str, Any], asked: dict[str, Any], checkpoint: Path) -> None:
