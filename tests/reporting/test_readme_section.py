@@ -12,9 +12,10 @@ from iwae.reporting.study import StudyResults
 from iwae.reporting.tables import write_table
 
 
-def claim(name, evidence="", model=None):
+def claim(name, evidence="", model=None, exploratory=""):
     """A claim as an audit's summary holds it."""
-    return {"id": name, "claim": f"It is {name}.", "dataset": "mnist", "model": model, "evidence": evidence}
+    head = {"id": name, "claim": f"It is {name}.", "dataset": "mnist", "model": model}
+    return head | {"exploratory": exploratory, "evidence": evidence}
 
 
 def group(verdict, *claims, why=(), under=""):
@@ -31,7 +32,7 @@ FOUND = {
             "counts": dict(zip(COUNTS, (1, 0, 3), strict=True)),
             "not_run": 2,
             "groups": [
-                group("reproduced", claim("up", "1 effect: 3 nats"), under="efficient, 3 seeds"),
+                group("reproduced", claim("up", "1 effect: 3 nats", exploratory="tried"), under="efficient, 3 seeds"),
                 group("undecided", claim("down", "1 of 2 effects lie where the claim says"), why=FEW),
             ],
         },
@@ -63,7 +64,7 @@ def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
         write_readme(readme, study, tmp_path / "figures/cut")
     text = readme.read_text()
     assert text.startswith(f"before\n\n{FIRST}\n") and text.endswith(f"\n{END}\n\nafter\n")
-    row = "| effects | [cut](results/cut/audit.md) | authors-code | 1 | 0 | 3 (2 not run) |"
+    row = "| effects | [cut](results/cut/audit.md) | authors-code | 1 (1 exploratory) | 0 | 3 (2 not run) |"
     assert f" |\n{row}\n{FIRST_END}\n" in text  # of values it decides none
     assert f"{marks('values')[1]}\nbetween\n\n{BEGIN}\n" in text
     assert "old numbers" not in text and text.count(BEGIN) == text.count(END) == 1

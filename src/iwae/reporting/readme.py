@@ -60,11 +60,19 @@ def _verdicts(studies: Iterable[Path], root: Path) -> str:
             counts, not_run = part["counts"], f" ({part['not_run']} not run)" * bool(part["not_run"])
             if counts[UNDECIDED] < sum(counts.values()):
                 link = f"[{study.name}]({relative(study, root)}/audit.md)"
-                shown = [str(counts[verdict]) for verdict in VERDICTS]
-                lines.append([family, link, "; ".join(audit["protocols"]), *shown[:-1], shown[-1] + not_run])
+                shown = [f"{counts[verdict]}{_exploratory(part, verdict)}" for verdict in VERDICTS[:-1]]
+                shown.append(f"{counts[UNDECIDED]}{not_run}")
+                lines.append([family, link, "; ".join(audit["protocols"]), *shown])
     return _table(
         {"claims on": "---", "study": "---", "protocol": "---"} | dict.fromkeys(VERDICTS, "--:"), sorted(lines)
     )
+
+
+def _exploratory(part: dict[str, Any], verdict: str) -> str:
+    """How many of the claims of this verdict are exploratory, if any."""
+    claims = (claim for group in part["groups"] if group["verdict"] == verdict for claim in group["claims"])
+    count = sum(bool(claim["exploratory"]) for claim in claims)
+    return f" ({count} exploratory)" * bool(count)
 
 
 def _values(studies: Iterable[Path]) -> str:

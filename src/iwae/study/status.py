@@ -209,8 +209,8 @@ def require_same_settings(folder: Path, content: dict[str, Any], section: str, a
     if found is None or found["settings"] == asked or not manifest.is_current(folder, section, found["settings"]):
         return
     raise InputError(
-        f"{folder} holds {section} measured otherwise ({'; '.join(differences(found['settings'], asked))}): choose another "
-        f"`study`, which is another folder, or delete {next(iter(found['files']))} there to measure it again."
+        f"{folder} holds {section} measured otherwise ({'; '.join(differences(found['settings'], asked))}): choose "
+        f"another `study`, which is another folder, or delete {next(iter(found['files']))} there to measure it again."
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from iwae.reporting.claims.content import evidence, found
@@ -107,6 +108,16 @@ def test_one_seed_of_some_models_borrows_the_spread_of_the_others_and_says_so(ma
     paired = [finding for finding in verdict.findings if len(finding.sum.seeds) == 3]
     assert lone[0].estimate.se == pytest.approx(3**0.5 * paired[0].estimate.se, rel=0.2)
     assert {finding.estimate.dof > 2 for finding in lone} == {True}
+
+
+def test_a_spread_that_both_sides_borrow_counts_once(make):
+    """The only spread known is that of the VAE with k = 1: of a difference it has the degrees of freedom once."""
+    made = without_seeds(make(), [kind for kind in GRID if (kind.layers, kind.k) != (1, 1)])
+    (verdict,) = made.judged("iwae-uses-more-units-mnist")
+    counts = [made.values["active", replace(GRID[0], seed=seed).name].value for seed in range(3)]
+    for finding in verdict.findings:
+        assert finding.estimate.dof == pytest.approx(2)
+        assert finding.estimate.se == pytest.approx(max(np.std(counts, ddof=1), 12**-0.5) * 2**0.5)
 
 
 def test_seeds_are_too_few_only_where_no_model_has_two(make):

@@ -186,6 +186,7 @@ def named(claim: Claim) -> dict[str, Any]:
         "claim": claim.text,
         "dataset": claim.dataset,
         "model": claim.kind and kind_name(claim.kind),
+        "exploratory": claim.exploratory,
     }
 
 

@@ -135,10 +135,12 @@ class Evidence:
         for kind, weight in contrast.weights.items():
             pools[_pool(contrast, kind, values, floor)] += weight**2
         means = 1 / len(found.seeds) + contrast.realised  # over our seeds, and the one of the paper's
+        if not all(any(len(values[kind]) > 1 for kind in pool) for pool in pools):
+            # Where no kind of a pool has two seeds, one over all: the spreads of two would be one estimate, used twice.
+            pools = {tuple(values): sum(pools.values())}
         seeds = []
         for pool, squares in pools.items():
-            # Where no kind of a pool has two seeds, over all that are known.
-            spread = spread_over_seeds([values[kind] for kind in pool]) or spread_over_seeds([*values.values()])
+            spread = spread_over_seeds([values[kind] for kind in pool])
             if spread is None:
                 return None
             seeds.append(Variance(max(spread.value, floor) * means * squares, spread.dof))

@@ -17,7 +17,8 @@ from iwae.reporting.reference import paper_kinds
 from iwae.reporting.study import kind_name
 from iwae.study.registry import DATASETS
 
-_KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source"}
+_KEYS = {"id", "claim", "place", "quantity", "datasets", "rule", "with", "test", "remarks", "source", "exploratory"}
+_OPTIONAL = {"with", "remarks", "place", "source", "exploratory"}
 _MEASURED = ("bound", "deviation", "elbo_of_q_ew")  # what identities are about
 _RULES: dict[str, Mapping[str, Any]] = {"claims": RULES, "identities": CHECKS}
 
@@ -62,7 +63,7 @@ def claims_of(content: Mapping[str, Any]) -> Claims:
 def _check(entry: Mapping[str, Any], part: str, rules: Mapping[str, Any]) -> None:
     where = f"claims.yaml, {entry.get('id', entry)!r}"
     _require(where, "key", entry, _KEYS)
-    for key in sorted(_KEYS - {"with", "remarks", "place", "source"} - set(entry)):
+    for key in sorted(_KEYS - _OPTIONAL - set(entry)):
         raise InputError(f"{where}: the key {key!r} is missing.")
     _require(where, "rule", [entry["rule"]], rules)
     _require(where, "quantity", entry["quantity"].split(" and "), QUANTITIES if part == "claims" else _MEASURED)
@@ -102,4 +103,5 @@ def _expanded(entry: dict[str, Any]) -> Iterator[Claim]:
                 dataset=dataset,
                 kind=kind,
                 source=entry.get("source", ""),
+                exploratory=entry.get("exploratory", {}).get(dataset, ""),
             )

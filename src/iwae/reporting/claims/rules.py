@@ -39,6 +39,7 @@ class Claim:
     dataset: str
     kind: Kind | None = None
     source: str = ""
+    exploratory: str = ""
 
     @property
     def family(self) -> str:
