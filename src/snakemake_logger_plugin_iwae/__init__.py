@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -26,7 +28,8 @@ _KINDS = {
     "": ("reported", 0.5),
 }
 _SECONDS = 20  # between two lines where standard error is not a terminal
-_TARGETS = ("all", "figures", "tables", "train", "evaluate", "total")  # no work of their own
+_TARGETS = ("all", "figures", "tables", "train", "evaluate", "mark_outdated", "total")  # no work of their own
+_SHOWN = 15  # last lines of the log of a job that fails
 
 
 class LogHandler(LogHandlerBase):
@@ -56,6 +59,10 @@ class LogHandler(LogHandlerBase):
         elif event == LogEvent.JOB_FINISHED and fields["job_id"] in self._kinds:
             self._done[self._kinds.pop(fields["job_id"])] += 1
             self._show()
+        elif event == LogEvent.JOB_ERROR:
+            self._write(_failure(fields["rule_name"], fields["log"] or ()) or self.format(record) + "\n")
+        elif record.getMessage().startswith("RuleException:\nCalledProcessError"):
+            pass  # the command of a job that fails, whose log says why
         elif record.levelno >= logging.ERROR or record.getMessage().startswith("Nothing to be done"):
             self._write(self.format(record) + "\n")
 
@@ -117,6 +124,16 @@ class LogHandler(LogHandlerBase):
 
 def _kind(rule: str) -> str:
     return next(name for beginning, (name, _) in _KINDS.items() if rule.startswith(beginning))
+
+
+def _failure(rule: str, logs: Iterable[str]) -> str:
+    """How the logs of a job end that failed; empty if it has written none."""
+    texts = {path: Path(path).read_text(errors="replace").strip() for path in logs if Path(path).is_file()}
+    return "".join(
+        "\n".join([f"{rule} has ended early, says {path}:", *text.splitlines()[-_SHOWN:], ""])
+        for path, text in texts.items()
+        if text
+    )
 
 
 def _rounded(seconds: float) -> str:

@@ -43,8 +43,7 @@ FOUND = {
         },
     },
     "protocols": ["authors-code"],
-    "identities": {"holds": 4, "fails": 0, "undecided": 1},
-    "problems": 0,
+    "summary": "effects: some; problems with the study's files: 0",
 }
 
 
@@ -78,7 +77,7 @@ def test_the_section_replaces_what_stood_between_the_marks(study, tmp_path):
         "Undecided, schedule cut, too few seeds (1):\n\n- [It is down.](results/cut/audit.md#down) (mnist)<br>" in text
     )
     assert "Undecided, schedule cut, too few seeds (1).\n" in text and "It is 83." not in text
-    assert "; identities: 4 hold, 0 fail, 1 undecided; problems with the study's files: 0.\n" in text
+    assert " of all claims: effects: some; problems with the study's files: 0.\n" in text
 
 
 def test_values_stand_beside_the_paper_s_where_they_are_comparable(study, whole, tmp_path):

@@ -10,7 +10,7 @@ import yaml
 
 from iwae.files import write_text
 from iwae.reporting.audit import audit
-from iwae.reporting.contents import FIGURES, TABLE_KINDS, TABLES
+from iwae.reporting.contents import AUDIT_KINDS, FIGURES, TABLE_KINDS, TABLES
 from iwae.reporting.figures import write_figure
 from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
@@ -127,3 +127,16 @@ def test_what_a_study_has_no_more_is_removed_and_nothing_else(tmp_path, syntheti
     assert {path for path in former | kept | others if not path.exists()} == former
     found = {Path(line.split(" is unknown")[0]) for line in unknown_files(folder, figures, configured(folder))}
     assert found == others
+
+
+def test_an_audit_of_other_results_is_removed(tmp_path, synthetic):
+    folder = synthetic.study(tmp_path / "plain", synthetic.grid((1,), (1,), (0,)), sections=("surgery", "pictures"))
+    for name in tables_of(StudyResults.open(folder)):
+        write_table(name, StudyResults.open(folder))
+    audits = [folder / f"audit.{kind}" for kind in AUDIT_KINDS]
+    write_text(folder / "README.md", "of other results")
+    for remain in (False, True):
+        for path in audits:
+            write_text(path, "{}")
+        write_summary(StudyResults.open(folder), tmp_path / "figures")
+        assert {path.exists() for path in audits} == {remain}

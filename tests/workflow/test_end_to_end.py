@@ -64,6 +64,7 @@ def test_a_tiny_study_from_data_to_report(workplace, start, snakemake, tiny_stud
     status, output = snakemake("audit", overlay=OVERLAY)
     assert status == 0, output
     assert "reproduced" in (results / "audit.md").read_text()
+    assert re.search(r"\nAudit: +effects: 0 reproduced, .* problems with the study's files: 0: .*audit.html\n", output)
 
     _check_fresh_clone(workplace, snakemake)
 

@@ -9,7 +9,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from snakemake_logger_plugin_iwae import LogHandler
 
-STATS = {"train_a": 1, "train_b": 1, "measure_model": 2, "plot_nll": 1, "all": 1, "total": 6}
+STATS = {"train_a": 1, "train_b": 1, "measure_model": 2, "plot_nll": 1, "mark_outdated": 3, "all": 1, "total": 9}
 RULES = ("train_a", "train_b", "measure_model", "measure_model", "plot_nll", "all")
 
 
@@ -54,8 +54,13 @@ def test_a_job_that_fails_shows_its_log(handler, capsys, tmp_path):
     (tmp_path / "a.log").write_text("error: the disk is full\n")
     fields = {"rule_name": "train_a", "rule_msg": None, "jobid": 1, "input": [], "output": [], "aux": {}}
     fields |= {"conda_env": None, "shellcmd": "", "log": [str(tmp_path / "a.log")], "event": LogEvent.JOB_ERROR}
+    log(handler, "RuleException:\nCalledProcessError in file train.smk", logging.ERROR)
     log(handler, "Error in rule train_a", logging.ERROR, **fields)
-    assert "error: the disk is full" in capsys.readouterr().err
+    said = f"train_a has ended early, says {tmp_path}/a.log:\nerror: the disk is full\n"
+    assert capsys.readouterr().err == said
+    (tmp_path / "a.log").unlink()
+    log(handler, "Error in rule train_a", logging.ERROR, **fields)
+    assert "Error in rule train_a" in capsys.readouterr().err  # as Snakemake says it
 
 
 def test_other_problems_and_nothing_to_do_are_said(handler, capsys):

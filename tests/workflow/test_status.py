@@ -4,12 +4,15 @@ import json
 import os
 
 import pytest
+import torch
 
 from iwae.errors import InputError
 from iwae.files import write_text
 from iwae.reporting.results import write_configuration
 from iwae.study import manifest
 from iwae.study.status import FILES, StudyStatus, study_status
+from iwae.training import state as states
+from iwae.training.state import ModelState
 
 
 def unfinished(status):
@@ -128,6 +131,10 @@ def test_files_without_a_manifest_are_not_written_over(tiny_study, finish, tmp_p
         (tmp_path / model.name / manifest.NAME).unlink(missing_ok=True)
         write_text(tmp_path / "states" / f"{model.name}.safetensors", "state")
     assert len(study_status(study, tmp_path, tmp_path / "states").unfinished["training"]) == 6
+    trained = ModelState({}, {}, {}, torch.zeros(1, dtype=torch.uint8), "cpu", weights="of a trained model")
+    states.save(tmp_path / "states" / f"{study.models[0].name}.safetensors", "key", trained)  # written after a manifest
+    with pytest.raises(InputError, match=r"has lost its manifest\.json: restore it, or delete the folder"):
+        study_status(study, tmp_path, tmp_path / "states")
 
 
 @pytest.mark.parametrize("section", ["training", "likelihood"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from iwae.errors import InputError
 from iwae.files import write_json, write_text
-from iwae.reporting.claims.content import content, pages, summary
+from iwae.reporting.claims.content import content, pages
 from iwae.reporting.claims.verdicts import unreadable, verdicts_of
 from iwae.reporting.results import UNREADABLE, reason
 from iwae.reporting.statements import protocols
@@ -44,7 +44,7 @@ def audit(results: Path, figures: Path, recomputation: Recomputation | None = No
     write_json(results / "audit.json", found)
     for kind, text in pages(found).items():
         write_text(results / f"audit.{kind}", text)
-    _log.info("%s: %s", results / "audit.html", summary(found))
+    _log.info("%s: %s", results / "audit.html", found["summary"])
     return [problem for inspection in inspections for problem in inspection.problems]
 
 

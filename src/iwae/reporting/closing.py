@@ -1,6 +1,7 @@
 """What the workflow says at its end: Table 1 as text, and where to look next. Standard library only."""
 
 import csv
+import json
 from pathlib import Path
 
 from iwae.study.registry import OBJECTIVES
@@ -21,8 +22,15 @@ def closing_words(results: Path, figures: Path) -> str:
         return ""
     table = results / "table1.csv"
     lines += ["Report:   snakemake --report report.html, with the same configuration"]
-    lines += [f"Audit:    snakemake audit, likewise, which makes {results / 'audit.html'}"]
+    lines += [f"Audit:    {_audit(results) or 'snakemake audit, likewise, which makes'} {results / 'audit.html'}"]
     return "\n".join(["", *(table1_lines(table) if table.is_file() else []), *lines])
+
+
+def _audit(results: Path) -> str:
+    """The counts of the study's audit in one line; empty if there is none, or one of an earlier version."""
+    path = results / "audit.json"
+    said = json.loads(path.read_text(encoding="utf-8")).get("summary") if path.is_file() else None
+    return f"{said}:" if said else ""
 
 
 def table1_lines(path: Path) -> list[str]:

@@ -23,6 +23,7 @@ from iwae.study.specification import STANDARD, ModelSpec
 
 SIGNAL_TO_NOISE = "signal_to_noise.csv"  # of the linear Gaussian problem
 TABLE_KINDS = ("csv", "md", "html", "tex")  # the suffixes of a table's files
+AUDIT_KINDS = ("json", "md", "html")
 PLANE = 2  # latent units of the models whose posterior can be drawn
 
 Sections = Callable[[ModelSpec], Collection[str]]

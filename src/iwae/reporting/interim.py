@@ -1,5 +1,6 @@
 """Tables, figures and README of a study that is still running: of what is finished, the rest being named as missing."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from iwae.reporting.study import StudyResults
 from iwae.reporting.summary import write_summary
 from iwae.reporting.tables import tables_of, write_table
 from iwae.study.configuration import study_of
+
+_log = logging.getLogger(__name__)
 
 
 def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | None = None) -> None:
@@ -31,3 +34,4 @@ def write_interim(results: Path, figures: Path, configuration: dict[str, Any] | 
         for name in figures_of(study):
             write_figure(name, study, figures)
         write_summary(study, figures)
+    _log.info("Interim results: %s", results / "README.md")

@@ -11,7 +11,7 @@ import pandas as pd
 from iwae.errors import InputError
 from iwae.files import relative, write_text
 from iwae.reporting import contents
-from iwae.reporting.claims.content import VERDICTS, found_section, summary
+from iwae.reporting.claims.content import VERDICTS, found_section
 from iwae.reporting.claims.verdicts import UNDECIDED
 from iwae.reporting.statements import likelihood_line, listed, protocols
 from iwae.reporting.study import StudyResults
@@ -115,6 +115,6 @@ def _section(results: Path, figures: Path, root: Path) -> str:
         contents.FIGURES["nll"].caption,
         "### The paper's claims",
         found_section(audit["found"], f"{folder}/audit.md"),
-        f"The [audit]({folder}/audit.md) of all claims: {summary(audit)}.",
+        f"The [audit]({folder}/audit.md) of all claims: {audit['summary']}.",
     ]
     return "\n\n".join(parts)

@@ -144,7 +144,8 @@ def interim_lines(study: StudyResults) -> list[str]:
     trained = len({model.spec for model in study.models} & set(missing))
     return [
         f"Interim results: {len(study.specs) - len(missing)} of {len(study.specs)} models finished"
-        f"{f', {trained} more trained and not yet measured' if trained else ''}; the others are still to be run."
+        f"{f', {trained} more trained and not yet measured' if trained else ''}"
+        f"{'; the others are still to be run' if trained < len(missing) else ''}."
     ]
 
 

@@ -23,11 +23,17 @@ from iwae.reporting.verify import seal
 def write_summary(study: StudyResults, figures: Path) -> None:
     """Write `summary_text` to ``README.md`` in a study's folder, and its seal if all of it is finished.
 
-    Tables and figures that the study has no more, as a measurement was turned off, are removed.
+    Tables and figures that the study has no more, as a measurement was turned off, are removed, and so is an audit of
+    other results than those that the README has now.
     """
-    for path in _former(study, figures):
+    readme, text = study.folder / "README.md", summary_text(study, figures)
+    is_other = not readme.is_file() or readme.read_text(encoding="utf-8") != text
+    for path in (
+        *_former(study, figures),
+        *(study.folder / f"audit.{kind}" for kind in contents.AUDIT_KINDS if is_other),
+    ):
         path.unlink(missing_ok=True)
-    write_text(study.folder / "README.md", summary_text(study, figures))
+    write_text(readme, text)
     if study.unfinished:
         (study.folder / seal.NAME).unlink(missing_ok=True)
     else:

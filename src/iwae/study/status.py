@@ -85,7 +85,7 @@ def study_status(study: StudyConfig, results: Path, checkpoints: Path) -> StudyS
         folder, checkpoint = Path(results) / model.name, Path(checkpoints) / study.training.state_file(model)
         try:
             origin = Path(checkpoints) / study.training.state_file(model.origin or model)
-            _check_manifest(folder, [checkpoint, origin])
+            _check_manifest(folder, checkpoint, origin)
             _look(study, model, folder, origin, result)
         except InputError as error:
             problems.append(str(error))
@@ -167,13 +167,15 @@ def _content(model: ModelSpec, folder: Path) -> dict[str, Any]:
     return content
 
 
-def _check_manifest(folder: Path, states: Iterable[Path]) -> None:
+def _check_manifest(folder: Path, state: Path, origin: Path) -> None:
     """Refuse files without a manifest: nobody knows what they are, and training would write over them.
 
-    Where the training state is there, or that of the model it begins with, the manifest is not lost: training was
-    interrupted, or writes it in a moment.
+    Where its training state is there, or that of the model it begins with, the manifest is not lost: training was
+    interrupted, or writes it in a moment. But the state of a trained model comes after the manifest.
     """
-    if (folder / manifest.NAME).is_file() or any(state.is_file() for state in states):
+    if (folder / manifest.NAME).is_file():
+        return
+    if (state.is_file() or origin.is_file()) and not _is_of_trained(state):
         return
     found = [name for names in FILES.values() for name in names if (folder / name).is_file()]
     if found:
@@ -181,6 +183,16 @@ def _check_manifest(folder: Path, states: Iterable[Path]) -> None:
             f"{folder} holds {', '.join(found)} but has lost its {manifest.NAME}: restore it, or delete the folder to "
             "train the model again."
         )
+
+
+def _is_of_trained(state: Path) -> bool:
+    """Whether a training state is that of a trained model, which names its weights (`iwae.training.state`)."""
+    try:
+        content = state.read_bytes()
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        return bool(json.loads(header["__metadata__"]["scalars"])["weights"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def _check_files(folder: Path, section: str, names: Iterable[str]) -> None:

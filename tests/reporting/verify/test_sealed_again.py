@@ -107,7 +107,7 @@ def test_unknown_files_or_the_folder_of_several_are_named_once_although_sealed(s
         path.write_text("{}")
         (path.parent / f"{path.name}.lock").write_text("")
     seal(results, figures)
-    found = problems().naming("is unknown", "delete it")
+    found = problems().naming("is unknown")
     named = sorted(Path(problem.split(" is unknown")[0]) for problem in found)
     assert named == sorted([*alone, *(path.parent / f"{path.name}.lock" for path in alone), *folders])
 

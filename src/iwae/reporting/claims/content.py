@@ -47,7 +47,7 @@ def content(
     tested = {name: families[name] for name in FAMILIES}
     numbers = {"level": LEVEL, "power": POWER, "coverage": COVERAGE, "tested": tested}
     method = render("method.jinja", {"percent": "{:.0%}".format}, **numbers)
-    return {
+    said = {
         "study": study,
         "protocols": list(protocols),
         **numbers,
@@ -62,10 +62,11 @@ def content(
             _head(verdict) | {"checks": [_check(check) for check in verdict.checks]} for verdict in identities
         ],
     }
+    return said | {"summary": _summary(said)}
 
 
-def summary(content: dict[str, Any]) -> str:
-    """The counts of an audit in one line, from its content."""
+def _summary(content: dict[str, Any]) -> str:
+    """The counts of an audit in one line."""
     parts = [f"{family}: {tallied(part)}" for family, part in content["found"].items()]
     hold = content["identities"]
     return (

@@ -115,6 +115,6 @@ def unknown_files(results: Path, figures: Path, study: configuration.StudyConfig
     unknown = [file for file in found if file not in known and models.isdisjoint(file.parents)]
     for place in seal.outermost(unknown, [results, figures, *folders]):
         yield (
-            f"{place} is unknown: it is no model, table or figure of {CONFIGURATION}; delete it, or ask for it in the "
-            "configuration."
+            f"{place} is unknown: it is no model, table or figure of {CONFIGURATION}; ask for it in the configuration, "
+            "or take it out of this folder."
         )
