@@ -189,7 +189,10 @@ def test_more_stages_train_on_and_a_new_seed_adds_only_its_models(plan, look, cl
     assert status == 1 and "cannot be extended, since its training state" in output  # a clone has no states
     for model in tiny_study().models:
         write_text(clone / f"checkpoints/tiny/{model.name}.safetensors", "state")
-    planned = jobs(plan(overlay={"training": {"stages": 2}}))
+    output = plan(overlay={"training": {"stages": 2}})
+    written = re.findall(r"output: (.*l2-vae-k1/seed0.*)", output)
+    assert "training.csv" in written[0] and "model.safetensors" not in written[0]  # from which it goes on
+    planned = jobs(output)
     assert sum(count for name, count in planned.items() if name.startswith("train_")) == 6
     assert planned["measure_model"] == 6
 

@@ -1,6 +1,6 @@
 # Measuring: one job for each trained model, which measures all that the model's folder lacks.
 #
-# in   <results>/<model>/model.safetensors and the data files
+# in   the trained model, by its <results>/<model>/training.csv, and the data files
 # out  the files of each section (src/iwae/study/measurements.py), which is entered in the model's manifest.json as soon as
 #      it is finished: a job that is killed loses the section at work, and no other
 #
@@ -15,7 +15,7 @@ for name, part, sections, models in measuring_jobs():
         name:
             name
         input:
-            model="<results>/{model}/model.safetensors",
+            trained=f"<results>/{{model}}/{TRAINED}",
             data=measured_data,
             before=files_read(sections),
             outdated=outdated(sections),
@@ -29,7 +29,7 @@ for name, part, sections, models in measuring_jobs():
         resources:
             gpu=GPU,
         params:
-            folder=subpath(input.model, parent=True),
+            folder=subpath(input.trained, parent=True),
             data=study.data,
             sections=sections,
             settings=measurement_flags(sections),

@@ -7,6 +7,8 @@ from iwae import cuda
 from iwae.study.cost import core_hours
 from iwae.study.flags import as_flags
 
+TRAINED = "training.csv"  # the file that every training writes
+
 
 @cache
 def tell_missing_gpu():
@@ -52,10 +54,20 @@ def training_jobs():
     return result
 
 
+def training_outputs(members):
+    """What the training of these models writes, but for what it goes on from where a schedule is extended.
+
+    Snakemake removes an output before the job: without its weights a trained model would be trained from the start.
+    """
+    new = [*FILES["training"], "manifest.json"]
+    files = {model.name: new if (model.name, "training") not in status.outdated else [TRAINED] for model in members}
+    return [f"<results>/{name}/{file}" for name, found in files.items() for file in found]
+
+
 def origins(members):
-    """The weights of the models that these are continued from, where other jobs train them."""
+    """What tells that the models are trained that these are continued from, where other jobs train them."""
     names = {model.origin.name for model in members if model.origin and model.origin not in members}
-    return expand("<results>/{model}/model.safetensors", model=sorted(names))
+    return [f"<results>/{name}/{TRAINED}" for name in sorted(names)]
 
 
 def training_options():

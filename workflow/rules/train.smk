@@ -22,11 +22,7 @@ for job, members in training_jobs().items():
             origins=origins(members),
             outdated=outdated_marks("training", [model.name for model in members]),
         output:
-            expand(
-                "<results>/{model}/{file}",
-                model=[model.name for model in members],
-                file=[*FILES["training"], "manifest.json"],
-            ),
+            training_outputs(members),
         log:
             f"<logs>/train/{job}.log",
         # The longest jobs first, so that no core waits for them at the end.
