@@ -116,6 +116,10 @@ def test_a_trained_model_s_state_has_its_parameters_in_its_folder(train, tmp_pat
     with safe_open(tmp_path / "checkpoints" / f"{MODEL}.safetensors", framework="pt") as state:
         assert {name.partition(".")[0] for name in state.keys()} == {"first", "second", "generator"}  # noqa: SIM118
     path = tmp_path / "results" / MODEL / "model.safetensors"
+    kept = path.with_name("manifest.json").rename(tmp_path / "manifest.json")
+    with pytest.raises(InputError, match=r"has lost its manifest\.json: restore it, or delete the folder"):
+        train(tmp_path)
+    kept.rename(path.with_name("manifest.json"))
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(InputError, match=r"goes on from weights that are not in .*: restore them, or delete it and "):
         train(tmp_path)

@@ -71,10 +71,11 @@ class Task:
         """Its training state, None where there is none yet, or no longer as its folder was deleted.
 
         Raises:
-            InputError: The file is not its own or beyond its schedule's end, or the weights are not those of its state.
+            InputError: The file is not its own or beyond its schedule's end, the weights are not those of its state, or
+                the manifest of a trained model is lost.
         """
-        state = states.load(self.checkpoint, self._keys)
-        if state is None or (state.weights and not (self.folder / manifest.NAME).is_file()):
+        state, known = states.load(self.checkpoint, self._keys), (self.folder / manifest.NAME).is_file()
+        if state is None or (state.weights and not known and not self.weights.is_file()):
             return None
         if state.updates > self._updates:  # the key leaves out the number of stages
             raise InputError(
@@ -83,6 +84,11 @@ class Task:
             )
         if not state.weights:
             return state
+        if not known:
+            raise InputError(
+                f"{self.folder} has lost its {manifest.NAME}: restore it, or delete the folder to train the model "
+                "again."
+            )
         if not self.weights.is_file() or sha256(self.weights) != state.weights:
             raise InputError(
                 f"{self.checkpoint} goes on from weights that are not in {self.weights}: restore them, or delete it "
